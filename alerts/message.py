@@ -1,0 +1,197 @@
+"""Every word a reader sees of a session: digest, quiet day, one anomaly's line. Pure.
+
+Numbers come from the stored record only, so a text recomputes from what is in the database.
+"""
+
+import math
+
+from alerts.model import SAMPLE_STAMP, Message, Report, Row
+from alerts.words import clock, count, day, listed, percent, price, some, times, usd
+from core.anomaly import Anomaly
+from core.bars import Family, Series
+from core.baseline import LEVEL_SESSIONS
+from core.calendar import event_days, trading_day
+from core.errors import Refusal
+
+_NOTABLE_MARKET_LN = 0.30
+_SHORT_HISTORY_SESSIONS = 45
+_LEAD_NAMES = 3
+_FOLDED_NAMES = 8
+_DISCLAIMER = "research data, not advice"
+_EVENT_WORDS = {
+    "quad-witching": "Quad-witching",
+    "monthly expiry": "Monthly option expiry",
+    "Russell reconstitution": "Russell reconstitution",
+    "half day": "Half day",
+}
+
+
+def stamp(series: Series) -> str:
+    """What every message about this series must carry; empty for the real market."""
+    return SAMPLE_STAMP if series.family is Family.SAMPLE else ""
+
+
+def explain(anomaly: Anomaly) -> str:
+    """One anomaly in one line."""
+    head, details = _parts(anomaly)
+    return " · ".join([head, *details])
+
+
+def digest(report: Report) -> Message:
+    """The daily message: ranked, explained, with where it comes from."""
+    judged = report.judged
+    if not report.pushed:
+        return _quiet(report)
+    shown = len(report.pushed)
+    total = shown + len(report.beyond)
+    counted = some(shown, "line") if total == shown else f"{shown} shown of {total}"
+    return Message(
+        title=f"EOD anomalies · {day(judged.session)} · {counted}",
+        lead=_lead(report),
+        context=_context(report),
+        banners=_banners(report),
+        rows=tuple(_row(n, a) for n, a in enumerate(report.pushed, 1)),
+        footer=_footer(report),
+        stamp=stamp(judged.series),
+    )
+
+
+def _quiet(report: Report) -> Message:
+    judged = report.judged
+    closest = judged.closest
+    nearest = (
+        ""
+        if closest is None
+        else f"; closest {closest.ticker} at {times(closest.ratio)} its expected {closest.feature}"
+    )
+    new = "no new anomaly" if report.folded or report.suppressed else "no anomaly"
+    said = f"{new} in {judged.market.eligible:,} names judged{nearest}"
+    if judged.market.eligible == 0:
+        said = (
+            f"nothing could be judged: {some(judged.market.no_baseline, 'name')} without a baseline"
+            f" yet ({judged.rule.min_sessions} sessions are needed); `backfill` fills it"
+        )
+    return Message(
+        title=f"EOD anomalies · {day(judged.session)} · none",
+        lead=f"{day(judged.session)}: {said}.",
+        context=_context(report),
+        banners=_banners(report),
+        footer=_footer(report),
+        stamp=stamp(judged.series),
+    )
+
+
+def _parts(a: Anomaly) -> tuple[str, list[str]]:
+    """The line's head (name, move, multiple) and the reasons after it."""
+    multiple = f"{times(a.ratio)} expected ({count(a.value)} vs {count(a.normal)})"
+    head = f"{a.ticker}  {percent(a.ret_pct)} · {a.feature} {multiple}"
+    details = [_other_feature(a)] if a.trades_ratio is not None else []
+    details += [_move(a), _rarity(a), a.label, _novelty(a)]
+    if a.split:
+        details.append(f"split {a.split} today, volumes restated")
+    if a.sessions_seen < _SHORT_HISTORY_SESSIONS:
+        details.append(f"short history: {a.sessions_seen} sessions")
+    return head, details
+
+
+def _other_feature(a: Anomaly) -> str:
+    if a.feature == "volume":
+        return f"trades {times(a.trades_ratio or 0.0)}"
+    return f"volume {times(a.volume_ratio)} ({count(a.volume)} sh)"
+
+
+def _move(a: Anomaly) -> str:
+    if a.ret_z is None or a.ret_pct is None:
+        return f"price {price(a.close)}, usual move unknown"
+    if a.ret_z < 1.5:
+        return f"price {price(a.close)}, within its usual range"
+    return f"price {price(a.close)}, {times(a.ret_z)} its usual move against the market"
+
+
+def _rarity(a: Anomaly) -> str:
+    if a.rarity is None:
+        return "rarity unknown"
+    above = "rarer than" if a.rarity_is_floor else "about"
+    return f"{above} 1 in {_round(a.rarity):,} for names this liquid ({a.bucket} a day)"
+
+
+def _round(value: float) -> int:
+    """Two digits that matter."""
+    size = max(0, math.floor(math.log10(max(value, 1))) - 1)
+    return int(round(value, -size))
+
+
+def _novelty(a: Anomaly) -> str:
+    if a.day_no == 1 or a.peak_ratio is None or a.peak_session is None:
+        return "new"
+    peak = f"{times(a.peak_ratio)} on {a.peak_session:%a} {a.peak_session.day} {a.peak_session:%b}"
+    return f"day {a.day_no}, peak {peak}"
+
+
+def _row(number: int, anomaly: Anomaly) -> Row:
+    head, details = _parts(anomaly)
+    return Row(f"{number}. {head}", (" · ".join(details),))
+
+
+def _lead(report: Report) -> str:
+    judged = report.judged
+    names = [f"{a.ticker} {times(a.ratio)} {a.feature} {percent(a.ret_pct)}" for a in report.pushed]
+    more = len(names) + len(report.beyond) - _LEAD_NAMES
+    events = "".join(f" {_EVENT_WORDS[e]}." for e in event_days(trading_day(judged.session)))
+    return (
+        f"{day(judged.session)}: {', '.join(names[:_LEAD_NAMES])}"
+        f"{f'; {more} more' if more > 0 else ''}.{events}"
+    )
+
+
+def _context(report: Report) -> tuple[str, ...]:
+    judged, rule = report.judged, report.judged.rule
+    revision = f" · revision {judged.revision}" if judged.revision > 1 else ""
+    origin = (
+        f"{judged.source} · read {clock(judged.stored_at)} · {judged.row_count:,} names, "
+        f"{judged.market.eligible:,} judged{revision}"
+    )
+    method = (
+        f"expected: median of {LEVEL_SESSIONS} sessions, with the market's part today"
+        f" · names from {usd(rule.min_adv_usd)} a day · rule {rule.stamp}"
+    )
+    return origin, method
+
+
+def _banners(report: Report) -> tuple[str, ...]:
+    judged = report.judged
+    said = [refusal(r, judged.source) for r in judged.refused]
+    typical = judged.market.typical_x
+    events = [_EVENT_WORDS[e] for e in event_days(trading_day(judged.session))]
+    if abs(math.log(typical)) > _NOTABLE_MARKET_LN:
+        cause = f"{', '.join(events)}: the" if events else "The"
+        said.append(
+            f"{cause} typical stock traded {times(typical)} its usual; the lines are after removing"
+            " that"
+        )
+    elif events:
+        said.append(f"{', '.join(events)}; the typical stock traded {times(typical)} its usual")
+    return (*said, *judged.notes)
+
+
+def refusal(refused: Refusal, instead: str) -> str:
+    """Who was asked first and could not serve."""
+    return f"{refused.source}: {refused.verdict}, so {instead} served (/source status tells more)"
+
+
+def _footer(report: Report) -> tuple[str, ...]:
+    lines = []
+    if report.folded:
+        folded = [f"{a.ticker} {times(a.ratio)} ({_novelty(a)})" for a in report.folded]
+        lines.append(f"still elevated: {listed(folded, _FOLDED_NAMES)}")
+    if report.suppressed:
+        split = [f"{a.ticker} {a.split}" for a in report.suppressed]
+        lines.append(f"split today, not ranked: {listed(split, _FOLDED_NAMES)}")
+    if report.beyond:
+        lines.append(
+            f"{some(len(report.beyond), 'line')} more: /anomalies {report.judged.session} all"
+        )
+    market = report.judged.market
+    if market.no_baseline:
+        lines.append(f"{some(market.no_baseline, 'name')} without a baseline yet")
+    return (*lines, _DISCLAIMER)

@@ -1,0 +1,1 @@
+"""Reproducible measurements, each printing ratios against a named rival: python -m bench."""

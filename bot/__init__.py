@@ -1,0 +1,1 @@
+"""The running process and the conversation; may import alerts and core."""

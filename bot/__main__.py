@@ -1,0 +1,216 @@
+"""The command line: python -m bot run | once | ask | anomalies | doctor | backfill."""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import logging
+import signal
+import sys
+from dataclasses import asdict
+from typing import Any
+
+import polars as pl
+
+from alerts.message import digest
+from alerts.model import SAMPLE_STAMP
+from bot import logs
+from bot.app import App, opened
+from bot.arguments import Sessions
+from bot.commands import CommandRequest
+from bot.once import (
+    Exit,
+    day_json,
+    doctor_code,
+    exit_code,
+    history,
+    one_day,
+    progress,
+    say,
+    span,
+    stored_anomalies,
+    wanted_session,
+)
+from bot.platforms import console
+from bot.settings import Settings, load
+from core.errors import CommandError, ConfigError, SourceError
+from core.sources import NoneServed
+
+_FIRST_DIGEST_S = 60.0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; returns what the shell is told."""
+    chosen = _parser().parse_args(arguments)
+    try:
+        settings = load()
+        quiet = chosen.command != "run" or console.attached()
+        logs.set_up(settings.secrets, logging.WARNING if quiet else logging.INFO)
+        return int(asyncio.run(chosen.go(settings, chosen)))
+    except ConfigError as error:
+        say("Tapewatch cannot start:\n" + "\n".join(f"  - {fault}" for fault in error.faults))
+        return Exit.CONFIG
+    except CommandError as error:
+        say(str(error))
+        return Exit.USAGE
+    except KeyboardInterrupt:
+        return Exit.INTERRUPTED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m bot", description="Which US stocks traded unlike themselves."
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def add(name: str, go: Any, said: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=said, description=said)
+        added.set_defaults(go=go)
+        return added
+
+    add("run", _run, "the service: watch, judge, deliver, answer")
+    once = add("once", _once, "one trading day now: ingest, judge, deliver, exit")
+    once.add_argument("--session", metavar="D", help="a date, such as 2026-11-20; else the newest")
+    once.add_argument("--release", action="store_true", help="accept a day the gate holds")
+    once.add_argument("--json", action="store_true")
+    ask = add("ask", _ask, "one slash command")
+    ask.add_argument("text", nargs="+", metavar="COMMAND", help='such as "/ticker NVDA"')
+    ask.add_argument("--json", action="store_true")
+    found = add("anomalies", _anomalies, "ranked anomalies of stored sessions, recomputed")
+    found.add_argument("first", metavar="FROM")
+    found.add_argument("last", metavar="TO", nargs="?")
+    found.add_argument("--all", action="store_true", help="every name that passes the gates")
+    form = found.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true")
+    form.add_argument("--csv", action="store_true")
+    doctor = add("doctor", _doctor, "what each source answers, and the next step")
+    doctor.add_argument("--session", metavar="D", help="probe this date instead of the newest")
+    doctor.add_argument("--json", action="store_true")
+    fill = add("backfill", _backfill, "store the sessions of a span, silently")
+    fill.add_argument("first", metavar="FROM")
+    fill.add_argument("last", metavar="TO")
+    return parser
+
+
+async def _run(settings: Settings, chosen: argparse.Namespace) -> Exit:
+    stop, ready, attached = asyncio.Event(), asyncio.Event(), console.attached()
+    shown: list[str] = []
+
+    def show(text: str) -> None:
+        shown.append(text)
+        print(text, flush=True)
+
+    for name in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(name, stop.set)
+    for notice in settings.notices:
+        say(notice)
+    async with opened(settings) as app, app.bell.ringing():
+        app.senders["console"] = console.ConsoleSender(show)
+        watch = asyncio.create_task(app.watch(progress(), ready), name="day loop")
+        talk = asyncio.create_task(_talk(app, ready, shown, stop, attached=attached), name="chat")
+        await stop.wait()
+        for task in (watch, talk):
+            task.cancel()
+        await asyncio.gather(watch, talk, return_exceptions=True)
+    return Exit.DONE
+
+
+async def _talk(
+    app: App, ready: asyncio.Event, shown: list[str], stop: asyncio.Event, *, attached: bool
+) -> None:
+    """The newest digest first, whoever published it; then commands, if somebody can type."""
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(ready.wait(), _FIRST_DIGEST_S if attached else None)
+    if not shown:
+        reply = await app.commands.answer(CommandRequest("anomalies", (), "terminal", "terminal"))
+        print(console.render(reply.message, console.terminal_width()) + "\n", flush=True)
+    if attached:
+        await console.converse(app.commands.answer, app.commands.names)
+        stop.set()
+
+
+async def _once(settings: Settings, chosen: argparse.Namespace) -> Exit:
+    async with opened(settings) as app:
+        # What is printed below is this destination's message.
+        app.senders["console"] = console.ConsoleSender(lambda text: None)
+        day = await wanted_session(app, chosen.session)
+        try:
+            said = await one_day(app, day, release=chosen.release)
+        except SourceError as error:
+            failed = error if isinstance(error, NoneServed) else NoneServed({"held rows": error})
+            if chosen.json:
+                _print_json({"session": str(day), "status": failed.verdict, "error": str(error)})
+            say(f"{day}: {error}")
+            return exit_code(failed)
+        if chosen.json:
+            _print_json(day_json(said))
+        else:
+            print(console.render(digest(said), console.terminal_width()))
+    return Exit.DONE
+
+
+async def _ask(settings: Settings, chosen: argparse.Namespace) -> Exit:
+    async with opened(settings) as app:
+        request = CommandRequest.parse(" ".join(chosen.text), "shell", "shell")
+        reply = await app.commands.answer(request)
+    if chosen.json:
+        _print_json({"ok": reply.ok, **asdict(reply.message)})
+    else:
+        print(console.render(reply.message, console.terminal_width()))
+    return Exit.DONE if reply.ok else Exit.USAGE
+
+
+async def _anomalies(settings: Settings, chosen: argparse.Namespace) -> Exit:
+    rows: list[dict[str, Any]] = []
+    async with opened(settings) as app:
+        days = span(chosen.first, chosen.last, Sessions(app.pipeline.ledger, app.now))
+        stored = False
+        async for found in stored_anomalies(app, days[0].date, days[-1].date, every=chosen.all):
+            stored = True
+            rows += found
+    if not stored:
+        say(f"no session from {chosen.first} to {chosen.last or chosen.first} is stored")
+        return Exit.NOTHING_STORED
+    if chosen.json:
+        _print_json(rows)
+    elif chosen.csv:
+        print(pl.DataFrame(rows, infer_schema_length=None).write_csv(), end="")
+    else:
+        if settings.sample:
+            print(f"[{SAMPLE_STAMP}]")
+        for row in rows:
+            print(f"{row['session']} {row['rank']:>3}. {row['text']}")
+        if not rows:
+            print("no anomaly in the stored sessions of this span")
+    return Exit.DONE
+
+
+async def _doctor(settings: Settings, chosen: argparse.Namespace) -> Exit:
+    async with opened(settings) as app:
+        typed = Sessions(app.pipeline.ledger, app.now).typed(chosen.session or "today")
+        probes = await app.doctor.examine(typed)
+    if chosen.json:
+        _print_json([asdict(probe) for probe in probes])
+    else:
+        for p in probes:
+            step = p.next_step.replace("\n", "\n    ")
+            print(f"{p.part}: {p.verdict}\n  seen: {p.seen}\n  next: {step}")
+        if settings.sample:
+            print("No key is set: the built-in sample market serves.")
+    return Exit.DONE if settings.sample else doctor_code([p.verdict for p in probes])
+
+
+async def _backfill(settings: Settings, chosen: argparse.Namespace) -> Exit:
+    async with opened(settings) as app:
+        days = span(chosen.first, chosen.last, Sessions(app.pipeline.ledger, app.now))
+        stored, failed = await history(app, days)
+    print(f"{stored} of {len(days)} sessions stored; {failed} failed in this run")
+    return Exit.TRY_AGAIN if failed else Exit.DONE
+
+
+def _print_json(value: object) -> None:
+    print(json.dumps(value, ensure_ascii=False, default=str))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,157 @@
+"""What people type -> sessions, tickers, numbers; each way to be wrong has its own sentence."""
+
+import difflib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from alerts.words import day as words_for
+from core.bars import is_ticker
+from core.calendar import (
+    FIRST_DAY,
+    NEW_YORK,
+    TradingDay,
+    closed_because,
+    last_complete,
+    on_or_before,
+)
+from core.errors import CommandError
+from core.ledger import Entry, Ledger, Status
+
+_SUGGESTIONS = 3
+_NEWEST_WORDS = {"", "today", "latest", "newest", "last"}
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The session somebody meant, and what has to be said about the choice."""
+
+    day: TradingDay
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sessions:
+    """Turns what was typed into a session whose bars are stored."""
+
+    ledger: Ledger
+    now: Callable[[], datetime]
+
+    async def resolve(self, text: str | None) -> Chosen:
+        """Raises CommandError with the one sentence that fits."""
+        span = await self.ledger.span()
+        if span is None:
+            raise CommandError(
+                "There is no data yet: `python -m bot once` reads the newest session, and"
+                " `python -m bot backfill FROM TO` a span of them"
+            )
+        if (text or "").lower() in _NEWEST_WORDS:
+            return await self._newest(span[1])
+        return await self._dated(self.typed(text or ""), span)
+
+    def typed(self, text: str) -> date:
+        """A typed date, `today` for the newest session; CommandError if it is none or too late."""
+        newest = last_complete(self.now())
+        if text.lower() in _NEWEST_WORDS:
+            return newest.date
+        wanted = parse_date(text)
+        if wanted > self.now().astimezone(NEW_YORK).date():
+            raise CommandError(f"{wanted} is in the future; the newest session is {newest}")
+        if wanted < FIRST_DAY:
+            raise CommandError(f"{wanted} is before the vendor's data, which begins on {FIRST_DAY}")
+        return wanted
+
+    def session(self, text: str) -> TradingDay:
+        """A typed date that has to be a finished session."""
+        wanted = self.typed(text)
+        if reason := closed_because(wanted):
+            before = on_or_before(wanted)
+            raise CommandError(f"{wanted} is {reason}; the session before it is {before}")
+        day = on_or_before(wanted)
+        if day > last_complete(self.now()):
+            raise CommandError(_not_over(day, last_complete(self.now())))
+        return day
+
+    async def _newest(self, stored: date) -> Chosen:
+        expected, newest = last_complete(self.now()), on_or_before(stored)
+        if newest >= expected:
+            return Chosen(newest)
+        entry = await self.ledger.entry(expected)
+        why = f" ({_state(entry)})" if entry else ""
+        said = f"{words_for(expected.date)} is not in yet{why}; this is {words_for(newest.date)}."
+        return Chosen(newest, (said,))
+
+    async def _dated(self, wanted: date, span: tuple[date, date]) -> Chosen:
+        newest = last_complete(self.now())
+        day, notes = on_or_before(wanted), tuple[str, ...]()
+        if day.date != wanted:
+            reason = closed_because(wanted)
+            notes = (f"{wanted} is {reason}; this is the session before, {words_for(day.date)}.",)
+        if day > newest:
+            raise CommandError(_not_over(day, newest))
+        entry = await self.ledger.entry(day)
+        if entry is not None and entry.revision > 0:
+            return Chosen(day, notes)
+        raise CommandError(" ".join((*notes, _missing(day, entry, span))))
+
+
+def _not_over(day: TradingDay, newest: TradingDay) -> str:
+    end = f"{day.tape_end:%H:%M} New York"
+    return f"{day} is not over: extended hours run until {end}; the newest session is {newest}"
+
+
+def _missing(day: TradingDay, entry: Entry | None, span: tuple[date, date]) -> str:
+    if entry is not None:
+        return f"{day} is not stored: {_state(entry)}"
+    fetch = f"`python -m bot backfill {day} {day}` fetches it"
+    if day.date < span[0]:
+        return f"{day} is before the data stored here: it begins on {span[0]}; {fetch}"
+    return f"{day} is not stored yet; {fetch}"
+
+
+def _state(entry: Entry) -> str:
+    if entry.status is Status.HELD:
+        return f"held by the gate: {entry.note}"
+    return f"no source has it: {entry.note}"
+
+
+def parse_date(text: str) -> date:
+    """YYYY-MM-DD; CommandError otherwise."""
+    try:
+        return date.fromisoformat(text.strip().replace("/", "-"))
+    except ValueError as error:
+        raise CommandError(
+            f"{text[:40]!r} is no date: use today, or one like 2026-11-20"
+        ) from error
+
+
+def find_ticker(typed: str, known: Iterable[str], usage: str) -> str:
+    """The ticker as published: as typed, else upper case; CommandError that suggests near ones."""
+    text = typed.strip().removeprefix("$")
+    if not text:
+        raise CommandError(f"Which ticker? {usage}")
+    names = set(known)
+    for candidate in (text, text.upper()):
+        if candidate in names:
+            return candidate
+    if not is_ticker(text):
+        raise CommandError(f"{text[:40]!r} cannot be a ticker. {usage}")
+    folded = {name.upper(): name for name in sorted(names)}
+    near = difflib.get_close_matches(text.upper(), folded, _SUGGESTIONS, 0.6)
+    hint = f"; near it: {', '.join(folded[n] for n in near)}" if near else ""
+    raise CommandError(f"{text} is not a ticker in the sessions stored here{hint}")
+
+
+def whole(text: str, most: int, usage: str) -> int:
+    """A whole number from 2 to `most`."""
+    if not text.isascii() or not text.isdigit() or not 2 <= int(text) <= most:
+        raise CommandError(
+            f"{text[:40]!r} should be a number of sessions from 2 to {most}. {usage}"
+        )
+    return int(text)
+
+
+def no_more_than(words: Sequence[str], most: int, usage: str) -> None:
+    """Refuse words nobody will read."""
+    if len(words) > most:
+        raise CommandError(f"{' '.join(words[most:])[:40]!r} is one word too many. {usage}")

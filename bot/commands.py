@@ -1,0 +1,235 @@
+"""Every command once, for every platform: CommandRequest -> Reply. Knows no chat library."""
+
+import asyncio
+import difflib
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import ClassVar
+
+import polars as pl
+
+from alerts.cards import Flag, source_status, ticker_card, why
+from alerts.message import digest, stamp
+from alerts.model import Message, Report, Row
+from alerts.publish import published
+from alerts.rank import report
+from bot.arguments import Sessions, find_ticker, no_more_than, whole
+from core.baseline import LOOKBACK_SESSIONS
+from core.calendar import TradingDay, last_complete, sessions_ending
+from core.errors import CommandError
+from core.ledger import Status
+from core.pipeline import Pipeline
+from core.sources.access import Doctor
+from core.splits import restate
+
+logger = logging.getLogger(__name__)
+
+_TICKER_SESSIONS, _MAX_TICKER_SESSIONS = 20, 250
+_FLAGS = 5
+_CACHED_SESSIONS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class CommandRequest:
+    """What somebody typed, and who and where they are."""
+
+    name: str
+    words: tuple[str, ...]
+    who: str
+    where: str
+
+    @classmethod
+    def parse(cls, text: str, who: str, where: str) -> "CommandRequest":
+        """`/ticker NVDA 60`, with or without the slash."""
+        words = text.strip().removeprefix("/").split()
+        return cls(words[0].lower() if words else "", tuple(words[1:]), who, where)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer; private unless somebody shares it. `ok` is False for a refusal in words."""
+
+    message: Message
+    private: bool = True
+    ok: bool = True
+
+
+Handler = Callable[[tuple[str, ...]], Awaitable[Message]]
+
+
+class Commands:
+    """The commands over one pipeline."""
+
+    USAGE: ClassVar = {
+        "anomalies": ("[today|DATE] [all]", "the digest of a session"),
+        "ticker": ("SYM [sessions]", "one ticker beside its own usual"),
+        "why": ("SYM [DATE]", "every gate a ticker passed or failed"),
+        "source": ("status", "what each source answers, and the next step"),
+        "help": ("", "this list"),
+    }
+
+    def __init__(
+        self, pipeline: Pipeline, doctor: Doctor, next_try: Callable[[], str], top: int
+    ) -> None:
+        self._pipeline, self._doctor, self._next_try, self._top = pipeline, doctor, next_try, top
+        self._sessions = Sessions(pipeline.ledger, pipeline.now)
+        self._scores: dict[tuple[date, int], pl.DataFrame] = {}
+        handlers = (self._anomalies, self._ticker, self._why, self._source, self._help)
+        self._handlers: dict[str, Handler] = dict(zip(self.USAGE, handlers, strict=True))
+
+    @property
+    def names(self) -> list[str]:
+        """All commands, for completion and for the parity of platforms."""
+        return list(self._handlers)
+
+    async def answer(self, request: CommandRequest) -> Reply:
+        """Always an answer: a fault of ours is logged, and said to be ours."""
+        try:
+            handler = self._handler(request.name)
+            return Reply(await handler(request.words))
+        except CommandError as error:
+            return self._refused(str(error))
+        except Exception:
+            logger.exception("command failed", extra={"command": request.name})
+            return self._refused(
+                f"/{request.name} failed on our side; nothing was changed. The log has the details."
+            )
+
+    def _refused(self, text: str) -> Reply:
+        series = self._pipeline.ledger.series
+        return Reply(Message(title="", lead=text, stamp=stamp(series)), ok=False)
+
+    def _handler(self, name: str) -> Handler:
+        if name in self._handlers:
+            return self._handlers[name]
+        near = difflib.get_close_matches(name, self._handlers, 1, 0.5)
+        hint = f"did you mean /{near[0]}?" if near else "/help lists what there is"
+        raise CommandError(f"There is no command /{name[:40]}; {hint}")
+
+    async def _help(self, words: tuple[str, ...]) -> Message:
+        rows = [
+            Row(f"/{name} {usage}".strip(), (said,)) for name, (usage, said) in self.USAGE.items()
+        ]
+        return Message(
+            title="Commands",
+            lead="What can be asked:",
+            rows=tuple(rows),
+            footer=("DATE is today, or like 2026-11-20; tickers keep their case (BRK.B, BApA)",),
+            stamp=stamp(self._pipeline.ledger.series),
+        )
+
+    async def _anomalies(self, words: tuple[str, ...]) -> Message:
+        every = "all" in (w.lower() for w in words)
+        rest = [w for w in words if w.lower() != "all"]
+        no_more_than(rest, 1, "/anomalies [today|DATE] [all]")
+        chosen = await self._sessions.resolve(rest[0] if rest else None)
+        said = await self.report(chosen.day)
+        if every:
+            said = replace(said, pushed=said.pushed + said.beyond, beyond=())
+        message = digest(said)
+        return replace(message, banners=(*chosen.notes, *message.banners))
+
+    async def report(self, day: TradingDay) -> Report:
+        """What was said of a stored session; one that was kept silent is judged now."""
+        series = self._pipeline.ledger.series
+        said = await published(self._pipeline.db, series, day)
+        if said is not None:
+            return said
+        return report(await self._pipeline.judged(day, await self._scores_of(day)), self._top)
+
+    async def _ticker(self, words: tuple[str, ...]) -> Message:
+        usage = "/ticker SYM [sessions]"
+        no_more_than(words, 2, usage)
+        many = whole(words[1], _MAX_TICKER_SESSIONS, usage) if len(words) > 1 else _TICKER_SESSIONS
+        chosen = await self._sessions.resolve(None)
+        scores = await self._scores_of(chosen.day)
+        window = sessions_ending(chosen.day, max(many, LOOKBACK_SESSIONS))
+        read = self._pipeline.store.read
+        stored = await asyncio.to_thread(read, self._pipeline.ledger.series, window)
+        ticker = find_ticker(words[0] if words else "", stored["ticker"].unique().to_list(), usage)
+        splits = await self._pipeline.known_splits(window[0].date, chosen.day.date)
+        own = restate(stored.filter(ticker=ticker), splits, chosen.day.date)
+        history = _dense(own, window[-many:])
+        if history["volume"].null_count() == len(history):
+            raise CommandError(f"{ticker} did not trade in the last {many} sessions stored here")
+        row = next(scores.filter(ticker=ticker).iter_rows(named=True), None)
+        flags = await self._flags(ticker)
+        notes = " ".join(chosen.notes)
+        return ticker_card(row, history, flags, self._pipeline.ledger.series, notes)
+
+    async def _why(self, words: tuple[str, ...]) -> Message:
+        usage = "/why SYM [DATE]"
+        no_more_than(words, 2, usage)
+        chosen = await self._sessions.resolve(words[1] if len(words) > 1 else None)
+        scores = await self._scores_of(chosen.day)
+        known = await asyncio.to_thread(
+            self._pipeline.store.read,
+            self._pipeline.ledger.series,
+            sessions_ending(chosen.day, LOOKBACK_SESSIONS),
+            ["ticker"],
+        )
+        ticker = find_ticker(words[0] if words else "", known["ticker"].unique().to_list(), usage)
+        row = next(scores.filter(ticker=ticker).iter_rows(named=True), None)
+        if row is None:
+            raise CommandError(
+                f"{ticker} did not trade on {chosen.day}: there was nothing to judge"
+            )
+        said = await self.report(chosen.day)
+        notes = " ".join(chosen.notes)
+        series = self._pipeline.ledger.series
+        return why(row, self._pipeline.rule, _place(said, ticker), series, notes)
+
+    async def _source(self, words: tuple[str, ...]) -> Message:
+        if words not in ((), ("status",)):
+            raise CommandError(f"/source {' '.join(words)[:40]}: there is only /source status")
+        ledger, now = self._pipeline.ledger, self._pipeline.now()
+        newest = last_complete(now)
+        probes = await self._doctor.examine(newest.date)
+        entry = await ledger.entry(newest)
+        stuck = entry if entry and entry.status in (Status.HELD, Status.ABSENT) else None
+        return source_status(
+            [(p.part, p.verdict, p.seen, p.next_step) for p in probes],
+            [source.name for source in self._pipeline.chain.sources],
+            await ledger.newest(Status.FINISHED),
+            stuck,
+            self._next_try(),
+            ledger.series,
+        )
+
+    async def _scores_of(self, day: TradingDay) -> pl.DataFrame:
+        entry = await self._pipeline.ledger.entry(day)
+        key = (day.date, entry.revision if entry else 0)
+        if key not in self._scores:
+            scores = await self._pipeline.scores(day)
+            while len(self._scores) >= _CACHED_SESSIONS:
+                del self._scores[next(iter(self._scores))]
+            self._scores[key] = scores
+        return self._scores[key]
+
+    async def _flags(self, ticker: str) -> list[Flag]:
+        rows = await self._pipeline.db.rows(
+            "SELECT session, rank, label, ratio FROM anomalies WHERE series = ? AND ticker = ?"
+            " GROUP BY session HAVING revision = max(revision) ORDER BY session DESC LIMIT ?",
+            (self._pipeline.ledger.series.key, ticker, _FLAGS),
+        )
+        return [Flag(date.fromisoformat(r[0]), r[1], r[2], r[3]) for r in rows]
+
+
+def _dense(history: pl.DataFrame, days: Sequence[TradingDay]) -> pl.DataFrame:
+    grid = pl.DataFrame({"session": [d.date for d in days]}, schema={"session": pl.Date})
+    return grid.join(history, on="session", how="left").sort("session")
+
+
+def _place(said: Report, ticker: str) -> str:
+    """What became of a flagged ticker in the digest."""
+    lists = {
+        "past the cap of the digest": said.beyond,
+        "folded as a repeat": said.folded,
+        "listed as a corporate action": said.suppressed,
+    }
+    for number, anomaly in enumerate(said.pushed, 1):
+        if anomaly.ticker == ticker:
+            return f"line {number} of {len(said.pushed)}"
+    return next((p for p, rows in lists.items() if ticker in [a.ticker for a in rows]), "")

@@ -1,0 +1,1 @@
+"""One adapter per chat platform: connect, acknowledge, send, render. Nothing else."""

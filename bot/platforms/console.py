@@ -1,0 +1,101 @@
+"""The terminal as a chat platform: messages are printed, commands are typed."""
+
+import sys
+import textwrap
+from collections.abc import Awaitable, Callable, Sequence
+from shutil import get_terminal_size
+
+from prompt_toolkit import PromptSession
+from prompt_toolkit.completion import WordCompleter
+from prompt_toolkit.output.defaults import create_output
+from prompt_toolkit.output.vt100 import Vt100_Output
+from prompt_toolkit.patch_stdout import patch_stdout
+
+from alerts.model import Destination, Message, Receipt
+from bot.commands import CommandRequest, Reply
+
+_MAX_WIDTH, _MIN_WIDTH = 100, 40
+_CONTROL = dict.fromkeys(
+    [*range(32), *range(127, 160), *range(0x202A, 0x202F), *range(0x2066, 0x206A)]
+)
+
+
+def render(message: Message, width: int) -> str:
+    """The message as plain text, at most `width` columns; control characters are taken out."""
+
+    def wrapped(text: str, indent: str = "", hang: str | None = None) -> list[str]:
+        clean = text.translate(_CONTROL)
+        after = indent if hang is None else hang
+        return textwrap.wrap(clean, width, initial_indent=indent, subsequent_indent=after) or [""]
+
+    lines = wrapped(f"[{message.stamp}]") if message.stamp else []
+    lines += wrapped(message.title) if message.title else []
+    if not message.rows or not message.context:
+        lines += wrapped(message.lead)
+    for banner in message.banners:
+        lines += wrapped(f"! {banner}", hang="  ")
+    if message.rows:
+        lines.append("")
+    for row in message.rows:
+        lines += wrapped(row.head, hang="   ")
+        for detail in row.details:
+            lines += wrapped(detail, "   ")
+    if message.facts:
+        lines.append("")
+        widest = min(24, max(len(name) for name, _ in message.facts))
+        for name, value in message.facts:
+            lines += wrapped(f"{name:<{widest}}  {value}", hang=" " * (widest + 2))
+    if message.context or message.footer:
+        lines.append("")
+    for line in (*message.context, *message.footer):
+        lines += wrapped(line, hang="  ")
+    return "\n".join(lines)
+
+
+def terminal_width() -> int:
+    """Columns to fill: what the terminal has, within reason."""
+    return max(_MIN_WIDTH, min(_MAX_WIDTH, get_terminal_size((_MAX_WIDTH, 24)).columns - 1))
+
+
+class ConsoleSender:
+    """alerts.deliver.Sender over standard output."""
+
+    def __init__(self, write: Callable[[str], None] = print) -> None:
+        self._write = write
+        self._shown: set[str] = set()
+
+    async def send(self, destination: Destination, message: Message, key: str) -> Receipt:
+        """Prints; the same key twice is one message."""
+        if key not in self._shown:
+            self._shown.add(key)
+            self._write(render(message, terminal_width()) + "\n")
+        return Receipt(key)
+
+
+def attached() -> bool:
+    """Is a person at a terminal?"""
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
+async def converse(
+    answer: Callable[[CommandRequest], Awaitable[Reply]], names: Sequence[str]
+) -> None:
+    """Read commands until the end of input (Ctrl-D), `quit`, or Ctrl-C."""
+    output = create_output()
+    if isinstance(output, Vt100_Output):
+        # Terminals that do not answer the cursor question would get a warning instead.
+        output.enable_cpr = False
+    completer = WordCompleter([f"/{name}" for name in names], sentence=True)
+    session: PromptSession[str] = PromptSession("> ", output=output, completer=completer)
+    print("Type a command, such as /help; Ctrl-C leaves.")
+    with patch_stdout(raw=True):
+        while True:
+            try:
+                text = await session.prompt_async()
+            except (EOFError, KeyboardInterrupt):
+                return
+            if text.strip().lower() in ("quit", "exit", "/quit", "/exit"):
+                return
+            if text.strip():
+                reply = await answer(CommandRequest.parse(text, "terminal", "terminal"))
+                print(render(reply.message, terminal_width()) + "\n")

@@ -1,0 +1,1 @@
+"""What happened in the market; knows nothing of people or chat."""

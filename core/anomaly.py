@@ -1,0 +1,125 @@
+"""What the judge finds: the rule's numbers, an anomaly with its evidence, the market. Pure."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import date
+from hashlib import sha256
+from typing import Any
+
+from core.bars import Scope
+
+VERSION = "1"
+"""Goes up when the same bars would be judged differently."""
+
+_TIERS = {"extreme": 6.0, "rare": 5.0, "notable": 4.0}
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """The floors and the cut; money in USD."""
+
+    min_z: float = 4.0
+    min_sessions: int = 20
+    min_adv_usd: float = 1e6
+    min_close_usd: float = 1.0
+    min_dollar_volume_usd: float = 2e6
+    min_transactions: int = 100
+    min_usual_transactions: float = 50.0
+
+    @property
+    def stamp(self) -> str:
+        """Six letters that change with any of these numbers or with the formulas."""
+        said = VERSION + repr([getattr(self, f.name) for f in fields(self)])
+        return sha256(said.encode()).hexdigest()[:6]
+
+
+@dataclass(frozen=True, slots=True)
+class Anomaly:
+    """One ticker that traded unlike itself in one session, with every number the text is made of.
+
+    `value` and `normal` are of the louder `feature`, in `unit`; `normal` already holds what the
+    market did (`market_x`), and ratio = value / normal. `rarity` is K of "1 in K" ticker-days of
+    its liquidity bucket, a lower bound if `rarity_is_floor`.
+    """
+
+    session: date
+    rank: int
+    ticker: str
+    scope: Scope
+    feature: str
+    unit: str
+    value: float
+    normal: float
+    ratio: float
+    z: float
+    score: float
+    rarity: float | None
+    rarity_is_floor: bool
+    tier: str
+    label: str
+    alertable: bool
+    continuing: bool
+    day_no: int
+    peak_ratio: float | None
+    peak_session: date | None
+    bucket: str
+    adv_usd: float
+    market_x: float
+    sessions_seen: int
+    close: float
+    ret_pct: float | None
+    ret_z: float | None
+    volume: float
+    volume_ratio: float
+    z_volume: float
+    transactions: int | None
+    trades_ratio: float | None
+    z_trades: float | None
+    dollar_volume_usd: float
+    split: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """The session as a whole: how many names, how busy, how many lines were held back."""
+
+    names: int
+    eligible: int
+    no_baseline: int
+    typical_x: float
+    """How many times its usual volume the typical eligible name traded."""
+
+
+def tier(z: float) -> str:
+    """notable, rare or extreme; "usual" below the lowest of them."""
+    return next((name for name, least in _TIERS.items() if z >= least), "usual")
+
+
+def from_row(rank: int, row: Mapping[str, Any]) -> Anomaly:
+    """The anomaly in one row of core.detect.score."""
+    is_trades = row["feature"] == "trades"
+    value = float(row["transactions"] if is_trades else row["volume"])
+    ratio, ret = math.exp(row["dev"]), row["ret"]
+    peak, trades = row["peak_dev"], row["dev_trades"]
+    same = {field.name: row[field.name] for field in fields(Anomaly) if field.name in row}
+    named = {
+        "rank": rank,
+        "scope": Scope.ALL,
+        "unit": "trades" if is_trades else "shares",
+        "value": value,
+        "normal": value / ratio,
+        "ratio": ratio,
+        "rarity_is_floor": bool(row["rarity_is_floor"]),
+        "tier": tier(row["z"]),
+        "day_no": 1 + (row["repeats"] or 0),
+        "peak_ratio": None if peak is None else math.exp(peak),
+        "adv_usd": row["adv"],
+        "market_x": math.exp(row["m"]),
+        "sessions_seen": int(row["sessions_seen"]),
+        "ret_pct": None if ret is None else 100 * ret,
+        "volume_ratio": math.exp(row["dev_volume"]),
+        "trades_ratio": None if trades is None else math.exp(trades),
+        "dollar_volume_usd": row["dollar_volume"],
+    }
+    return Anomaly(**(same | named))

@@ -1,0 +1,180 @@
+"""What is normal for each ticker: level, scale and market factor of log activity. Pure.
+
+Everything about a session is computed from exactly LOOKBACK_SESSIONS sessions ending with it, on a
+dense grid (a missing session is null, not skipped), so a re-run gives the same bits.
+
+With x = ln(activity), for each feature (volume in shares, trades in counts):
+
+    e0   = x - median20(x)                     first pass
+    m    = median of e0 over the liquidity bucket that session: the market's part
+    y    = x - m
+    L    = median20(y)                         the level: exp(L + m) is what today would be normal
+    yw   = L + clip(y - L, +-3 std60(y))       what enters the scale's history
+    s    = std60(yw), shrunk to the bucket's, floored, widened for the error of the level
+    z    = (y - L) / s / d                     d: the bucket's dispersion today, if it is above 1
+
+All windows end the session before. Logs are natural; std is that of logs (measured: MAD loses).
+"""
+
+import math
+
+import polars as pl
+
+LEVEL_SESSIONS, MIN_LEVEL = 20, 15
+SCALE_SESSIONS, MIN_SCALE = 60, 20
+LOOKBACK_SESSIONS = SCALE_SESSIONS + LEVEL_SESSIONS + 2
+"""A scale's window, the first-pass level before it, the tested session, and one close before."""
+
+SCALE_FLOOR = 0.15
+"""ln units: no name is steadier than this."""
+
+FEATURES = {"volume": "volume", "trades": "transactions"}
+"""Feature name -> the column of Bars it reads."""
+
+BUCKETS_USD = {"under $1M": 1e6, "$1-5M": 5e6, "$5-20M": 20e6, "$20-100M": 100e6}
+"""Liquidity buckets by median dollar volume a day: name -> upper bound."""
+TOP_BUCKET = "over $100M"
+
+_BUCKET = pl.Enum([*BUCKETS_USD, TOP_BUCKET])
+_GRID = ["volume", "transactions", "close"]
+_CLIP = 3.0
+_PRIOR_SESSIONS = 10
+_MIN_BUCKET_FACTOR, _MIN_BUCKET_SPREAD = 30, 100
+
+
+def grid(bars: pl.DataFrame, sessions: pl.Series) -> pl.DataFrame:
+    """The dense table: every ticker at every session, sorted.
+
+    Columns ticker (Enum), t, volume, transactions, close, bucket (Enum), adv. `bars` are on one
+    share basis. `adv` is the median dollar volume (USD a day) of the 60 sessions before the last
+    one, null under 20 of them.
+    """
+    # Numbers instead of text: a join on strings over the whole window cost 300 MB.
+    tickers, count = pl.Enum(bars["ticker"].unique().sort()), len(sessions)
+    t = pl.col("session").replace_strict(
+        sessions, range(count), default=None, return_dtype=pl.UInt32
+    )
+    cell = pl.col("ticker").cast(tickers).to_physical().cast(pl.UInt32) * count + t
+    placed = bars.select(cell.alias("cell"), *_GRID).filter(pl.col("cell").is_not_null())
+    dense = (
+        pl.select(cell=pl.int_range(len(tickers.categories) * count, dtype=pl.UInt32))
+        .join(placed, on="cell", how="left", maintain_order="left")
+        .select(
+            (pl.col("cell") // count).cat.to(tickers).alias("ticker"),
+            (pl.col("cell") % count).alias("t"),
+            pl.when(pl.col("volume") > 0).then(pl.col("volume", "transactions")),
+            "close",
+        )
+    )
+    last = count - 1
+    before = dense.filter(pl.col("t") < last, pl.col("t") >= last - SCALE_SESSIONS)
+    dollars = (pl.col("volume") * pl.col("close")).log()
+    adv = before.group_by("ticker").agg(
+        pl.when(dollars.count() >= MIN_SCALE).then(dollars.median().exp()).alias("adv")
+    )
+    return dense.join(adv.with_columns(_bucket()), on="ticker", how="left", maintain_order="left")
+
+
+def _bucket() -> pl.Expr:
+    adv = pl.col("adv")
+    names = [pl.when(adv < upper).then(pl.lit(name)) for name, upper in BUCKETS_USD.items()]
+    bucket = pl.coalesce(*names, pl.lit(TOP_BUCKET))
+    return pl.when(adv.is_not_null()).then(bucket).cast(_BUCKET).alias("bucket")
+
+
+def activity(dense: pl.DataFrame, feature: str) -> pl.DataFrame:
+    """Level, scale and z of one feature at every grid row: columns m, y, level, s, n, z."""
+    x = pl.col(FEATURES[feature]).cast(pl.Float64)
+    return (
+        dense.select("ticker", "t", "bucket", pl.when(x > 0).then(x.log()).alias("x"))
+        .with_columns(e0=pl.col("x") - _before(pl.col("x")).rolling_median(
+            LEVEL_SESSIONS, min_samples=MIN_LEVEL).over("ticker"))
+        .with_columns(m=_bucket_median("e0", _MIN_BUCKET_FACTOR))
+        .select("ticker", "t", "bucket", "m", y=pl.col("x") - pl.col("m"))
+        .with_columns(
+            level=_before(pl.col("y")).rolling_median(
+                LEVEL_SESSIONS, min_samples=MIN_LEVEL).over("ticker"),
+            raw=_scale("y"),
+        )
+        .with_columns(raw=_clipped())
+        .rename({"raw": "yw"})
+        .with_columns(
+            s0=_scale("yw"),
+            n=_before(pl.col("yw")).is_not_null().cast(pl.Float64).rolling_sum(
+                SCALE_SESSIONS, min_samples=1).over("ticker"),
+        )
+        .with_columns(s=_shrunk())
+        .drop("yw", "s0")
+        .with_columns(z=(pl.col("y") - pl.col("level")) / pl.col("s"))
+        .with_columns(pl.col("z") / _spread())
+        .select("m", "y", "level", "s", "n", "z")
+    )  # fmt: skip
+
+
+def _before(column: pl.Expr) -> pl.Expr:
+    return column.shift(1)
+
+
+def _scale(column: str) -> pl.Expr:
+    return _before(pl.col(column)).rolling_std(SCALE_SESSIONS, min_samples=MIN_SCALE).over("ticker")
+
+
+def _clipped() -> pl.Expr:
+    width = _CLIP * pl.col("raw").clip(lower_bound=SCALE_FLOOR)
+    clipped = pl.col("level") + (pl.col("y") - pl.col("level")).clip(-width, width)
+    return pl.when(width.is_null() | pl.col("level").is_null()).then(pl.col("y")).otherwise(clipped)
+
+
+def _bucket_median(column: str, least: int) -> pl.Expr:
+    """The bucket's median that session; 0 where it has too few names."""
+    median = pl.col(column).median().over("t", "bucket")
+    names = pl.col(column).count().over("t", "bucket")
+    enough = pl.col("bucket").is_not_null() & (names >= least)
+    return pl.when(enough).then(median).otherwise(0.0)
+
+
+def _shrunk() -> pl.Expr:
+    n, typical = pl.col("n"), pl.col("s0").median().over("t", "bucket")
+    pooled = (n * pl.col("s0") ** 2 + _PRIOR_SESSIONS * typical**2) / (n + _PRIOR_SESSIONS)
+    return pooled.sqrt().clip(lower_bound=SCALE_FLOOR) * (1 + 1 / n).sqrt()
+
+
+def _spread() -> pl.Expr:
+    """How much wider than 1 the bucket's z are today: quadruple expiries, rebalances."""
+    z = pl.col("z")
+    width = (z.quantile(0.84, "linear") - z.quantile(0.16, "linear")) / 2
+    enough = pl.col("bucket").is_not_null() & (z.count().over("t", "bucket") >= _MIN_BUCKET_SPREAD)
+    return pl.when(enough).then(width.over("t", "bucket").clip(lower_bound=1.0)).otherwise(1.0)
+
+
+def returns(dense: pl.DataFrame) -> pl.DataFrame:
+    """Returns of the last session beside each ticker's own usual: ticker, ret, ret_z, prev_close.
+
+    `ret` is the plain return (0.05 is +5 %) against the close one session before, null if there was
+    none; `ret_z` is |log return - the market's median| over 1.4826 x median |log return| of 60
+    sessions, floored at half a percent.
+    """
+    last = int(dense.select(pl.col("t").max()).item())
+    moves = dense.select(
+        "ticker",
+        "t",
+        pl.col("close").log().diff().over("ticker").alias("r"),
+        pl.col("close").shift(1).over("ticker").alias("prev_close"),
+    )
+    usual = (
+        moves.filter(pl.col("t") < last, pl.col("t") >= last - SCALE_SESSIONS)
+        .group_by("ticker")
+        .agg(
+            pl.when(pl.col("r").count() >= MIN_SCALE)
+            .then(1.4826 * pl.col("r").abs().median())
+            .alias("usual")
+        )
+    )
+    today = moves.filter(pl.col("t") == last).join(usual, on="ticker", how="left")
+    distance = (pl.col("r") - pl.col("r").median()).abs()
+    return today.select(
+        "ticker",
+        (pl.col("r").exp() - 1).alias("ret"),
+        (distance / pl.col("usual").clip(lower_bound=math.log(1.005))).alias("ret_z"),
+        "prev_close",
+    )

@@ -1,0 +1,132 @@
+"""Every error Tapewatch raises on purpose, outlined here; a leaf says what its catcher does.
+
+TapewatchError
+  ConfigError            stop at start-up with the list of everything that is wrong
+  SourceError
+    NotPublished         too early, or no session: ask again at the next bell
+    SourceUnavailable    network, 5xx, 429: ask again soon
+    SourceRefused        401/403: stop asking this source, use the next, tell the operator
+    BadBars              arrived but unusable: never judged, tell the operator
+      HeldBars           readable but implausible: its rows are kept aside
+  DeliveryError
+    DeliveryDeferred     try again after retry_after
+    DeliveryAmbiguous    it may have arrived: look before sending again
+    DeliveryRefused      stop using the destination, tell the operator
+  CommandError           its text is shown, privately, to whoever asked
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from polars import DataFrame
+
+
+class Verdict(StrEnum):
+    """What is the matter with a data source: the doctor's closed list."""
+
+    OK = "ok"
+    NOT_CONFIGURED = "not configured"
+    WRONG_ACCESS_KEY = "wrong access key"
+    WRONG_SECRET = "wrong secret"  # noqa: S105 - the name of a fault
+    KEY_LOOKS_LIKE_API_KEY = "access key looks like the API key"
+    CLOCK_WRONG = "clock wrong"
+    PLAN_LACKS_DATA_SET = "plan lacks this data set"
+    DATE_OUTSIDE_PLAN = "date outside the plan"
+    NOT_PUBLISHED_YET = "not published yet"
+    NOT_A_SESSION = "not a session"
+    RATE_LIMITED = "rate limited"
+    UNREACHABLE = "unreachable"
+    VENDOR_FAULT = "vendor fault"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A source that was asked and did not serve."""
+
+    source: str
+    verdict: Verdict
+    seen: str
+
+
+class TapewatchError(Exception):
+    """The root of everything raised on purpose."""
+
+
+class ConfigError(TapewatchError):
+    """Stop at start-up; `faults` lists everything that is wrong, one sentence each."""
+
+    def __init__(self, faults: list[str]) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = faults
+
+
+class SourceError(TapewatchError):
+    """A source could not give a session's bars: `verdict` and what was `seen` say why."""
+
+    verdict = Verdict.VENDOR_FAULT
+
+    def __init__(self, seen: str, verdict: Verdict | None = None) -> None:
+        super().__init__(seen)
+        self.seen = seen
+        if verdict is not None:
+            self.verdict = verdict
+
+
+class NotPublished(SourceError):
+    """Too early, or no session: ask again at the next bell; warn after the deadline."""
+
+    verdict = Verdict.NOT_PUBLISHED_YET
+
+
+class SourceUnavailable(SourceError):
+    """Network, 5xx or 429: ask again soon, after `retry_after_s` seconds if it is given."""
+
+    verdict = Verdict.UNREACHABLE
+
+    def __init__(
+        self, seen: str, verdict: Verdict | None = None, *, retry_after_s: float | None = None
+    ) -> None:
+        super().__init__(seen, verdict)
+        self.retry_after_s = retry_after_s
+
+
+class SourceRefused(SourceError):
+    """401 or 403: stop asking this source, use the next one, tell the operator."""
+
+    verdict = Verdict.PLAN_LACKS_DATA_SET
+
+
+class BadBars(SourceError):
+    """Arrived but unusable: kept aside, never judged, tell the operator."""
+
+
+class HeldBars(BadBars):
+    """Readable, but fails the gate: `rows` are kept aside for a person to see."""
+
+    def __init__(self, seen: str, rows: DataFrame) -> None:
+        super().__init__(seen)
+        self.rows = rows
+
+
+class DeliveryError(TapewatchError):
+    """A message did not surely reach its destination."""
+
+
+class DeliveryDeferred(DeliveryError):
+    """Try again after `retry_after_s` seconds (429 belongs here)."""
+
+    def __init__(self, reason: str, *, retry_after_s: float) -> None:
+        super().__init__(reason)
+        self.retry_after_s = retry_after_s
+
+
+class DeliveryAmbiguous(DeliveryError):
+    """It may have arrived: look before sending again."""
+
+
+class DeliveryRefused(DeliveryError):
+    """Channel gone, kicked, token revoked: stop using the destination, tell the operator."""
+
+
+class CommandError(TapewatchError):
+    """Its text is shown, privately, to whoever asked."""

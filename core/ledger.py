@@ -1,0 +1,195 @@
+"""Which session reached which stage, from which source, as which revision of its data."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime
+from enum import StrEnum
+
+from core.bars import Series
+from core.calendar import TradingDay, trading_day
+from core.db import Connection, Db, Row, Value, insert
+from core.errors import Refusal, Verdict
+
+
+class Status(StrEnum):
+    """How far a session got."""
+
+    STORED = "stored"  # bars are on disk, not judged yet
+    FINISHED = "finished"  # judged and published, or stored silently
+    HELD = "held"  # arrived, failed the gate
+    ABSENT = "absent"  # every source says it has none
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """The ledger's line of one session."""
+
+    day: TradingDay
+    status: Status
+    revision: int
+    source: str | None
+    version: str | None
+    row_count: int | None
+    refused: tuple[Refusal, ...]
+    note: str | None
+    announced: bool
+    tried_at: datetime
+    stored_at: datetime | None
+    finished_at: datetime | None
+
+
+class Ledger:
+    """The sessions of one series."""
+
+    def __init__(self, db: Db, series: Series) -> None:
+        self._db, self.series = db, series
+
+    async def entry(self, day: TradingDay) -> Entry | None:
+        """The line of a session, if it was ever tried."""
+        row = await self._db.row(
+            "SELECT * FROM sessions WHERE series = ? AND session = ?", (self.series.key, str(day))
+        )
+        return _entry(row) if row else None
+
+    async def entries(self, days: Sequence[TradingDay]) -> dict[date, Entry]:
+        """The lines of the sessions between the first and the last of `days`, by date."""
+        if not days:
+            return {}
+        rows = await self._db.rows(
+            "SELECT * FROM sessions WHERE series = ? AND session BETWEEN ? AND ?",
+            (self.series.key, str(min(days)), str(max(days))),
+        )
+        return {entry.day.date: entry for entry in map(_entry, rows)}
+
+    async def newest(self, status: Status, until: date | None = None) -> Entry | None:
+        """The newest session of a status, up to a date if one is given."""
+        row = await self._db.row(
+            "SELECT * FROM sessions WHERE series = ? AND status = ? AND session <= ?"
+            " ORDER BY session DESC LIMIT 1",
+            (self.series.key, status, (until or date.max).isoformat()),
+        )
+        return _entry(row) if row else None
+
+    async def span(self) -> tuple[date, date] | None:
+        """The first and the last session stored."""
+        row = await self._db.row(
+            "SELECT min(session), max(session) FROM sessions WHERE series = ? AND revision > 0",
+            (self.series.key,),
+        )
+        if row is None or row[0] is None:
+            return None
+        return date.fromisoformat(row[0]), date.fromisoformat(row[1])
+
+    async def stored(
+        self,
+        day: TradingDay,
+        *,
+        revision: int,
+        source: str,
+        version: str | None,
+        row_count: int,
+        refused: Sequence[Refusal],
+        notes: Sequence[str],
+        now: datetime,
+    ) -> None:
+        """The bars of this revision are on disk."""
+        await self._put(
+            day, now, status=Status.STORED, revision=revision, source=source, version=version,
+            row_count=row_count, refused=_dump(refused), note="; ".join(notes) or None,
+            stored_at=_iso(now),
+        )  # fmt: skip
+
+    async def same_again(self, day: TradingDay, version: str | None, now: datetime) -> None:
+        """A copy with another name holds the same bars: remember the name, make no revision."""
+        await self._put(day, now, version=version)
+
+    async def held(
+        self, day: TradingDay, note: str, refused: Sequence[Refusal], now: datetime
+    ) -> None:
+        """What arrived failed the gate. A revision stored before stays the session's data."""
+        await self._not_stored(Status.HELD, day, note, refused, now)
+
+    async def absent(
+        self, day: TradingDay, note: str, refused: Sequence[Refusal], now: datetime
+    ) -> None:
+        """Every source says it has nothing (any more) for this session."""
+        await self._not_stored(Status.ABSENT, day, note, refused, now)
+
+    async def _not_stored(
+        self, status: Status, day: TradingDay, note: str, refused: Sequence[Refusal], now: datetime
+    ) -> None:
+        before = await self.entry(day)
+        if before and before.revision:
+            # Its data stands, and so does what was said of it; the attempt is in the log.
+            await self._put(day, now)
+        else:
+            await self._put(day, now, status=status, note=note, refused=_dump(refused))
+
+    async def finish(
+        self, writer: Connection, day: TradingDay, *, announced: bool, now: datetime
+    ) -> None:
+        """The session is done; part of the caller's transaction."""
+        await writer.execute(
+            "UPDATE sessions SET status = ?, announced = max(announced, ?), finished_at = ?"
+            " WHERE series = ? AND session = ?",
+            (Status.FINISHED, int(announced), _iso(now), self.series.key, str(day)),
+        )
+
+    async def log(self, day: TradingDay, refusals: Sequence[Refusal], now: datetime) -> None:
+        """Remember who was asked and what was seen."""
+        async with self._db.transaction() as writer:
+            for refusal in refusals:
+                await insert(
+                    writer,
+                    "attempts",
+                    {"at": _iso(now), "series": self.series.key, "session": str(day)}
+                    | {"source": refusal.source, "verdict": refusal.verdict, "seen": refusal.seen},
+                )
+
+    async def _put(self, day: TradingDay, now: datetime, **columns: Value) -> None:
+        first: dict[str, Value] = {"series": self.series.key, "session": str(day)}
+        new = first | {"status": Status.ABSENT, "revision": 0, "refused": "[]"}
+        changes: dict[str, Value] = {"tried_at": _iso(now), **columns}
+        sets = ", ".join(f"{column} = ?" for column in changes)
+        async with self._db.transaction() as writer:
+            await insert(writer, "sessions", new | changes, or_="IGNORE")
+            await writer.execute(
+                f"UPDATE sessions SET {sets} WHERE series = ? AND session = ?",  # noqa: S608
+                (*changes.values(), *first.values()),
+            )
+
+
+def _entry(row: Row) -> Entry:
+    refused = (Refusal(r["source"], Verdict(r["verdict"]), r["seen"]) for r in _load(row))
+    return Entry(
+        day=trading_day(date.fromisoformat(row["session"])),
+        status=Status(row["status"]),
+        revision=row["revision"],
+        source=row["source"],
+        version=row["version"],
+        row_count=row["row_count"],
+        refused=tuple(refused),
+        note=row["note"],
+        announced=bool(row["announced"]),
+        tried_at=datetime.fromisoformat(row["tried_at"]),
+        stored_at=_time(row["stored_at"]),
+        finished_at=_time(row["finished_at"]),
+    )
+
+
+def _load(row: Row) -> list[dict[str, str]]:
+    loaded: list[dict[str, str]] = json.loads(row["refused"])
+    return loaded
+
+
+def _dump(refused: Sequence[Refusal]) -> str:
+    return json.dumps([asdict(r) for r in refused])
+
+
+def _iso(now: datetime) -> str:
+    return now.astimezone(UTC).isoformat(timespec="seconds")
+
+
+def _time(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None

@@ -1,0 +1,66 @@
+"""The vendor's flat files on S3: a session's day aggregates as published, unadjusted."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+
+from core.bars import Family, Scope, Series
+from core.calendar import TradingDay
+from core.errors import NotPublished, SourceError, SourceRefused, Verdict
+from core.sources import Served
+from core.sources.control import control_day, still_open
+from core.sources.day_aggs import key, parse
+from core.sources.s3 import Forbidden, Gone, S3Reader
+
+DAY_AGGS, TRADES = "day_aggs_v1", "trades_v1"
+MAX_DAY_AGGS_BYTES = 16 * 2**20
+"""A real file has about 0.3 MB."""
+
+
+class DayAggsSource:
+    """Day aggregates: 0.3 MB a session, the whole market."""
+
+    name = "flat files (day aggregates)"
+    series = Series(Scope.ALL, Family.DAILY)
+
+    def __init__(self, reader: S3Reader, now: Callable[[], datetime]) -> None:
+        self._reader, self._now = reader, now
+
+    async def bars(self, day: TradingDay) -> Served:
+        """Raises only NotPublished, SourceUnavailable, SourceRefused or BadBars."""
+        if still_open(day, self._now()):
+            raise NotPublished(f"extended hours of {day} go on until {day.tape_end:%H:%M} New York")
+        return await asyncio.to_thread(self._bars, day)
+
+    async def version(self, day: TradingDay) -> str | None:
+        """The ETag now listed."""
+        listed = await asyncio.to_thread(self._reader.find, key(DAY_AGGS, day.date))
+        return listed.etag or None if listed else None
+
+    def _bars(self, day: TradingDay) -> Served:
+        name = key(DAY_AGGS, day.date)
+        if self._reader.find(name) is None:
+            raise NotPublished(f"{name} is not listed")
+        try:
+            payload, etag = self._reader.get(name, MAX_DAY_AGGS_BYTES)
+        except Gone as error:
+            raise NotPublished(f"{name} was listed and is gone: being replaced") from error
+        except Forbidden as error:
+            raise why_forbidden(self._reader, DAY_AGGS, day, self._now()) from error
+        return Served(parse(payload, day), self.name, etag or None)
+
+
+def why_forbidden(reader: S3Reader, data_set: str, day: TradingDay, now: datetime) -> SourceError:
+    """A listed file that may not be read: is it the plan, or the date? Another date tells."""
+    control = control_day(day, now)
+    name, other = key(data_set, day.date), key(data_set, control.date)
+    seen = f"{name} is listed, but reading it is refused (403)"
+    try:
+        if reader.find(other) is None:
+            return SourceRefused(f"{seen}; {control} is not listed", Verdict.PLAN_LACKS_DATA_SET)
+        reader.touch(other)
+    except Forbidden:
+        return SourceRefused(f"{seen}; so is {control}", Verdict.PLAN_LACKS_DATA_SET)
+    except SourceError:
+        return SourceRefused(seen, Verdict.PLAN_LACKS_DATA_SET)
+    return SourceRefused(f"{seen}; {control} can be read", Verdict.DATE_OUTSIDE_PLAN)

@@ -1,0 +1,234 @@
+"""S3-compatible storage, read only: list one key, get one object. Blocking; boto3 stays in here.
+
+A 403 has at least five causes and one status. Listing works for any valid credentials and every
+data set, so it is asked first: it refuses bad credentials, and shows whether the object exists.
+HEAD and download_file are never used: they throw the reason of a refusal away.
+"""
+
+import http.client
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import boto3
+import botocore.session
+import urllib3.exceptions
+from botocore.client import Config
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    NoCredentialsError,
+    ParamValidationError,
+    PartialCredentialsError,
+)
+from botocore.parsers import ResponseParserError, XMLParseError
+
+from core.errors import BadBars, SourceError, SourceRefused, SourceUnavailable, Verdict
+
+_CHUNK_BYTES = 1 << 16
+_SKEW = timedelta(minutes=15)
+
+
+@dataclass(frozen=True, slots=True)
+class S3Access:
+    """Where the objects are, and who asks."""
+
+    endpoint_url: str
+    bucket: str
+    access_key_id: str = field(repr=False)
+    secret_access_key: str = field(repr=False)
+    api_key: str | None = field(default=None, repr=False)
+    """Only to notice that it was typed in place of the access key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One object as the listing shows it."""
+
+    key: str
+    etag: str
+    size_bytes: int
+
+
+class Forbidden(SourceRefused):
+    """Listed, but may not be read: the plan lacks the data set, or the date."""
+
+
+class Gone(SourceError):
+    """404 for an object."""
+
+
+def _machine_clock() -> datetime:
+    # botocore signs by this clock, so this is the one that can be wrong; no other will do.
+    return datetime.now(UTC)
+
+
+class S3Reader:
+    """Lists and gets. Every failure leaves it as a SourceError."""
+
+    def __init__(
+        self,
+        access: S3Access,
+        now: Callable[[], datetime] = _machine_clock,
+        *,
+        attempts: int = 3,
+        read_timeout_s: float = 20,
+        whole_s: float = 120,
+    ) -> None:
+        self._access, self._now, self._whole_s = access, now, whole_s
+        # A session of its own: the machine's AWS profile and files have no say. (A variable that
+        # names a profile which is not there would otherwise stop us here.)
+        own: dict[str, Any] = {
+            name: (None, [], os.devnull, None) for name in ("config_file", "credentials_file")
+        }
+        self._client = boto3.session.Session(
+            botocore_session=botocore.session.Session({"profile": (None, [], None, None), **own}),
+            aws_access_key_id=access.access_key_id,
+            aws_secret_access_key=access.secret_access_key,
+            region_name="us-east-1",
+        ).client(
+            "s3",
+            endpoint_url=access.endpoint_url,
+            config=Config(
+                signature_version="s3v4",
+                s3={"addressing_style": "path"},
+                connect_timeout=5,
+                read_timeout=read_timeout_s,
+                retries={"mode": "standard", "total_max_attempts": attempts},
+            ),
+        )
+
+    def find(self, key: str) -> Listed | None:
+        """The object of exactly this key, or None if the listing does not show it."""
+        with self._translated("list"):
+            answer = self._client.list_objects_v2(Bucket=self._access.bucket, Prefix=key, MaxKeys=1)
+        if "IsTruncated" not in answer:
+            # A web page that happens to be well-formed XML parses as a listing of nothing.
+            raise SourceUnavailable("list: the answer is not S3's XML", Verdict.VENDOR_FAULT)
+        for item in answer.get("Contents", []):
+            if item.get("Key") == key:
+                return Listed(key, item.get("ETag", "").strip('"'), int(item.get("Size", 0)))
+        return None
+
+    def get(self, key: str, limit_bytes: int) -> tuple[bytes, str]:
+        """An object's bytes and ETag ('' if it has none); BadBars if it is over the limit."""
+        payload = bytearray()
+        with self._translated("get"):
+            answer = self._client.get_object(Bucket=self._access.bucket, Key=key)
+            with closing(answer["Body"]) as body:
+                # What a proxy sends in chunks has no length: so the bytes are counted as well.
+                _check_size(key, int(answer.get("ContentLength", 0)), limit_bytes)
+                for chunk in self._as_it_comes(key, body):
+                    payload += chunk
+                    _check_size(key, len(payload), limit_bytes)
+        if len(payload) < int(answer.get("ContentLength", 0)):
+            raise SourceUnavailable(f"get: {key} was cut off after {len(payload):,} bytes")
+        return bytes(payload), answer.get("ETag", "").strip('"')
+
+    def _as_it_comes(self, key: str, body: Any) -> Iterator[bytes]:
+        # botocore's own read() returns only when a whole chunk is there: a drip of bytes, each
+        # within the read timeout, would hold the thread for hours.
+        end = time.monotonic() + self._whole_s
+        while chunk := body._raw_stream.read1(_CHUNK_BYTES):
+            yield chunk
+            if time.monotonic() > end:
+                raise SourceUnavailable(f"get: {key} was not whole after {self._whole_s:.0f} s")
+
+    def touch(self, key: str) -> None:
+        """Read the first byte: may this object be read at all?"""
+        with self._translated("get"):
+            answer = self._client.get_object(Bucket=self._access.bucket, Key=key, Range="bytes=0-0")
+            answer["Body"].close()
+
+    @contextmanager
+    def _translated(self, verb: str) -> Iterator[None]:
+        try:
+            yield
+        except ClientError as error:
+            raise self._refusal(verb, error) from error
+        except (
+            BotoCoreError,
+            ResponseParserError,
+            XMLParseError,
+            urllib3.exceptions.HTTPError,
+            http.client.HTTPException,
+            OSError,
+            ValueError,  # a number in the listing that is none
+        ) as error:
+            raise translate(error) from error
+
+    def _refusal(self, verb: str, error: ClientError) -> SourceError:
+        # Error.Code is '403', 'Forbidden' or 'AccessDenied' for the same thing: go by the status.
+        meta: dict[str, Any] = error.response.get("ResponseMetadata", {})
+        status = meta.get("HTTPStatusCode")
+        code = str(error.response.get("Error", {}).get("Code", ""))[:60]
+        seen = f"{verb}: HTTP {status} {code}".rstrip()
+        if verdict := self._credentials_fault(verb, status, code, meta):
+            return SourceRefused(seen, verdict)
+        if status == 403:
+            return Forbidden(seen, Verdict.PLAN_LACKS_DATA_SET)
+        if status == 404 and verb == "list":
+            return SourceRefused(
+                f"{seen}: no bucket {self._access.bucket!r} here", Verdict.VENDOR_FAULT
+            )
+        if status == 404:
+            return Gone(seen, Verdict.NOT_PUBLISHED_YET)
+        if status == 429 or code in ("SlowDown", "TooManyRequests", "RequestLimitExceeded"):
+            return SourceUnavailable(seen, Verdict.RATE_LIMITED)
+        return SourceUnavailable(seen, Verdict.VENDOR_FAULT)
+
+    def _credentials_fault(
+        self, verb: str, status: int | None, code: str, meta: dict[str, Any]
+    ) -> Verdict | None:
+        if status not in (400, 401, 403):
+            return None
+        if code == "SignatureDoesNotMatch":
+            return Verdict.WRONG_SECRET
+        if code == "RequestTimeTooSkewed" or (verb == "list" and self._clock_is_off(meta)):
+            return Verdict.CLOCK_WRONG
+        if code == "InvalidAccessKeyId" or (verb == "list" and status in (401, 403)):
+            return self._wrong_key()
+        return None
+
+    def _wrong_key(self) -> Verdict:
+        if self._access.access_key_id == self._access.api_key or looks_like_api_key(
+            self._access.access_key_id
+        ):
+            return Verdict.KEY_LOOKS_LIKE_API_KEY
+        return Verdict.WRONG_ACCESS_KEY
+
+    def _clock_is_off(self, meta: dict[str, Any]) -> bool:
+        try:
+            theirs = parsedate_to_datetime(meta["HTTPHeaders"]["date"])
+        except (KeyError, ValueError):
+            return False
+        if theirs.tzinfo is None:
+            theirs = theirs.replace(tzinfo=UTC)
+        return abs(theirs - self._now()) > _SKEW
+
+
+def _check_size(key: str, size: int, limit_bytes: int) -> None:
+    if size > limit_bytes:
+        raise BadBars(f"{key} has {size:,} bytes or more; {limit_bytes:,} is the most to expect")
+
+
+def looks_like_api_key(access_key_id: str) -> bool:
+    """The vendor's API key is 32 letters and digits; its access key ids are shaped like UUIDs."""
+    return len(access_key_id) == 32 and access_key_id.isalnum()
+
+
+def translate(error: Exception) -> SourceError:
+    """Our error for any of botocore's or urllib3's; a test holds this against their whole lists."""
+    kind = type(error).__name__
+    if isinstance(error, NoCredentialsError | PartialCredentialsError):
+        return SourceRefused(f"credentials are missing ({kind})", Verdict.NOT_CONFIGURED)
+    if isinstance(error, ResponseParserError | XMLParseError | ValueError):
+        return SourceUnavailable(f"an answer that is not S3's XML ({kind})", Verdict.VENDOR_FAULT)
+    if isinstance(error, ParamValidationError):
+        return SourceUnavailable(f"the request was never sent ({kind})", Verdict.VENDOR_FAULT)
+    return SourceUnavailable(f"no connection, or one cut off ({kind})", Verdict.UNREACHABLE)

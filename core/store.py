@@ -1,0 +1,99 @@
+"""Bars on disk: one Parquet file per series and session, whole or not at all. Blocking calls.
+
+<root>/bars/<series>/2026-11-20.parquet      the current revision
+<root>/bars/<series>/2026-11-20.r1.parquet   an earlier one
+<root>/held/<series>/2026-11-20.parquet      refused by the gate, kept aside
+"""
+
+import os
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+import polars as pl
+
+from core.bars import BARS, Bars, Series, empty
+from core.calendar import TradingDay
+
+_LEFTOVER_S = 600
+
+
+class Store:
+    """The bars of all series under one folder."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def write(self, series: Series, day: TradingDay, bars: Bars, revision: int) -> Path:
+        """Make `bars` the session's current revision; the one before stays beside it."""
+        path = self._path("bars", series, day)
+        if revision > 1 and path.exists():
+            before = _earlier(path, revision - 1)
+            if not before.exists():
+                os.link(path, before)
+        return _write_whole(path, bars)
+
+    def hold(self, series: Series, day: TradingDay, rows: pl.DataFrame) -> Path:
+        """Keep rows that failed the gate aside, for a person to look at."""
+        return _write_whole(self._path("held", series, day), rows)
+
+    def held(self, series: Series, day: TradingDay) -> pl.DataFrame | None:
+        """The rows kept aside for a session, if there are any."""
+        path = self._path("held", series, day)
+        return pl.read_parquet(path) if path.exists() else None
+
+    def drop_held(self, series: Series, day: TradingDay) -> None:
+        """Forget the rows kept aside: the session has bars now."""
+        self._path("held", series, day).unlink(missing_ok=True)
+
+    def has(self, series: Series, day: TradingDay) -> bool:
+        """Is a revision of this session stored?"""
+        return self._path("bars", series, day).exists()
+
+    def read(
+        self, series: Series, days: Iterable[TradingDay], columns: list[str] | None = None
+    ) -> pl.DataFrame:
+        """All rows of the sessions that are stored (columns of BARS), oldest session first."""
+        paths = [p for day in days if (p := self._path("bars", series, day)).exists()]
+        if not paths:
+            return empty().select(columns or list(BARS))
+        return pl.read_parquet(paths, columns=columns)
+
+    def read_revision(self, series: Series, day: TradingDay, revision: int) -> pl.DataFrame:
+        """The rows of one revision, though a later one may have been written since."""
+        path = self._path("bars", series, day)
+        earlier = _earlier(path, revision)
+        return pl.read_parquet(earlier if earlier.exists() else path)
+
+    def _path(self, kind: str, series: Series, day: TradingDay) -> Path:
+        return self._root / kind / series.key / f"{day}.parquet"
+
+
+def _earlier(path: Path, revision: int) -> Path:
+    return path.with_suffix(f".r{revision}.parquet")
+
+
+def _write_whole(path: Path, frame: pl.DataFrame) -> Path:
+    """Write, flush to the disk, then rename: a reader never meets half a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # A name of its own: two processes may store the same session at the same time.
+    descriptor, name = tempfile.mkstemp(".partial", f"{path.stem}.", path.parent)
+    partial = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            frame.write_parquet(file, compression="zstd")
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+    _clear_leftovers(path)
+    return path
+
+
+def _clear_leftovers(path: Path) -> None:
+    """Remove what killed writers of this session left; a young one may still be written to."""
+    now_s = path.stat().st_mtime
+    for leftover in path.parent.glob(f"{path.stem}.*.partial"):
+        if now_s - leftover.stat().st_mtime > _LEFTOVER_S:
+            leftover.unlink(missing_ok=True)

@@ -1,0 +1,111 @@
+"""The words of a digest, as snapshots to be reviewed, and that they recompute from the record."""
+
+import re
+from dataclasses import replace
+from datetime import date
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from syrupy.assertion import SnapshotAssertion
+
+from alerts.message import digest, explain
+from alerts.model import Message, Report
+from alerts.words import count, percent, times
+from bot.platforms.console import render
+from core.anomaly import Market
+from core.bars import Family, Scope, Series
+from tests.records import PLAN, anomaly, judged, said
+
+REPEAT = anomaly(
+    "OLDN", continuing=True, day_no=3, peak_ratio=8.1, peak_session=date(2026, 12, 15), ratio=4.0
+)
+FIVE = [
+    anomaly("XYZQ"),
+    anomaly("ACMX", label="crowd", feature="trades", unit="trades", value=41_200.0, normal=4_338.0,
+            ratio=9.5, trades_ratio=9.5, z_trades=7.0, ret_pct=9.4),
+    anomaly("BRAV", label="quiet volume", ret_pct=0.3, ret_z=0.2, rarity=523.0,
+            rarity_is_floor=True),
+    anomaly("CHAR", label="volume", trades_ratio=None, z_trades=None, transactions=None,
+            ret_pct=None, ret_z=None, rarity=None),
+    anomaly("DELT", label="block-like", day_no=2, peak_ratio=2.0, peak_session=date(2026, 12, 14),
+            sessions_seen=31),
+]  # fmt: skip
+
+CASES: dict[str, Report] = {
+    "first alert": said(anomaly()),
+    "five kinds": said(*FIVE),
+    "five kinds, top three": said(*FIVE, top=3),
+    "quad-witching": said(
+        anomaly(), session=date(2026, 12, 18), market=Market(12_093, 5_230, 0, 1.64)
+    ),
+    "half day": said(anomaly(), session=date(2026, 11, 27), market=Market(11_800, 5_100, 3, 0.39)),
+    "fallback to REST": said(anomaly(), source="REST grouped daily", refused=(PLAN,)),
+    "repeats folded": said(anomaly(), REPEAT),
+    "only repeats": said(REPEAT),
+    "split today": said(anomaly("SPLT", label="corporate action", split="1-for-10")),
+    "nothing today": said(),
+    "no baseline yet": said(market=Market(12_093, 0, 12_093, 1.0), closest=None),
+    "rows set aside, splits unknown": said(
+        anomaly(), notes=("3 rows set aside: zero or negative price (AB, CD, EF)", "splits unknown")
+    ),
+    "second revision": said(anomaly(), revision=2),
+    "sample": said(anomaly(), series=Series(Scope.ALL, Family.SAMPLE)),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_digests_read_as_reviewed(case: str, snapshot: SnapshotAssertion) -> None:
+    message = digest(CASES[case])
+    assert f"{message.lead}\n\n{render(message, 100)}" == snapshot
+
+
+def test_a_digest_fits_a_narrow_terminal() -> None:
+    for report in CASES.values():
+        assert max(map(len, render(digest(report), 40).splitlines())) <= 40
+
+
+def test_the_line_recomputes_from_the_record() -> None:
+    for a in FIVE:
+        line = explain(a)
+        assert times(a.value / a.normal) in line
+        assert count(a.value) in line
+        assert count(a.normal) in line
+        assert percent(a.ret_pct) in line
+        assert a.label in line
+
+
+def test_the_lead_works_alone_as_a_notification() -> None:
+    lead = digest(CASES["five kinds"]).lead
+    assert re.search(r"XYZQ 6\.2× volume −18\.2%", lead)
+    assert lead.endswith("2 more.")
+
+
+def test_no_causal_word_and_no_false_promise() -> None:
+    for report in CASES.values():
+        text = render(digest(report), 100).lower()
+        for word in ("because", "caused", "due to", "fdr", "dark pool", "buy", "sell", "guarantee"):
+            assert not re.search(rf"\b{word}\b", text), word
+
+
+def test_every_sample_message_is_stamped() -> None:
+    assert "SAMPLE" in digest(CASES["sample"]).stamp
+    assert digest(CASES["first alert"]).stamp == ""
+
+
+@given(
+    ratio=st.floats(1e-3, 1e9),
+    normal=st.floats(1e-3, 1e12),
+    z=st.floats(-50, 50),
+    rarity=st.none() | st.floats(1, 1e9),
+    ret=st.none() | st.floats(-99.99, 1e6),
+    text=st.text(max_size=200),
+)
+def test_whatever_the_numbers_and_names_a_digest_can_be_shown(
+    ratio: float, normal: float, z: float, rarity: float | None, ret: float | None, text: str
+) -> None:
+    made = anomaly(text or "X", ratio=ratio, normal=normal, value=ratio * normal, z=z)
+    made = replace(made, rarity=rarity, ret_pct=ret)
+    message: Message = digest(replace(said(made), judged=judged(made, notes=(text,))))
+    shown = render(message, 80)
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", shown)

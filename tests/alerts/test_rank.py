@@ -1,0 +1,36 @@
+"""Which anomalies are said: order, cap, folding."""
+
+from alerts.rank import MAX_PER_LABEL, report
+from tests.records import anomaly, judged
+
+
+def test_at_most_top_lines_are_pushed_and_the_rest_is_counted() -> None:
+    labels = ["news-like", "crowd", "volume"] * 4
+    made = report(judged(*(anomaly(f"T{n}", label=x) for n, x in enumerate(labels))), top=10)
+    assert [a.ticker for a in made.pushed] == [f"T{n}" for n in range(10)]
+    assert [a.ticker for a in made.beyond] == ["T10", "T11"]
+
+
+def test_one_kind_never_fills_the_list() -> None:
+    made = report(judged(*(anomaly(f"T{n}", label="news-like") for n in range(9))), top=10)
+    assert len(made.pushed) == MAX_PER_LABEL
+    assert len(made.beyond) == 9 - MAX_PER_LABEL
+
+
+def test_the_list_is_never_filled_up() -> None:
+    assert report(judged(), top=10).pushed == ()
+
+
+def test_repeats_are_folded_and_splits_are_apart() -> None:
+    made = report(
+        judged(
+            anomaly("AGAIN", continuing=True, day_no=2),
+            anomaly("SPLIT", label="corporate action", split="2-for-1"),
+            anomaly("FRESH"),
+        ),
+        top=10,
+    )
+    assert [a.ticker for a in made.pushed] == ["FRESH"]
+    assert [a.ticker for a in made.folded] == ["AGAIN"]
+    assert [a.ticker for a in made.suppressed] == ["SPLIT"]
+    assert made.beyond == ()

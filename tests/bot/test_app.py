@@ -1,0 +1,85 @@
+"""The day loop: asks again soon after an outage, otherwise in its hours; survives a bad round."""
+
+import asyncio
+import contextlib
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from bot.app import App, opened
+from bot.settings import load
+from core.backfill import Step
+from tests import market
+from tests.market import NEWEST
+from tests.servers.faults import Status as Answered
+
+NIGHT = datetime(2026, 3, 7, 4, 0, tzinfo=UTC)  # 23:00 in New York: outside the asking hours
+
+
+async def rounds(app: App, count: int, patience_s: float) -> list[Step]:
+    """The steps of a watch that is rung once more, as soon as there are so many of them."""
+    steps: list[Step] = []
+    ready = asyncio.Event()
+    watch = asyncio.create_task(app.watch(steps.append, ready))
+    await ready.wait()
+    app.bell.ring()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(patience_s):
+            while len(steps) < count:
+                await asyncio.sleep(0.01)
+                assert not watch.done()
+    watch.cancel()
+    await asyncio.gather(watch, return_exceptions=True)
+    return steps
+
+
+async def test_after_an_outage_it_asks_again_at_the_next_ring_whatever_the_hour(
+    tmp_path: Path,
+) -> None:
+    async with market.vendor(tmp_path / "vendor", market.window()) as vendor:
+        settings = await vendor.settings(tmp_path / "data", use_flat_files="false")
+        vendor.s3.entitled = lambda name: False
+        vendor.rest.faults.add(Answered(503), on="grouped", times=9)
+        async with opened(settings, now=lambda: NIGHT) as app:
+            steps = await rounds(app, 85, patience_s=30)
+    assert [step.away for step in steps[:3]] == [True] * 3
+    assert steps[-1].day == NEWEST
+    assert steps[-1].error is None
+
+
+async def test_outside_its_hours_a_ring_without_a_reason_is_ignored(tmp_path: Path) -> None:
+    settings = await asyncio.to_thread(load, data_dir=tmp_path)
+    async with opened(settings, now=lambda: NIGHT) as app:
+        steps = await rounds(app, 83, patience_s=0.5)
+    assert len(steps) == 82
+
+
+async def test_a_round_that_fails_in_any_way_is_not_the_last(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = await asyncio.to_thread(load, data_dir=tmp_path)
+
+    async def broken(day: object) -> None:
+        raise ZeroDivisionError
+
+    async with opened(settings, now=lambda: NIGHT) as app:
+        source = app.pipeline.chain.sources[0]
+        source.bars = broken  # type: ignore[method-assign, assignment]
+        app = replace(app)
+        ready = asyncio.Event()
+        watch = asyncio.create_task(app.watch(lambda step: None, ready))
+        await ready.wait()
+        assert not watch.done()
+        del source.bars
+        app.bell.ring()
+        for _ in range(1000):
+            await asyncio.sleep(0.01)
+            entry = await app.pipeline.ledger.entry(market.NEWEST)
+            if entry is not None and entry.finished_at is not None:
+                break
+        watch.cancel()
+        await asyncio.gather(watch, return_exceptions=True)
+    assert "the round failed" in caplog.text
+    assert entry is not None

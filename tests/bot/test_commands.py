@@ -1,0 +1,190 @@
+"""Every command, asked rightly and wrongly, over a stored sample market."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from syrupy.assertion import SnapshotAssertion
+
+from bot.app import App, opened
+from bot.commands import CommandRequest, Reply
+from bot.platforms.console import render
+from bot.settings import load
+from core.calendar import sessions_ending
+from core.errors import BadBars
+from core.pipeline import Pipeline
+from tests.market import NEWEST, NOW
+
+SATURDAY = NOW
+
+
+async def ask(app: App, text: str) -> Reply:
+    """What is answered to a typed line."""
+    return await app.commands.answer(CommandRequest.parse(text, "me", "here"))
+
+
+async def told(app: App, text: str) -> str:
+    """The answer's lead."""
+    return (await ask(app, text)).message.lead
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sample market's last sessions, ingested and judged once for this module."""
+    folder = tmp_path_factory.mktemp("stored")
+
+    async def fill() -> None:
+        async with at(folder, SATURDAY) as app:
+            await app.sweep(lambda step: None)
+
+    asyncio.run(fill())
+    return folder
+
+
+@pytest.fixture
+async def app(stored: Path) -> AsyncIterator[App]:
+    """The application over the stored market."""
+    async with at(stored, SATURDAY) as opened_app:
+        yield opened_app
+
+
+@asynccontextmanager
+async def at(folder: Path, now: datetime) -> AsyncIterator[App]:
+    """The application at another time."""
+    async with opened(await asyncio.to_thread(load, data_dir=folder), now=lambda: now) as app:
+        yield app
+
+
+async def test_every_command_answers_as_reviewed(app: App, snapshot: SnapshotAssertion) -> None:
+    said = await app.commands.report(NEWEST)
+    loud = said.pushed[0].ticker
+    for text in ("/anomalies", "/anomalies today all", f"/ticker {loud}", f"/why {loud} today",
+                 "/why ZVZZT", "/source status", "/help"):  # fmt: skip
+        reply = await ask(app, text)
+        assert reply.ok, reply
+        assert "SAMPLE" in reply.message.stamp
+        if text != "/anomalies":  # its reading time is the machine's
+            assert render(reply.message, 100) == snapshot(name=text.split()[0] + text[-3:])
+
+
+async def test_slash_case_and_dollar_do_not_matter(app: App) -> None:
+    plain = await ask(app, "/ticker XWUP")
+    for text in ("ticker xwup", "/TICKER $xwup", "  /ticker   XWUP "):
+        assert await ask(app, text) == plain
+
+
+async def test_tickers_that_differ_in_case_stay_apart(app: App) -> None:
+    common, preferred = await told(app, "/why ZAAP"), await told(app, "/why ZAAp")
+    assert common.startswith("ZAAP ")
+    assert preferred.startswith("ZAAp was not flagged: kind preferred")
+
+
+async def test_an_unknown_ticker_suggests_near_ones(app: App) -> None:
+    said = await told(app, "/ticker XWUPP")
+    assert said.startswith("XWUPP is not a ticker in the sessions stored here; near it: XWUP")
+    assert not (await ask(app, "/ticker XWUPP")).ok
+
+
+async def test_each_way_to_be_wrong_about_a_date_has_its_own_sentence(app: App) -> None:
+    first = sessions_ending(NEWEST, 82)[0]
+    sentences = {
+        "/anomalies 2999-01-04": "2999-01-04 is in the future; the newest session is 2026-03-06",
+        "/anomalies 1999-01-04": "1999-01-04 is before the vendor's data, which begins on 2003-",
+        "/anomalies 2020-01-06": f"2020-01-06 is before the data stored here: it begins on {first}",
+        "/anomalies soon": "'soon' is no date: use today, or one like 2026-11-20",
+        "/anomalies today today": "'today' is one word too many",
+        "/why": "Which ticker? /why SYM [DATE]",
+        "/ticker XWUP 1": "'1' should be a number of sessions from 2 to 250",
+        "/ticker XWUP -5": "'-5' should be a number",
+        "/ticker =1+1": "'=1+1' cannot be a ticker",
+        "/source wat": "/source wat: there is only /source status",
+        "/tick XWUP": "There is no command /tick; did you mean /ticker?",
+        "/": "There is no command /; /help lists what there is",
+    }
+    for text, sentence in sentences.items():
+        assert (await told(app, text)).startswith(sentence), text
+
+
+async def test_a_weekend_says_which_session_was_used(app: App) -> None:
+    reply = await ask(app, "/anomalies 2026-03-07")
+    assert reply.ok
+    assert reply.message.banners[0] == (
+        "2026-03-07 is a Saturday; this is the session before, Fri 6 Mar 2026."
+    )
+
+
+async def test_a_holiday_is_named(app: App) -> None:
+    reply = await ask(app, "/anomalies 2026-02-16")
+    assert reply.message.banners[0].startswith("2026-02-16 is Washington's Birthday; ")
+
+
+async def test_a_session_that_is_still_open_says_so(stored: Path) -> None:
+    friday_evening = datetime(2026, 3, 6, 22, 0, tzinfo=UTC)
+    async with at(stored, friday_evening) as app:
+        said = await told(app, "/anomalies 2026-03-06")
+        assert said.startswith("2026-03-06 is not over: extended hours run until 20:00 New York")
+
+
+async def test_today_before_the_data_is_in_shows_the_last_session_and_says_so(
+    stored: Path,
+) -> None:
+    async with at(stored, SATURDAY + timedelta(days=3)) as app:
+        reply = await ask(app, "/anomalies today")
+        assert reply.ok
+        assert reply.message.banners[0] == ("Mon 9 Mar 2026 is not in yet; this is Fri 6 Mar 2026.")
+
+
+async def test_no_data_at_all_is_its_own_sentence(tmp_path: Path) -> None:
+    async with at(tmp_path, SATURDAY) as app:
+        for text in ("/anomalies", "/ticker XWUP", "/why XWUP"):
+            assert (await told(app, text)).startswith("There is no data yet: `python -m bot once`")
+
+
+async def test_a_held_session_says_why(tmp_path: Path) -> None:
+    async with at(tmp_path, SATURDAY) as app:
+        pipeline: Pipeline = app.pipeline
+        older = sessions_ending(NEWEST, 3)
+        await pipeline.trading_day(older[0], announce=False)
+        await pipeline.ledger.held(NEWEST, "volumes look doubled", (), SATURDAY)
+        said = await told(app, f"/anomalies {NEWEST}")
+        assert said == f"{NEWEST} is not stored: held by the gate: volumes look doubled"
+        missing = await told(app, f"/anomalies {older[1]}")
+        assert missing.startswith(f"{older[1]} is not stored yet; `python -m bot backfill")
+
+
+async def test_a_ticker_that_did_not_trade_is_not_an_unknown_one(app: App) -> None:
+    stored = app.pipeline.store.read
+    window = sessions_ending(NEWEST, 82)
+    bars = await asyncio.to_thread(stored, app.pipeline.ledger.series, window)
+    today = set(bars.filter(session=NEWEST.date)["ticker"])
+    absent = sorted(set(bars["ticker"]) - today)[0]
+    assert (await told(app, f"/why {absent}")).startswith(f"{absent} did not trade on {NEWEST}")
+    assert (await ask(app, f"/ticker {absent} 82")).ok
+
+
+async def test_a_fault_of_ours_is_said_to_be_ours(app: App) -> None:
+    class Broken:
+        async def examine(self, day: object) -> None:
+            raise BadBars("not for readers") from KeyError("internal")
+
+    app.commands._doctor = Broken()  # type: ignore[assignment]
+    reply = await ask(app, "/source status")
+    assert not reply.ok
+    assert reply.message.lead.startswith("/source failed on our side")
+
+
+@hypothesis_settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(text=st.text(max_size=80))
+async def test_whatever_is_typed_there_is_an_answer(app: App, text: str) -> None:
+    for typed in (text, f"/ticker {text}", f"/why {text}", f"/anomalies {text}"):
+        reply = await ask(app, typed)
+        assert reply.message.lead
+        assert "failed on our side" not in reply.message.lead

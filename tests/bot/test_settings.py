@@ -1,0 +1,198 @@
+"""Settings: defaults, .env, every fault at once, and no secret shown."""
+
+import contextlib
+import re
+from datetime import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.settings import Settings, load
+from core.errors import ConfigError
+
+ROOT = Path(__file__).parent.parent.parent
+SECRET = "s3cr3ts3cr3ts3cr3ts3cr3ts3cr3t00"
+
+
+@pytest.fixture(autouse=True)
+def _empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def faults(monkeypatch: pytest.MonkeyPatch, **environment: str) -> list[str]:
+    """What a start with these variables complains of."""
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigError) as caught:
+        load()
+    return caught.value.faults
+
+
+def test_with_nothing_set_it_is_the_sample_market_with_the_documented_defaults() -> None:
+    settings = load()
+    assert settings.sample
+    assert settings.eod_schedule_time == time(11)
+    assert (settings.eod_poll_minutes, settings.eod_deadline) == (10, time(20))
+    assert (settings.polygon_calls_per_minute, settings.alert_top) == (5, 10)
+    assert settings.polygon_rest_url == "https://api.massive.com"
+    assert settings.flatfiles_endpoint_url == "https://files.massive.com"
+    assert settings.flatfiles_bucket == "flatfiles"
+
+
+def test_the_example_file_names_every_setting_once_with_its_default_and_one_comment() -> None:
+    text = (ROOT / ".env.example").read_text()
+    named = re.findall(r"^# .+\n([A-Z_0-9]+)=(.*)$", text, re.MULTILINE)
+    assert [name.lower() for name, _ in named] == list(Settings.model_fields)
+    assert len(re.findall(r"^[A-Z_0-9]+=", text, re.MULTILINE)) == len(named)
+    example = load(**{name.lower(): value for name, value in named if value and "KEY" not in name})
+    assert example == load()
+
+
+def test_a_dotenv_file_is_read_and_the_environment_wins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".env").write_text("ALERT_TOP=7\nEOD_POLL_MINUTES=3\nDISCORD_THINGS=1\n")
+    monkeypatch.setenv("EOD_POLL_MINUTES", "4")
+    settings = load()
+    assert (settings.alert_top, settings.eod_poll_minutes) == (7, 4)
+
+
+def test_the_vendors_new_name_for_the_key_is_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MASSIVE_API_KEY", SECRET)
+    key = load().polygon_api_key
+    assert key is not None
+    assert key.get_secret_value() == SECRET
+
+
+def test_the_s3_secret_is_the_api_key_unless_it_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POLYGON_API_KEY", SECRET)
+    monkeypatch.setenv("FLATFILES_ACCESS_KEY_ID", "id")
+    settings = load()
+    assert settings.flat_files_configured
+    assert settings.flat_files_secret is not None
+    assert settings.flat_files_secret.get_secret_value() == SECRET
+
+
+def test_everything_wrong_is_said_at_once_with_name_value_and_what_is_allowed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    said = faults(
+        monkeypatch,
+        ALERT_TOP="many",
+        EOD_SCHEDULE_TIME="25:00",
+        EOD_POLL_MINUTES="0",
+        POLYGON_REST_URL="http://example.com",
+        USE_FLAT_FILES="perhaps",
+        FLATFILES_BUCKET="No Bucket",
+    )
+    for name, value in {
+        "ALERT_TOP": "many",
+        "EOD_SCHEDULE_TIME": "25:00",
+        "EOD_POLL_MINUTES": "0",
+        "POLYGON_REST_URL": "http://example.com",
+        "USE_FLAT_FILES": "perhaps",
+        "FLATFILES_BUCKET": "No Bucket",
+    }.items():
+        (line,) = [s for s in said if s.startswith(name)]
+        assert repr(value) in line
+        assert "should be" in line
+
+
+def test_a_wrong_file_is_named_with_what_stands_in_it(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("ALERT_TOP=-3\n")
+    with pytest.raises(ConfigError, match="ALERT_TOP='-3': should be"):
+        load()
+
+
+def test_a_folder_that_cannot_be_written_is_a_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    (said,) = faults(monkeypatch, DATA_DIR=str(tmp_path / "file" / "data"))
+    assert "DATA_DIR" in said
+
+
+def test_a_deadline_before_the_first_try_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    (said,) = faults(monkeypatch, EOD_SCHEDULE_TIME="21:00")
+    assert "EOD_DEADLINE=20:00 is not after EOD_SCHEDULE_TIME=21:00" in said
+
+
+def test_flat_files_without_any_key_never_pass_for_the_sample(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (said,) = faults(monkeypatch, USE_FLAT_FILES="true")
+    assert "FLATFILES_ACCESS_KEY_ID" in said
+    assert "unset USE_FLAT_FILES" in said
+
+
+def test_addresses_with_passwords_are_refused_and_not_repeated(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (said,) = faults(monkeypatch, FLATFILES_ENDPOINT_URL=f"https://me:{SECRET}@example.com")
+    assert SECRET not in said
+
+
+def test_http_is_for_loopback_only_where_the_key_travels(monkeypatch: pytest.MonkeyPatch) -> None:
+    for address in ("http://127.0.0.1:8000", "http://localhost:1", "http://[::1]:2", "https://x.y"):
+        monkeypatch.setenv("POLYGON_REST_URL", address + "/")
+        assert load().polygon_rest_url == address
+
+
+def test_secrets_never_show(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("POLYGON_API_KEY", "FLATFILES_ACCESS_KEY_ID", "FLATFILES_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, SECRET)
+    settings = load()
+    assert SECRET not in repr(settings) + str(settings) + settings.model_dump_json()
+    assert settings.secrets == [SECRET] * 3
+
+
+def test_what_is_asked_for_and_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DARK_POOL_ONLY", "true")
+    monkeypatch.setenv("USE_TRADES_FILES", "true")
+    assert [notice.split()[0] for notice in load().notices] == [
+        "DARK_POOL_ONLY",
+        "USE_TRADES_FILES",
+    ]
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["ALERT_TOP", "EOD_DEADLINE", "POLYGON_REST_URL", "USE_FLAT_FILES"]),
+        st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), min_size=1),
+    )
+)
+def test_no_text_whatever_breaks_the_start_in_another_way(environment: dict[str, str]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        with contextlib.suppress(ConfigError):
+            assert isinstance(load(), Settings)
+
+
+def test_faults_of_every_kind_come_in_one_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = faults(
+        monkeypatch,
+        ALERT_TOP="ten",
+        EOD_DEADLINE="09:00",
+        DATA_DIR="/proc/x",
+        POLYGON_API_KEY="a b",
+    )
+    assert [re.split("[= ]", fault)[0] for fault in said] == [
+        *("POLYGON_API_KEY", "ALERT_TOP", "EOD_DEADLINE", "DATA_DIR"),
+    ]
+    assert "a b" not in "".join(said)
+
+
+@pytest.mark.parametrize("port", ["99999", "0", "x"])
+def test_a_port_that_cannot_be_is_a_fault(monkeypatch: pytest.MonkeyPatch, port: str) -> None:
+    (said,) = faults(monkeypatch, POLYGON_REST_URL=f"http://127.0.0.1:{port}")
+    assert f"POLYGON_REST_URL='http://127.0.0.1:{port}'" in said
+
+
+def test_space_around_a_key_is_not_part_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POLYGON_API_KEY", f" {SECRET}\n")
+    key = load().polygon_api_key
+    assert key is not None
+    assert key.get_secret_value() == SECRET

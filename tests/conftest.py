@@ -1,0 +1,33 @@
+"""What every test has: no blocking call on the loop, no settings of the machine."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+import stamina
+from blockbuster import BlockBuster, blockbuster_ctx
+
+
+@pytest.fixture(autouse=True)
+def _loop_stays_free() -> Iterator[BlockBuster]:
+    """A blocking call made on the event loop by our own code fails the test."""
+    with blockbuster_ctx(scanned_modules=["bot", "alerts", "core"]) as blockbuster:
+        yield blockbuster
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting_between_tries() -> Iterator[None]:
+    """In-request retries still happen, at once."""
+    with stamina.set_testing(True, attempts=3, cap=True):
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The machine's own keys, proxies and .env have no say."""
+    for name in list(os.environ):
+        if name.startswith(("POLYGON_", "MASSIVE_", "FLATFILES_", "AWS_", "EOD_")) or name in (
+            "USE_FLAT_FILES", "USE_TRADES_FILES", "DARK_POOL_ONLY", "DATA_DIR", "ALERT_TOP",
+            "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy",
+        ):  # fmt: skip
+            monkeypatch.delenv(name)

@@ -1,0 +1,91 @@
+"""The part that the local servers share: a port, a clock, faults, and a shell that waits."""
+
+import asyncio
+import signal
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from email.utils import format_datetime
+from types import TracebackType
+from typing import Self
+from zoneinfo import ZoneInfo
+
+from aiohttp import web
+
+from tests.servers.faults import Answer, Faults
+
+NEW_YORK = ZoneInfo("America/New_York")
+
+
+def utc_now() -> datetime:
+    """The clock a server has unless a test gives it another."""
+    return datetime.now(UTC)
+
+
+class LocalServer(ABC):
+    """An HTTP server on 127.0.0.1 whose every answer may be spoiled by a queued fault."""
+
+    def __init__(self, *, port: int, now: Callable[[], datetime], clock_shift: timedelta) -> None:
+        self.url = ""
+        """Where it listens, without a slash at the end; empty until it does."""
+        self.faults = Faults()
+        self.clock_shift = clock_shift
+        self._now = now
+        self._port = port
+        self._runner: web.ServerRunner | None = None
+
+    def now(self) -> datetime:
+        """The server's own clock, aware, UTC."""
+        return self._now().astimezone(UTC) + self.clock_shift
+
+    def new_york_date(self) -> date:
+        """The vendor's calendar date."""
+        return self.now().astimezone(NEW_YORK).date()
+
+    @abstractmethod
+    async def answer(self, request: web.BaseRequest) -> tuple[str, Answer]:
+        """The operation that was asked for, and its right answer."""
+
+    @abstractmethod
+    def record(self, request: web.BaseRequest, answer: Answer) -> None:
+        """Remember what was asked and what it got."""
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        operation, answer = await self.answer(request)
+        fault = self.faults.take(operation)
+        dated = {"Date": format_datetime(self.now(), usegmt=True), **answer.headers}
+        answer = await asyncio.to_thread(fault.spoil, Answer(answer.status, answer.body, dated))
+        self.record(request, answer)
+        return await fault.send(request, answer)
+
+    async def __aenter__(self) -> Self:
+        """Listen; with port 0 on a port that is free."""
+        # A handler must die with its client, and a hanging one must not delay the end of a test.
+        server = web.Server(self._handle, handler_cancellation=True, access_log=None)
+        self._runner = web.ServerRunner(server, shutdown_timeout=0.05)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", self._port).start()
+        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Hang up on everyone."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+
+async def serve(server: LocalServer) -> None:
+    """Print the URL as the first line and serve until SIGTERM or Ctrl-C."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with server:
+        sys.stdout.write(f"{server.url}\n")
+        sys.stdout.flush()
+        await stop.wait()

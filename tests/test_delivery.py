@@ -1,0 +1,136 @@
+"""The outbox on real SQLite: in order, each destination alone, once, whatever a platform does."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+
+from alerts.deliver import drain, recover
+from alerts.model import TERMINAL, Destination, Message, Receipt, State
+from alerts.publish import Outbox, published
+from core.calendar import trading_day
+from core.db import Db
+from core.errors import DeliveryAmbiguous, DeliveryDeferred, DeliveryRefused
+from tests.records import DAILY, SESSION, anomaly, judged
+
+OTHER = Destination("fake", "C1")
+NEXT = date(2026, 12, 18)
+
+
+def now() -> datetime:
+    """A fixed clock."""
+    return datetime(2026, 12, 18, 6, tzinfo=UTC)
+
+
+class FakePlatform:
+    """A Sender that keeps what it accepted and fails as it is told."""
+
+    def __init__(self, *failures: Exception) -> None:
+        self.sent: list[str] = []
+        self._failures = list(failures)
+
+    async def send(self, destination: Destination, message: Message, key: str) -> Receipt:
+        """Fails once for each failure, then accepts."""
+        await asyncio.sleep(0)
+        if self._failures:
+            raise self._failures.pop(0)
+        self.sent.append(message.title)
+        return Receipt(f"m{len(self.sent)}")
+
+
+@pytest.fixture
+async def db(tmp_path: Path) -> AsyncIterator[Db]:
+    """A fresh state database."""
+    async with Db.open(tmp_path / "state.db") as opened:
+        yield opened
+
+
+async def publish(db: Db, session: date = SESSION, revision: int = 1) -> None:
+    """One judged session into the outbox of two destinations."""
+    async with db.transaction() as writer:
+        await Outbox([TERMINAL, OTHER], 10)(
+            writer, judged(anomaly(session=session), session=session, revision=revision), now()
+        )
+
+
+async def states(db: Db, destination: Destination = OTHER) -> list[str]:
+    """The states at one destination, by session."""
+    rows = await db.rows(
+        "SELECT state FROM deliveries WHERE destination = ? ORDER BY session, revision",
+        (str(destination),),
+    )
+    return [row["state"] for row in rows]
+
+
+async def test_publishing_twice_is_one_message_and_a_revision_another(db: Db) -> None:
+    await publish(db)
+    await publish(db)
+    assert await states(db) == ["pending"]
+    await publish(db, revision=2)
+    assert await states(db) == ["pending", "pending"]
+    said = await published(db, DAILY, trading_day(SESSION))
+    assert said is not None
+    assert said.judged.revision == 2
+
+
+async def test_a_report_reads_back_as_it_was_published(db: Db) -> None:
+    await publish(db)
+    said = await published(db, DAILY, trading_day(SESSION))
+    assert said is not None
+    assert said.judged == judged(anomaly(session=SESSION), session=SESSION)
+
+
+async def test_messages_go_out_in_order_and_once(db: Db) -> None:
+    platform = FakePlatform()
+    await publish(db, NEXT)
+    await publish(db)
+    assert await drain(db, {"fake": platform}, now) == 2
+    assert await drain(db, {"fake": platform}, now) == 0
+    assert ["17 Dec" in title for title in platform.sent] == [True, False]
+    assert await states(db, TERMINAL) == ["pending", "pending"], "nobody was there to send them"
+
+
+async def test_a_deferred_message_is_not_overtaken(db: Db) -> None:
+    platform = FakePlatform(DeliveryDeferred("429", retry_after_s=1))
+    await publish(db)
+    await publish(db, NEXT)
+    assert await drain(db, {"fake": platform}, now) == 0
+    assert await states(db) == ["pending", "pending"]
+    assert await drain(db, {"fake": platform}, now) == 2
+
+
+@pytest.mark.parametrize(
+    ("failure", "state"),
+    [(DeliveryAmbiguous("reset"), "ambiguous"), (DeliveryRefused("gone"), "refused")],
+)
+async def test_a_failure_is_recorded_with_its_reason_and_delays_nobody_else(
+    db: Db, failure: Exception, state: str
+) -> None:
+    failing, well = FakePlatform(failure), FakePlatform()
+    await publish(db)
+    await drain(db, {"fake": failing, "console": well}, now)
+    assert await states(db) == [state]
+    assert await states(db, TERMINAL) == ["sent"]
+    row = await db.row("SELECT reason FROM deliveries WHERE state = ?", (state,))
+    assert row is not None
+    assert row["reason"] == str(failure)
+
+
+async def test_two_drains_at_once_send_once(db: Db) -> None:
+    platform = FakePlatform()
+    await publish(db)
+    await asyncio.gather(*(drain(db, {"fake": platform}, now) for _ in range(5)))
+    assert len(platform.sent) == 1
+
+
+async def test_after_a_crash_while_sending_it_is_ambiguous_and_the_terminal_shows_it_again(
+    db: Db,
+) -> None:
+    await publish(db)
+    async with db.transaction() as writer:
+        await writer.execute("UPDATE deliveries SET state = ?", (State.SENDING,))
+    await recover(db, now)
+    assert await states(db) == ["ambiguous"]
+    assert await states(db, TERMINAL) == ["pending"]
