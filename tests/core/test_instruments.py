@@ -25,7 +25,7 @@ def kind(ticker: str, *others: str) -> str:
         ("NE.WS.A", "warrant"),
         ("NE.WS", "warrant"),
         ("ABC+", "warrant"),
-        ("XXXX.U", "unit"),
+        ("ABCD.U", "unit"),
         ("ABC=", "unit"),
         ("GEVw", "when issued"),
         ("ZVZZT", "test"),
