@@ -32,6 +32,7 @@ def ticker_card(
     row: Mapping[str, Any] | None,
     history: pl.DataFrame,
     flags: Sequence[Flag],
+    rule: Rule,
     series: Series,
     note: str,
 ) -> Message:
@@ -53,7 +54,7 @@ def ticker_card(
         (f"close, {span}", _relative(closes)),
         ("flagged", _flags(flags)),
     ]
-    verdict = "did not trade in the newest session" if row is None else _standing(row)
+    verdict = "did not trade in the newest session" if row is None else _standing(row, rule)
     return Message(
         title=f"{last} · {day(session)}",
         lead=f"{last}: {verdict}.",
@@ -102,12 +103,12 @@ def _flags(flags: Sequence[Flag]) -> str:
     return "; ".join(said)
 
 
-def _standing(row: Mapping[str, Any]) -> str:
+def _standing(row: Mapping[str, Any], rule: Rule) -> str:
     if row["alertable"]:
         ratio = times(math.exp(row["dev"]))
         again = ", a repeat of the last sessions" if row["continuing"] else ""
         return f"unlike itself, {row['feature']} {ratio} expected{again}"
-    failed = [g for g in _gates(row, Rule()) if g[0] == FAIL]
+    failed = [g for g in _gates(row, rule) if g[0] == FAIL]
     return f"not flagged: {failed[0][1]} {failed[0][2]}" if failed else "nothing unusual"
 
 

@@ -3,13 +3,13 @@
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Protocol
 
 from alerts.message import digest
 from alerts.model import TERMINAL, Delivery, Destination, Message, Receipt, State
 from alerts.publish import report_of
-from core.db import Db
+from core.db import Db, iso
 from core.errors import DeliveryAmbiguous, DeliveryDeferred, DeliveryRefused
 
 logger = logging.getLogger(__name__)
@@ -53,11 +53,11 @@ async def recover(db: Db, now: Callable[[], datetime]) -> None:
     async with db.transaction() as writer:
         await writer.execute(
             "UPDATE deliveries SET state = ?, changed_at = ? WHERE state = ? AND destination = ?",
-            (State.PENDING, _iso(now()), State.SENDING, str(TERMINAL)),
+            (State.PENDING, iso(now()), State.SENDING, str(TERMINAL)),
         )
         await writer.execute(
             "UPDATE deliveries SET state = ?, reason = ?, changed_at = ? WHERE state = ?",
-            (State.AMBIGUOUS, "stopped while sending", _iso(now()), State.SENDING),
+            (State.AMBIGUOUS, "stopped while sending", iso(now()), State.SENDING),
         )
 
 
@@ -101,7 +101,7 @@ async def _claim(db: Db, delivery: Delivery, now: Callable[[], datetime]) -> boo
         cursor = await writer.execute(
             "UPDATE deliveries SET state = ?, attempts = attempts + 1, changed_at = ?"
             " WHERE key = ? AND state = ?",
-            (State.SENDING, _iso(now()), delivery.key, State.PENDING),
+            (State.SENDING, iso(now()), delivery.key, State.PENDING),
         )
     return cursor.rowcount == 1
 
@@ -113,7 +113,7 @@ async def _mark(
     now: Callable[[], datetime],
     **columns: str | int | None,
 ) -> None:
-    changes: dict[str, str | int | None] = {"state": state, "changed_at": _iso(now()), **columns}
+    changes: dict[str, str | int | None] = {"state": state, "changed_at": iso(now()), **columns}
     sets = ", ".join(f"{column} = ?" for column in changes)
     async with db.transaction() as writer:
         await writer.execute(
@@ -138,7 +138,3 @@ async def _pending(db: Db) -> list[Delivery]:
         )
         for r in rows
     ]
-
-
-def _iso(now: datetime) -> str:
-    return now.astimezone(UTC).isoformat(timespec="seconds")

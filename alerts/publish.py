@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 
 from pydantic import TypeAdapter
 
@@ -10,7 +10,7 @@ from alerts.model import Destination, Report, State
 from alerts.rank import report
 from core.bars import Series
 from core.calendar import TradingDay
-from core.db import Connection, Db, Value, insert
+from core.db import Connection, Db, Value, insert, iso
 from core.judged import Judged
 
 _REPORT = TypeAdapter(Report)
@@ -26,7 +26,7 @@ class Outbox:
     async def __call__(self, writer: Connection, judged: Judged, now: datetime) -> None:
         """core.pipeline.Publish: the same revision published twice is one report."""
         said = report(judged, self.top)
-        at = now.astimezone(UTC).isoformat(timespec="seconds")
+        at = iso(now)
         key: dict[str, Value] = {"series": judged.series.key, "session": str(judged.session)}
         key["revision"] = judged.revision
         new = await insert(

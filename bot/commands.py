@@ -6,7 +6,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import polars as pl
 
@@ -144,7 +144,6 @@ class Commands:
         no_more_than(words, 2, usage)
         many = whole(words[1], _MAX_TICKER_SESSIONS, usage) if len(words) > 1 else _TICKER_SESSIONS
         chosen = await self._sessions.resolve(None)
-        scores = await self._scores_of(chosen.day)
         window = sessions_ending(chosen.day, max(many, LOOKBACK_SESSIONS))
         read = self._pipeline.store.read
         stored = await asyncio.to_thread(read, self._pipeline.ledger.series, window)
@@ -154,16 +153,16 @@ class Commands:
         history = _dense(own, window[-many:])
         if history["volume"].null_count() == len(history):
             raise CommandError(f"{ticker} did not trade in the last {many} sessions stored here")
-        row = next(scores.filter(ticker=ticker).iter_rows(named=True), None)
+        row = await self._row(chosen.day, ticker)
         flags = await self._flags(ticker)
         notes = " ".join(chosen.notes)
-        return ticker_card(row, history, flags, self._pipeline.ledger.series, notes)
+        rule, series = self._pipeline.rule, self._pipeline.ledger.series
+        return ticker_card(row, history, flags, rule, series, notes)
 
     async def _why(self, words: tuple[str, ...]) -> Message:
         usage = "/why SYM [DATE]"
         no_more_than(words, 2, usage)
         chosen = await self._sessions.resolve(words[1] if len(words) > 1 else None)
-        scores = await self._scores_of(chosen.day)
         known = await asyncio.to_thread(
             self._pipeline.store.read,
             self._pipeline.ledger.series,
@@ -171,7 +170,7 @@ class Commands:
             ["ticker"],
         )
         ticker = find_ticker(words[0] if words else "", known["ticker"].unique().to_list(), usage)
-        row = next(scores.filter(ticker=ticker).iter_rows(named=True), None)
+        row = await self._row(chosen.day, ticker)
         if row is None:
             raise CommandError(
                 f"{ticker} did not trade on {chosen.day}: there was nothing to judge"
@@ -197,6 +196,11 @@ class Commands:
             self._next_try(),
             ledger.series,
         )
+
+    async def _row(self, day: TradingDay, ticker: str) -> dict[str, Any] | None:
+        """A ticker's line of the session's scores; None if it did not trade."""
+        scores = await self._scores_of(day)
+        return next(scores.filter(ticker=ticker).iter_rows(named=True), None)
 
     async def _scores_of(self, day: TradingDay) -> pl.DataFrame:
         entry = await self._pipeline.ledger.entry(day)

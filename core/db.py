@@ -4,6 +4,7 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
@@ -78,6 +79,11 @@ async def insert(
     sql = f"INSERT OR {or_} INTO {table} ({columns}) VALUES ({marks})"  # noqa: S608
     cursor = await connection.execute(sql, tuple(row.values()))
     return cursor.rowcount
+
+
+def iso(moment: datetime) -> str:
+    """How a moment is kept: ISO text, UTC, to the second."""
+    return moment.astimezone(UTC).isoformat(timespec="seconds")
 
 
 def migrate(path: Path, folder: Path = MIGRATIONS) -> None:

@@ -3,12 +3,12 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from enum import StrEnum
 
 from core.bars import Series
 from core.calendar import TradingDay, trading_day
-from core.db import Connection, Db, Row, Value, insert
+from core.db import Connection, Db, Row, Value, insert, iso
 from core.errors import Refusal, Verdict
 
 
@@ -97,7 +97,7 @@ class Ledger:
         await self._put(
             day, now, status=Status.STORED, revision=revision, source=source, version=version,
             row_count=row_count, refused=_dump(refused), note="; ".join(notes) or None,
-            stored_at=_iso(now),
+            stored_at=iso(now),
         )  # fmt: skip
 
     async def same_again(self, day: TradingDay, version: str | None, now: datetime) -> None:
@@ -133,7 +133,7 @@ class Ledger:
         await writer.execute(
             "UPDATE sessions SET status = ?, announced = max(announced, ?), finished_at = ?"
             " WHERE series = ? AND session = ?",
-            (Status.FINISHED, int(announced), _iso(now), self.series.key, str(day)),
+            (Status.FINISHED, int(announced), iso(now), self.series.key, str(day)),
         )
 
     async def log(self, day: TradingDay, refusals: Sequence[Refusal], now: datetime) -> None:
@@ -143,14 +143,14 @@ class Ledger:
                 await insert(
                     writer,
                     "attempts",
-                    {"at": _iso(now), "series": self.series.key, "session": str(day)}
+                    {"at": iso(now), "series": self.series.key, "session": str(day)}
                     | {"source": refusal.source, "verdict": refusal.verdict, "seen": refusal.seen},
                 )
 
     async def _put(self, day: TradingDay, now: datetime, **columns: Value) -> None:
         first: dict[str, Value] = {"series": self.series.key, "session": str(day)}
         new = first | {"status": Status.ABSENT, "revision": 0, "refused": "[]"}
-        changes: dict[str, Value] = {"tried_at": _iso(now), **columns}
+        changes: dict[str, Value] = {"tried_at": iso(now), **columns}
         sets = ", ".join(f"{column} = ?" for column in changes)
         async with self._db.transaction() as writer:
             await insert(writer, "sessions", new | changes, or_="IGNORE")
@@ -185,10 +185,6 @@ def _load(row: Row) -> list[dict[str, str]]:
 
 def _dump(refused: Sequence[Refusal]) -> str:
     return json.dumps([asdict(r) for r in refused])
-
-
-def _iso(now: datetime) -> str:
-    return now.astimezone(UTC).isoformat(timespec="seconds")
 
 
 def _time(text: str | None) -> datetime | None:

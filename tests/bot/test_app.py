@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -67,7 +66,6 @@ async def test_a_round_that_fails_in_any_way_is_not_the_last(
     async with opened(settings, now=lambda: NIGHT) as app:
         source = app.pipeline.chain.sources[0]
         source.bars = broken  # type: ignore[method-assign, assignment]
-        app = replace(app)
         ready = asyncio.Event()
         watch = asyncio.create_task(app.watch(lambda step: None, ready))
         await ready.wait()
