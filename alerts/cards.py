@@ -10,10 +10,23 @@ import polars as pl
 
 from alerts.message import stamp
 from alerts.model import Message, Row
-from alerts.words import clock, count, day, percent, price, some, sparkline, times, usd
+from alerts.words import (
+    clock,
+    count,
+    day,
+    percent,
+    price,
+    progress,
+    share,
+    some,
+    sparkline,
+    times,
+    usd,
+)
 from core.anomaly import Rule
-from core.bars import Series
+from core.bars import Scope, Series
 from core.ledger import Entry
+from core.progress import Reading
 
 PASS, FAIL, SKIP = "✔", "✘", "·"
 
@@ -35,11 +48,13 @@ def ticker_card(
     rule: Rule,
     series: Series,
     note: str,
+    prints: Mapping[str, Any] | None = None,
 ) -> Message:
     """One ticker's last session beside its own usual.
 
     `row`: its line of core.detect.score, None if it did not trade that session. `history`: its
     stored bars on today's share basis, oldest first, on a dense session grid (nulls for gaps).
+    `prints`: blocks, largest and largest_price of the last session, where trades were counted.
     """
     newest = history.filter(pl.col("volume").is_not_null()).tail(1).row(0, named=True)
     ticker, session = newest["ticker"], newest["session"]
@@ -47,13 +62,14 @@ def ticker_card(
     volumes, closes = history["volume"].to_list(), history["close"].to_list()
     span = some(len(volumes), "session")
     facts = [
-        ("volume", _volume_fact(row, newest["volume"])),
+        (f"{_where(series)}volume", _volume_fact(row, newest["volume"])),
         ("trades", _trades_fact(row, newest["transactions"])),
         ("price", _price_fact(row, newest)),
         (f"volume, {span}", sparkline(volumes)),
         (f"close, {span}", _relative(closes)),
         ("flagged", _flags(flags)),
     ]
+    facts[1:1], facts[-3:-3] = _share_fact(row), _prints_fact(prints)
     verdict = "did not trade in the newest session" if row is None else _standing(row, rule)
     return Message(
         title=f"{last} · {day(session)}",
@@ -63,6 +79,24 @@ def ticker_card(
         footer=(f"/why {ticker} shows every gate",),
         stamp=stamp(series),
     )
+
+
+def _where(series: Series) -> str:
+    return "off-exchange " if series.scope is Scope.OFF_EXCHANGE else ""
+
+
+def _share_fact(row: Mapping[str, Any] | None) -> list[tuple[str, str]]:
+    if row is None or row.get("share") is None:
+        return []
+    return [("off exchange", share(row["share"], row["usual_share"]))]
+
+
+def _prints_fact(prints: Mapping[str, Any] | None) -> list[tuple[str, str]]:
+    if prints is None or prints["largest"] is None:
+        return []
+    at = "" if prints["largest_price"] is None else f" at {price(prints['largest_price'])}"
+    said = f"{count(prints['largest'])} shares{at}; {some(prints['blocks'], 'block')} in all"
+    return [("largest trade", said)]
 
 
 def _volume_fact(row: Mapping[str, Any] | None, volume: float) -> str:
@@ -81,16 +115,22 @@ def _trades_fact(row: Mapping[str, Any] | None, transactions: int | None) -> str
 
 
 def _price_fact(row: Mapping[str, Any] | None, bar: Mapping[str, Any]) -> str:
-    spread = f"{price(bar['low'])} to {price(bar['high'])}"
+    low, high = bar["low"], bar["high"]
+    spread = "" if low is None or high is None else f" ({price(low)} to {price(high)})"
+    last = f"{price(bar['close'])}{spread}"
+    if bar["close"] is None:
+        return last
     if row is None or row["ret"] is None:
-        return f"{price(bar['close'])} ({spread}), no close one session before"
+        return f"{last}, no close one session before"
     beside = "" if row["ret_z"] is None else f", {times(row['ret_z'])} its usual move"
-    return f"{price(bar['close'])} ({spread}), {percent(100 * row['ret'])}{beside}"
+    return f"{last}, {percent(100 * row['ret'])}{beside}"
 
 
 def _relative(closes: list[float | None]) -> str:
     """Closes from their lowest to their highest: from zero the line would be flat."""
     known = [c for c in closes if c is not None]
+    if not known:
+        return price(None)
     low, high = min(known), max(known)
     lift = (high - low) / 8 or 1.0
     return sparkline([None if c is None else c - low + lift for c in closes])
@@ -139,7 +179,7 @@ def _gates(row: Mapping[str, Any], rule: Rule) -> list[tuple[str, str, str]]:
         ("kind", row["pass_kind"], row["kind"]),
         ("history", row["pass_history"], f"{n:.0f} sessions, {rule.min_sessions} needed"),
         ("usual dollar volume", row["pass_adv"],
-         f"{usd(adv) if adv is not None else 'unknown'} a day, floor {usd(rule.min_adv_usd)}"),
+         f"{usd(adv)} a day, floor {usd(rule.min_adv_usd)}"),
         ("close", row["pass_close"],
          f"{price(row['close'])}, floor {price(rule.min_close_usd)}"),
         ("dollar volume", row["pass_dollars"],
@@ -186,10 +226,11 @@ def source_status(
     problem: Entry | None,
     next_try: str,
     series: Series,
+    reading: Reading | None = None,
 ) -> Message:
     """The doctor's table, who served last, and what is wrong with the newest session.
 
-    `parts`: part, verdict, what was seen, next step.
+    `parts`: part, verdict, what was seen, next step. `reading`: the large file being read now.
     """
     served = (
         "nothing is stored yet"
@@ -200,6 +241,8 @@ def source_status(
     if newest is not None and newest.stored_at is not None:
         facts.append(("read", clock(newest.stored_at)))
         facts += [(f"refused by {r.source}", f"{r.verdict}: {r.seen}") for r in newest.refused]
+    if reading is not None:
+        facts.append(("reading now", progress(reading)))
     if problem is not None:
         facts.append((f"{problem.day} {problem.status}", problem.note or ""))
     return Message(

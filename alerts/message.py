@@ -6,18 +6,31 @@ Numbers come from the stored record only, so a text recomputes from what is in t
 import math
 
 from alerts.model import SAMPLE_STAMP, Message, Report, Row
-from alerts.words import clock, count, day, listed, percent, price, some, times, usd
+from alerts.words import clock, count, day, listed, percent, price, share, some, times, usd
 from core.anomaly import Anomaly
-from core.bars import Family, Series
+from core.bars import Family, Scope, Series
 from core.baseline import LEVEL_SESSIONS
 from core.calendar import event_days, trading_day
 from core.errors import Refusal
+from core.judged import Judged
 
 _NOTABLE_MARKET_LN = 0.30
 _SHORT_HISTORY_SESSIONS = 45
 _LEAD_NAMES = 3
 _FOLDED_NAMES = 8
 _DISCLAIMER = "research data, not advice"
+_COUNTED = (
+    "off exchange: trades reported to FINRA's facilities (dark pools and wholesalers), each one"
+    " counted; prices are of all venues"
+)
+_OFF_EXCHANGE = {
+    Family.TRADES: _COUNTED,
+    Family.SAMPLE: _COUNTED,
+    Family.FINRA: (
+        "off exchange: shares reported to FINRA's facilities (dark pools and wholesalers) in"
+        " regular hours; prices are of all venues"
+    ),
+}
 _EVENT_WORDS = {
     "quad-witching": "Quad-witching",
     "monthly expiry": "Monthly option expiry",
@@ -46,7 +59,7 @@ def digest(report: Report) -> Message:
     total = shown + len(report.beyond)
     counted = some(shown, "line") if total == shown else f"{shown} shown of {total}"
     return Message(
-        title=f"EOD anomalies · {day(judged.session)} · {counted}",
+        title=f"{_title(judged.series)} · {day(judged.session)} · {counted}",
         lead=_lead(report),
         context=_context(report),
         banners=_banners(report),
@@ -54,6 +67,17 @@ def digest(report: Report) -> Message:
         footer=_footer(report),
         stamp=stamp(judged.series),
     )
+
+
+def _title(series: Series) -> str:
+    off = series.scope is Scope.OFF_EXCHANGE
+    return "Off-exchange anomalies" if off else "EOD anomalies"
+
+
+def _day(judged: Judged) -> str:
+    """The session, and which part of its volume is meant if it is not all."""
+    off = judged.series.scope is Scope.OFF_EXCHANGE
+    return f"{day(judged.session)}{', off exchange' if off else ''}"
 
 
 def _quiet(report: Report) -> Message:
@@ -72,8 +96,8 @@ def _quiet(report: Report) -> Message:
             f" yet ({judged.rule.min_sessions} sessions are needed); `backfill` fills it"
         )
     return Message(
-        title=f"EOD anomalies · {day(judged.session)} · none",
-        lead=f"{day(judged.session)}: {said}.",
+        title=f"{_title(judged.series)} · {day(judged.session)} · none",
+        lead=f"{_day(judged)}: {said}.",
         context=_context(report),
         banners=_banners(report),
         footer=_footer(report),
@@ -84,8 +108,11 @@ def _quiet(report: Report) -> Message:
 def _parts(a: Anomaly) -> tuple[str, list[str]]:
     """The line's head (name, move, multiple) and the reasons after it."""
     multiple = f"{times(a.ratio)} expected ({count(a.value)} vs {count(a.normal)})"
-    head = f"{a.ticker}  {percent(a.ret_pct)} · {a.feature} {multiple}"
+    where = "off-exchange " if a.scope is Scope.OFF_EXCHANGE else ""
+    head = f"{a.ticker}  {percent(a.ret_pct)} · {where}{a.feature} {multiple}"
     details = [_other_feature(a)] if a.trades_ratio is not None else []
+    if a.share is not None:
+        details.append(f"off exchange {share(a.share, a.usual_share)}")
     details += [_move(a), _rarity(a), a.label, _novelty(a)]
     if a.split:
         details.append(f"split {a.split} today, volumes restated")
@@ -139,7 +166,7 @@ def _lead(report: Report) -> str:
     more = len(names) + len(report.beyond) - _LEAD_NAMES
     events = "".join(f" {_EVENT_WORDS[e]}." for e in event_days(trading_day(judged.session)))
     return (
-        f"{day(judged.session)}: {', '.join(names[:_LEAD_NAMES])}"
+        f"{_day(judged)}: {', '.join(names[:_LEAD_NAMES])}"
         f"{f'; {more} more' if more > 0 else ''}.{events}"
     )
 
@@ -147,20 +174,26 @@ def _lead(report: Report) -> str:
 def _context(report: Report) -> tuple[str, ...]:
     judged, rule = report.judged, report.judged.rule
     revision = f" · revision {judged.revision}" if judged.revision > 1 else ""
+    prices = f", prices {judged.beside.source}" if judged.beside else ""
     origin = (
-        f"{judged.source} · read {clock(judged.stored_at)} · {judged.row_count:,} names, "
+        f"{judged.source}{prices} · read {clock(judged.stored_at)} · {judged.row_count:,} names, "
         f"{judged.market.eligible:,} judged{revision}"
     )
     method = (
         f"expected: median of {LEVEL_SESSIONS} sessions, with the market's part today"
         f" · names from {usd(rule.min_adv_usd)} a day · rule {rule.stamp}"
     )
+    meant = _OFF_EXCHANGE.get(judged.series.family)
+    if judged.series.scope is Scope.OFF_EXCHANGE and meant:
+        return origin, meant, method
     return origin, method
 
 
 def _banners(report: Report) -> tuple[str, ...]:
     judged = report.judged
     said = [refusal(r, judged.source) for r in judged.refused]
+    if judged.beside is not None:
+        said += [refusal(r, judged.beside.source) for r in judged.beside.refused]
     typical = judged.market.typical_x
     events = [_EVENT_WORDS[e] for e in event_days(trading_day(judged.session))]
     if abs(math.log(typical)) > _NOTABLE_MARKET_LN:

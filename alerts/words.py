@@ -3,6 +3,7 @@
 from datetime import date, datetime
 
 from core.calendar import NEW_YORK
+from core.progress import Reading
 
 
 def count(value: float) -> str:
@@ -14,13 +15,15 @@ def count(value: float) -> str:
     return f"{value:.0f}"
 
 
-def usd(value: float) -> str:
-    """$950, $1.9k, $12.4M."""
-    return f"${count(value)}"
+def usd(value: float | None) -> str:
+    """$950, $1.9k, $12.4M; "unknown" where there is no price to multiply with."""
+    return "unknown" if value is None else f"${count(value)}"
 
 
-def price(value: float) -> str:
-    """$12.34, and four decimals under a dollar."""
+def price(value: float | None) -> str:
+    """$12.34, and four decimals under a dollar; "no price" for none."""
+    if value is None:
+        return "no price"
     return f"${value:,.2f}" if value >= 1 else f"${value:.4f}"
 
 
@@ -44,6 +47,34 @@ def day(value: date) -> str:
 def clock(value: datetime) -> str:
     """2026-12-19 00:52 New York."""
     return f"{value.astimezone(NEW_YORK):%Y-%m-%d %H:%M} New York"
+
+
+def size(value: float) -> str:
+    """3.4 GB, 512 MB, 0.3 MB."""
+    return f"{value / 1e9:.1f} GB" if value >= 999.5e6 else f"{value / 1e6:.3g} MB"
+
+
+def wait(seconds: float) -> str:
+    """40 s, 3 min, 1 h 20 min."""
+    minutes = round(seconds / 60)
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def progress(reading: Reading) -> str:
+    """2026-11-20, flat files (trades): 1.2 GB of 3.4 GB (35%), 45.1M trades, about 2 min left."""
+    left = "" if reading.left_s is None else f", about {wait(reading.left_s)} left"
+    return (
+        f"{reading.day}, {reading.source}: {size(reading.done_bytes)} of"
+        f" {size(reading.total_bytes)} ({reading.share:.0%}), {count(reading.rows)} trades{left}"
+    )
+
+
+def share(value: float, usual: float | None) -> str:
+    """62% of its volume, usually 41%."""
+    beside = "" if usual is None else f", usually {usual:.0%}"
+    return f"{value:.0%} of its volume{beside}"
 
 
 def some(number: int, noun: str) -> str:

@@ -1,4 +1,4 @@
-"""python -m bench [ingest] [judge] [loop]: ratios against named rivals, side by side in one run."""
+"""python -m bench [ingest] [judge] [loop] [tape] [stream]: ratios against named rivals."""
 
 import argparse
 import importlib
@@ -8,7 +8,7 @@ import time
 
 from bench.data import ENVIRONMENT, prepared
 
-NAMES = ("ingest", "judge", "loop")
+NAMES = ("ingest", "judge", "loop", "tape", "stream")
 
 
 def main() -> None:

@@ -75,7 +75,7 @@ async def _measured(job: Job, watch: Watch) -> dict[str, Any]:
     lags_s: list[float] = []
     async with Db.open(scratch / "state.db") as db:
         pipeline = _wired(db, scratch, Path(job.market), day)
-        ticking = asyncio.create_task(_tick(lags_s))
+        ticking = asyncio.create_task(tick(lags_s))
         await asyncio.sleep(0.05)
         lags_s.clear()
         with watch.lap():
@@ -86,7 +86,7 @@ async def _measured(job: Job, watch: Watch) -> dict[str, Any]:
     return {"max_s": max(lags_s), "p99_s": p99_s, "ticks": len(lags_s), "rows": entry.row_count}
 
 
-async def _tick(lags_s: list[float]) -> None:
+async def tick(lags_s: list[float]) -> None:
     """How much later than asked for every wake-up came."""
     while True:
         start = time.perf_counter()

@@ -1,55 +1,112 @@
-"""A trades file -> bars of both scopes, against unpacking alone and a tuned polars query.
+"""A day's trades -> bars of both scopes, against unpacking alone and four other ways.
 
-python -m bench.tape [millions of rows]
+python -m bench.tape [millions of rows [millions of rows, for the memory alone]]
 """
 
-import os
+import gzip
 import subprocess
 import sys
 import tempfile
 import time
-from datetime import date
+from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from bench.child import Job, Watch
+from bench.child import Job
 from bench.harness import Goal, Result, Side, duration, in_turn, lined_up
+from bench.tape_sides import NUMBERS, SCOPES
 
-_ROUNDS = 3
-_DAY = date(2026, 10, 2)
+if TYPE_CHECKING:
+    # It brings the calendar, whose size would show in the peak of every child.
+    from bench.data import Data
+
+_DEFAULT_ROWS, _SLICE_ROWS = 10_000_000, 1_000_000
+_OURS = "bench.tape_sides:ours"
+_SIDES = (
+    Side("ours", _OURS, 3),
+    Side("isal, unpack only", "bench.tape_sides:unpack", 3),
+    Side("polars, tuned", "bench.tape_sides:tuned_polars", 3),
+    Side("DuckDB, 400 MB, 2 threads", "bench.tape_sides:duckdb", 1),
+    Side("pandas, in chunks", "bench.tape_sides:pandas", 1),
+)
 
 
 def main() -> None:
-    """Write the file, run the sides in turn, print the table and the goals."""
-    rows = int(float(sys.argv[1]) * 1e6) if len(sys.argv) > 1 else 20_000_000
+    """Measure on a file of the size asked for; on a larger one, the memory."""
+    rows = [int(float(millions) * 1e6) for millions in sys.argv[1:]] or [_DEFAULT_ROWS]
+    for goal in measured(*rows):
+        print(goal)
+
+
+def run(_: "Data") -> list[Goal]:
+    """The goals of the tape, on a file of its own."""
+    return measured(_DEFAULT_ROWS)
+
+
+def measured(rows: int, more_rows: int = 0) -> list[Goal]:
+    """Write the files, print the tables; the goals."""
     with tempfile.TemporaryDirectory(prefix="tapewatch-tape-") as folder:
         path = Path(folder) / "trades.csv.gz"
-        start = time.perf_counter()
         _write(path, rows)
-        took = duration(time.perf_counter() - start)
-        print(f"{rows:,} rows, {path.stat().st_size / 1e6:,.0f} MB gzip, written in {took}")
-        for goal in run(path):
-            print(goal)
+        _cut(path, path.with_name("slice.csv.gz"), min(rows, _SLICE_ROWS))
+        # The first run on a machine compiles the kernel and keeps it; the slice bears that.
+        plain = in_turn(
+            _job(path.with_name("slice.csv.gz")),
+            [Side("ours", _OURS, 1), Side("csv and gzip", "bench.tape_sides:python", 1)],
+        )
+        _assert_same(plain)
+        results = in_turn(_job(path), _SIDES)
+        _assert_same([r for r in results if "unpack" not in r.side.name])
+        scale = rows / min(rows, _SLICE_ROWS)
+        goals = _told(results, plain[1], scale)
+        if more_rows:
+            _write(path, more_rows)
+            goals.append(_memory(results[0], *in_turn(_job(path), [Side("ours", _OURS, 1)])))
+    return goals
 
 
-def run(path: Path) -> list[Goal]:
-    """Print the table; the goals of the tape."""
-    job = Job(str(path), str(path.parent), "", (_DAY.isoformat(),))
-    _kernel_is_compiled(job)
-    sides = [
-        Side("ours", "bench.tape:ours", _ROUNDS),
-        Side("isal, unpack only", "bench.tape:unpack", _ROUNDS),
-        Side("polars, tuned", "bench.tape:tuned_polars", _ROUNDS),
-    ]
-    ours, floor, polars = results = in_turn(job, sides)
+def _told(results: list[Result], plain: Result, scale: float) -> list[Goal]:
+    """Print the table; the goals. `plain` read a slice, to be multiplied by `scale`."""
+    ours, floor, polars, duck, pandas = results
     print(_table(results, floor))
-    assert ours.number("transactions") == polars.number("transactions")
-    assert abs(ours.number("volume") / polars.number("volume") - 1) < 1e-9
+    print(
+        f"  pure Python, a slice of the file times {scale:g}: {duration(plain.seconds * scale)}"
+        f", CPU {duration(plain.number('cpu_s') * scale)}, peak {plain.peak_mb:.0f} MB"
+        f"; our frame of bars, made by the parent: {duration(ours.number('frame_s'))}"
+    )
     cpu, wall = ours.number("cpu_s") / floor.number("cpu_s"), ours.seconds / floor.seconds
+    rivals = [
+        ("tuned polars", 1, polars, 1.0),
+        ("DuckDB", 3, duck, 1.0),
+        ("pandas in chunks", 10, pandas, 1.0),
+        ("csv and gzip in pure Python", 40, plain, scale),
+    ]
     return [
         Goal("CPU at most 3.0x that of unpacking", cpu <= 3.0, f"{cpu:.2f}x"),
         Goal("wall at most 2.5x that of unpacking", wall <= 2.5, f"{wall:.2f}x"),
         Goal("peak at most 250 MB", ours.peak_mb <= 250, f"{ours.peak_mb:.0f} MB"),
+        *(_faster(name, times, ours, rival, by) for name, times, rival, by in rivals),
     ]
+
+
+def _faster(name: str, times: int, ours: Result, rival: Result, scale: float) -> Goal:
+    wall = scale * rival.seconds / ours.seconds
+    cpu = scale * rival.number("cpu_s") / ours.number("cpu_s")
+    return Goal(f"{times}x the speed of {name}", wall >= times, f"{wall:.1f}x, by CPU {cpu:.1f}x")
+
+
+def _memory(usual: Result, larger: Result) -> Goal:
+    ratio = larger.peak_mb / usual.peak_mb
+    seen = f"{larger.peak_mb:.0f} MB in {duration(larger.seconds)}, {ratio:.2f}x"
+    return Goal("peak within 10 % on the larger file", ratio <= 1.1, seen)
+
+
+def _assert_same(results: list[Result]) -> None:
+    """Nobody may be fast by computing less: sums over all bars of each scope, column by column."""
+    for name in (f"{scope}_{number}" for scope in SCOPES for number in NUMBERS):
+        ours, *others = (result.number(name) for result in results)
+        assert ours > 0, f"the file has no case of {name}"
+        assert all(abs(other / ours - 1) < 1e-9 for other in others), (name, ours, others)
 
 
 def _table(results: list[Result], floor: Result) -> str:
@@ -69,89 +126,22 @@ def _table(results: list[Result], floor: Result) -> str:
     return lined_up([head, *rows])
 
 
+def _job(path: Path) -> Job:
+    return Job(str(path), str(path.parent), "", ())
+
+
 def _write(path: Path, rows: int) -> None:
     """In a process of its own: a child's peak begins at its parent's size."""
+    start = time.perf_counter()
     subprocess.run([sys.executable, "-m", "bench.tape_data", str(path), str(rows)], check=True)
+    took = duration(time.perf_counter() - start)
+    print(f"  {rows:,} rows, {path.stat().st_size / 1e6:,.0f} MB gzip, written in {took}")
 
 
-def _kernel_is_compiled(job: Job) -> None:
-    """The first run on a machine compiles the kernel and keeps it; that is not measured."""
-    path = Path(job.market).with_name("small.csv.gz")
-    _write(path, 100_000)
-    in_turn(Job(str(path), job.work, "", job.days), [Side("", "bench.tape:ours", 1)])
-
-
-def ours(job: Job, watch: Watch) -> dict[str, float]:
-    """core.tape."""
-    from core.calendar import trading_day
-    from core.conditions import bundled
-    from core.tape import read_tape
-
-    start = time.process_time()
-    with watch.lap(), Path(job.market).open("rb") as stream:
-        tape = read_tape(stream, trading_day(_DAY), bundled())
-    cpu = time.process_time() - start
-    both = tape.bars.filter(scope="all")
-    sums = {c: float(both[c].sum()) for c in ("volume", "transactions")}
-    return {"cpu_s": cpu, **sums}
-
-
-def unpack(job: Job, watch: Watch) -> dict[str, float]:
-    """Nothing but isal into one buffer: the floor."""
-    from isal import igzip
-
-    start, buffer = time.process_time(), bytearray(4 << 20)
-    with watch.lap(), Path(job.market).open("rb") as stream:
-        unpacked = igzip.IGzipFile(fileobj=stream)  # type: ignore[no-untyped-call]
-        while unpacked.readinto(buffer):
-            pass
-    return {"cpu_s": time.process_time() - start}
-
-
-def tuned_polars(job: Job, watch: Watch) -> dict[str, float]:
-    """The streaming engine: a flag for each distinct string, one group_by, a small second step."""
-    os.environ |= {"POLARS_CSV_CHUNK_SIZE": "1000000", "POLARS_CSV_CHUNK_PREFETCH_LIMIT": "2"}
-    os.environ["POLARS_MAX_THREADS"] = "2"
-    import polars as pl
-
-    from core.conditions import bundled
-
-    rules = bundled()
-    start = time.process_time()
-    with watch.lap():
-        flags = ["", "37", "14", "14,41", "12,37", "14,37,41", "12", "10,41", "2", "22", "53,52,41"]
-        verdicts = {c: sum(v << n for n, v in enumerate(rules.verdict(c))) for c in [*flags, "15"]}
-        groups = (
-            pl.scan_csv(
-                job.market,
-                schema_overrides={"conditions": pl.Categorical, "size": pl.Float64},
-                infer_schema_length=1000,
-            )
-            .filter(pl.col("correction").fill_null(0) <= 1)
-            .group_by(
-                "ticker",
-                pl.col("conditions").cast(pl.Categorical).to_physical().alias("kind"),
-                (pl.col("exchange") == 4).alias("off"),
-            )
-            .agg(
-                pl.col("conditions").first().cast(pl.String).fill_null("").alias("text"),
-                pl.len().alias("trades"),
-                pl.col("size").sum(),
-                (pl.col("price") * pl.col("size")).sum().alias("dollars"),
-                pl.col("price").min().alias("low"),
-                pl.col("price").max().alias("high"),
-                pl.col("price").min_by("sip_timestamp").alias("open"),
-                pl.col("price").max_by("sip_timestamp").alias("close"),
-                pl.col("sip_timestamp").min().alias("first"),
-                pl.col("sip_timestamp").max().alias("last"),
-                pl.col("size").max().alias("largest"),
-            )
-            .collect(engine="streaming")
-        )
-        counted = groups.filter(pl.col("text").replace_strict(verdicts, default=4) >= 4)
-    cpu = time.process_time() - start
-    volume, trades = float(counted["size"].sum()), float(counted["trades"].sum())
-    return {"cpu_s": cpu, "volume": volume, "transactions": trades}
+def _cut(path: Path, slice_path: Path, rows: int) -> None:
+    """The first rows of a file as another one."""
+    with gzip.open(path, "rb") as whole, gzip.open(slice_path, "wb", compresslevel=3) as cut:
+        cut.writelines(islice(whole, rows + 1))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The command line: python -m bot run | once | ask | anomalies | doctor | backfill."""
+"""The command line: python -m bot run | once | ask | anomalies | bars | doctor | backfill."""
 
 import argparse
 import asyncio
@@ -18,6 +18,7 @@ from bot import logs
 from bot.app import App, opened
 from bot.arguments import Sessions
 from bot.commands import CommandRequest
+from bot.export import stored_bars
 from bot.once import (
     Exit,
     day_json,
@@ -26,6 +27,7 @@ from bot.once import (
     history,
     one_day,
     progress,
+    reading,
     say,
     span,
     stored_anomalies,
@@ -33,7 +35,8 @@ from bot.once import (
 )
 from bot.platforms import console
 from bot.settings import Settings, load
-from core.errors import CommandError, ConfigError, SourceError
+from core.bars import Scope
+from core.errors import CommandError, ConfigError, NotPublished, SourceError
 from core.sources import NoneServed
 
 _FIRST_DIGEST_S = 60.0
@@ -83,6 +86,12 @@ def _parser() -> argparse.ArgumentParser:
     form = found.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true")
     form.add_argument("--csv", action="store_true")
+    bars = add("bars", _bars, "the stored bars of a session")
+    bars.add_argument("session", metavar="D")
+    bars.add_argument("--scope", choices=[str(scope) for scope in Scope])
+    shape = bars.add_mutually_exclusive_group()
+    shape.add_argument("--csv", action="store_true")
+    shape.add_argument("--json", action="store_true")
     doctor = add("doctor", _doctor, "what each source answers, and the next step")
     doctor.add_argument("--session", metavar="D", help="probe this date instead of the newest")
     doctor.add_argument("--json", action="store_true")
@@ -102,10 +111,10 @@ async def _run(settings: Settings, chosen: argparse.Namespace) -> Exit:
 
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
-    for notice in settings.notices:
-        say(notice)
+    _say_notices(settings)
     async with opened(settings) as app, app.bell.ringing():
         app.senders["console"] = console.ConsoleSender(show)
+        app.board.watchers.append(reading())
         watch = asyncio.create_task(app.watch(progress(), ready), name="day loop")
         talk = asyncio.create_task(_talk(app, ready, shown, stop, attached=attached), name="chat")
         await stop.wait()
@@ -130,9 +139,11 @@ async def _talk(
 
 
 async def _once(settings: Settings, chosen: argparse.Namespace) -> Exit:
+    _say_notices(settings)
     async with opened(settings) as app:
         # What is printed below is this destination's message.
         app.senders["console"] = console.ConsoleSender(lambda text: None)
+        app.board.watchers.append(reading())
         day = await wanted_session(app, chosen.session)
         try:
             said = await one_day(app, day, release=chosen.release)
@@ -163,7 +174,7 @@ async def _ask(settings: Settings, chosen: argparse.Namespace) -> Exit:
 async def _anomalies(settings: Settings, chosen: argparse.Namespace) -> Exit:
     rows: list[dict[str, Any]] = []
     async with opened(settings) as app:
-        days = span(chosen.first, chosen.last, Sessions(app.pipeline.ledger, app.now))
+        days = span(chosen.first, chosen.last, Sessions(app.ladder, app.now))
         stored = False
         async for found in stored_anomalies(app, days[0].date, days[-1].date, every=chosen.all):
             stored = True
@@ -185,9 +196,23 @@ async def _anomalies(settings: Settings, chosen: argparse.Namespace) -> Exit:
     return Exit.DONE
 
 
+async def _bars(settings: Settings, chosen: argparse.Namespace) -> Exit:
+    async with opened(settings) as app:
+        day = await wanted_session(app, chosen.session)
+        try:
+            found = await stored_bars(app, day, Scope(chosen.scope) if chosen.scope else None)
+        except NotPublished as error:
+            say(str(error))
+            return Exit.NOTHING_STORED
+    sys.stdout.write(found.csv() if chosen.csv else found.json() if chosen.json else found.text())
+    if not chosen.csv:
+        print()
+    return Exit.DONE
+
+
 async def _doctor(settings: Settings, chosen: argparse.Namespace) -> Exit:
     async with opened(settings) as app:
-        typed = Sessions(app.pipeline.ledger, app.now).typed(chosen.session or "today")
+        typed = Sessions(app.ladder, app.now).typed(chosen.session or "today")
         probes = await app.doctor.examine(typed)
     if chosen.json:
         _print_json([asdict(probe) for probe in probes])
@@ -201,11 +226,18 @@ async def _doctor(settings: Settings, chosen: argparse.Namespace) -> Exit:
 
 
 async def _backfill(settings: Settings, chosen: argparse.Namespace) -> Exit:
+    _say_notices(settings)
     async with opened(settings) as app:
-        days = span(chosen.first, chosen.last, Sessions(app.pipeline.ledger, app.now))
+        app.board.watchers.append(reading())
+        days = span(chosen.first, chosen.last, Sessions(app.ladder, app.now))
         stored, failed = await history(app, days)
     print(f"{stored} of {len(days)} sessions stored; {failed} failed in this run")
     return Exit.TRY_AGAIN if failed else Exit.DONE
+
+
+def _say_notices(settings: Settings) -> None:
+    for notice in settings.notices:
+        say(notice)
 
 
 def _print_json(value: object) -> None:

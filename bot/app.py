@@ -11,24 +11,27 @@ from alerts.deliver import Sender, drain, recover
 from alerts.model import TERMINAL, Destination
 from alerts.publish import Outbox
 from bot.commands import Commands
+from bot.rungs import Outside, Rungs
 from bot.settings import Settings
-from core.anomaly import Rule
-from core.backfill import Step, backfill
+from core.backfill import Step
 from core.baseline import LOOKBACK_SESSIONS
 from core.calendar import NEW_YORK, TradingDay, last_complete, sessions, sessions_ending
 from core.db import Db
-from core.errors import SourceError, SourceRefused, Verdict
-from core.ledger import Ledger, Status
-from core.pipeline import REVISIT_SESSIONS, Pipeline, SplitsSource
-from core.schedule import Bell, Hours, announced, due
-from core.sources import Chain, Served, Source
+from core.errors import SourceError, Verdict
+from core.ladder import Ladder
+from core.ledger import Status
+from core.pipeline import REVISIT_SESSIONS
+from core.progress import Board
+from core.schedule import Bell, Hours, announced
+from core.sources import Source
 from core.sources.access import Doctor
-from core.sources.flatfiles import DayAggsSource
-from core.sources.rest import RestSource, connected
+from core.sources.finra import connected as finra
+from core.sources.next_step import Part
+from core.sources.reference import Reference
+from core.sources.rest import RestClient, RestSource, connected
 from core.sources.s3 import S3Access, S3Reader
-from core.sources.sample import SampleSource
-from core.sources.sample_market import SampleMarket
-from core.store import Store
+from core.sources.short_volume import ShortVolumeSource
+from core.vendor_tables import VendorTables
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +50,10 @@ class App:
 
     settings: Settings
     db: Db
-    pipeline: Pipeline
+    ladder: Ladder
+    rungs: Rungs
+    tables: VendorTables
+    board: Board
     doctor: Doctor
     commands: Commands
     bell: Bell
@@ -56,32 +62,44 @@ class App:
     senders: dict[str, Sender] = field(default_factory=dict)
     warned: set[date] = field(default_factory=set)
 
-    async def sweep(self, on_step: OnStep) -> bool:
+    async def sweep(self, on_step: OnStep, *, late: bool = False) -> bool:
         """Everything due, oldest first; then what was republished; then deliver.
 
-        True if a source was away: then it is worth asking again soon, whatever the hour.
+        True if a source was away: then it is worth asking again soon, whatever the hour. `late`:
+        the deadline has passed, so a session is said from what is there.
         """
-        self.pipeline.chain.ask_all_again()
-        ledger, now = self.pipeline.ledger, self.now()
+        await self.refresh()
+        self.ladder.ask_all_again()
+        now = self.now()
         wanted = sessions_ending(last_complete(now), LOOKBACK_SESSIONS)
-        finished = await ledger.newest(Status.FINISHED)
+        finished = await self.ladder.newest(Status.FINISHED)
         if finished is not None and finished.day < wanted[0]:
             wanted = sessions(finished.day.date, wanted[-1].date)  # a long time down
-        todo = due(wanted, await ledger.entries(wanted), now)
         tell = announced(wanted[-1], first_run=finished is None)
-        away = False
-        async for step in backfill(self.pipeline, todo, tell):
+        away, tried = False, set[TradingDay]()
+        async for step in self.ladder.work(wanted, tell, now, late=late):
             on_step(step)
             self._note(step)
+            tried.add(step.day)
             away = away or step.away
-        await self._revisit([day for day in wanted[-REVISIT_SESSIONS:] if day not in todo])
+        await self._revisit([day for day in wanted[-REVISIT_SESSIONS:] if day not in tried])
         await drain(self.db, self.senders, self.now)
         return away
+
+    async def refresh(self) -> None:
+        """Once a week: have the rules for counting trades changed? Then the series is another."""
+        if not self.settings.use_trades_files:
+            return
+        await self.tables.refresh()
+        rules = await self.tables.rules()
+        if rules.version != self.ladder.top.series.rules:
+            self.ladder.rungs = self.rungs.build(rules)
+            self.ladder.retired = await self.rungs.retired(self.ladder.rungs)
 
     async def _revisit(self, days: Sequence[TradingDay]) -> None:
         for day in days:
             try:
-                if await self.pipeline.revisit(day):
+                if await (await self.ladder.of(day)).revisit(day):
                     logger.info("session republished", extra={"session": str(day)})
             except SourceError as error:
                 logger.warning("not revisited", extra={"session": str(day), "seen": str(error)})
@@ -98,48 +116,35 @@ class App:
     async def watch(self, on_step: OnStep, ready: asyncio.Event) -> None:
         """The day loop: at start, and at each ring while sessions may come in."""
         await recover(self.db, self.now)
+        late = False
         while True:
             soon = True
             try:
-                soon = await self.sweep(on_step)
+                soon = await self.sweep(on_step, late=late)
             except Exception:
                 # Whatever one round meets, the next one is asked for all the same.
                 logger.exception("the round failed; the next ring tries again")
             ready.set()
             await self.bell.heard()
-            while not soon and not self.hours.open(self.now()):
-                await self._warn_if_late()
+            late = await self._is_late()
+            while not (soon or late or self.hours.open(self.now())):
                 await self.bell.heard()
+                late = await self._is_late()
 
-    async def _warn_if_late(self) -> None:
-        """Once a day after the deadline, if the session that was asked for is not in."""
+    async def _is_late(self) -> bool:
+        """Has the deadline passed without the session that was asked for? Said once a day."""
         now = self.now().astimezone(NEW_YORK)
         if now.time() <= self.hours.deadline or now.date() in self.warned:
-            return
+            return False
         self.warned.add(now.date())
         expected = last_complete(datetime.combine(now.date(), self.hours.first, NEW_YORK))
-        entry = await self.pipeline.ledger.entry(expected)
-        if entry is None or entry.status is not Status.FINISHED:
-            note = entry.note if entry else None
-            facts = {"session": str(expected), "status": entry and entry.status, "seen": note}
-            logger.warning("the deadline has passed without this session", extra=facts)
-
-
-@dataclass(frozen=True, slots=True)
-class NotConfigured:
-    """A source that was asked for and has no credentials: refuses in words."""
-
-    name: str
-    missing: str
-    series = RestSource.series
-
-    async def bars(self, day: TradingDay) -> Served:
-        """Raises SourceRefused."""
-        raise SourceRefused(self.missing, Verdict.NOT_CONFIGURED)
-
-    async def version(self, day: TradingDay) -> str | None:
-        """It has none."""
-        return None
+        entry = await self.ladder.entry(expected)
+        if entry is not None and entry.status is Status.FINISHED:
+            return False
+        note = entry.note if entry else None
+        facts = {"session": str(expected), "status": entry and entry.status, "seen": note}
+        logger.warning("the deadline has passed without this session", extra=facts)
+        return True
 
 
 @asynccontextmanager
@@ -152,33 +157,60 @@ async def opened(
     """The wired application; everything is closed when the block ends."""
     async with AsyncExitStack() as stack:
         db = await stack.enter_async_context(Db.open(settings.data_dir / "state.db"))
-        rest = await _rest(settings, stack, now)
-        s3 = _s3(settings)
-        sources, splits = await _sources(settings, rest, s3, now)
-        series = sources[0].series
+        client = await _client(settings, stack)
+        outside = await _outside(settings, client, stack, now)
+        tables, board = VendorTables(db, Reference(client) if client else None, now), Board()
         outbox = Outbox(destinations, settings.alert_top)
+        rungs = Rungs(settings, outside, db, outbox, now, board)
+        built = rungs.build(await tables.rules())
+        ladder = Ladder(built, await rungs.retired(built))
         hours = Hours(settings.eod_schedule_time, settings.eod_poll_minutes, settings.eod_deadline)
-        store, ledger = Store(settings.data_dir), Ledger(db, series)
-        notices = tuple(settings.notices)
-        pipeline = Pipeline(db, store, ledger, Chain(sources), splits, outbox, Rule(), now, notices)
-        doctor = Doctor(rest, settings.polygon_rest_url, s3, settings.flat_files_missing, now)
-        commands = Commands(pipeline, doctor, lambda: _next_try(hours), settings.alert_top)
-        yield App(settings, db, pipeline, doctor, commands, Bell(hours), hours, now)
+        doctor = _doctor(settings, outside, now)
+        commands = Commands(ladder, doctor, board, lambda: _next_try(hours), settings.alert_top)
+        yield App(
+            settings, db, ladder, rungs, tables, board, doctor, commands, Bell(hours), hours, now
+        )
 
 
-async def _rest(
-    settings: Settings, stack: AsyncExitStack, now: Callable[[], datetime]
-) -> RestSource | None:
+async def _client(settings: Settings, stack: AsyncExitStack) -> RestClient | None:
     if settings.polygon_api_key is None:
         return None
-    client = await stack.enter_async_context(
-        connected(
-            settings.polygon_rest_url,
-            settings.polygon_api_key.get_secret_value(),
-            settings.polygon_calls_per_minute,
-        )
+    key = settings.polygon_api_key.get_secret_value()
+    opening = connected(settings.polygon_rest_url, key, settings.polygon_calls_per_minute)
+    return await stack.enter_async_context(opening)
+
+
+async def _outside(
+    settings: Settings,
+    client: RestClient | None,
+    stack: AsyncExitStack,
+    now: Callable[[], datetime],
+) -> Outside:
+    s3, free = _s3(settings), settings.dark_pool_only and not settings.sample
+    return Outside(
+        rest=RestSource(client, now) if client else None,
+        short_volume=ShortVolumeSource(client, now) if client and free else None,
+        finra=await stack.enter_async_context(finra(settings.finra_url, now)) if free else None,
+        access=s3,
+        # Building a client reads botocore's data files: not on the loop.
+        reader=None if s3 is None else await asyncio.to_thread(S3Reader, s3),
     )
-    return RestSource(client, now)
+
+
+def _doctor(settings: Settings, outside: Outside, now: Callable[[], datetime]) -> Doctor:
+    free: dict[Part, Source | None] = {
+        Part.FINRA: outside.finra,
+        Part.SHORT_VOLUME: outside.short_volume,
+    }
+    return Doctor(
+        outside.rest,
+        settings.polygon_rest_url,
+        outside.access,
+        settings.flat_files_missing,
+        now,
+        {part: source for part, source in free.items() if source is not None},
+        settings.finra_url,
+    )
 
 
 def _s3(settings: Settings) -> S3Access | None:
@@ -193,23 +225,6 @@ def _s3(settings: Settings) -> S3Access | None:
         secret.get_secret_value(),
         api_key.get_secret_value() if api_key else None,
     )
-
-
-async def _sources(
-    settings: Settings, rest: RestSource | None, s3: S3Access | None, now: Callable[[], datetime]
-) -> tuple[list[Source], SplitsSource | None]:
-    """What the settings ask for first, then the next best; and who knows the splits."""
-    if settings.sample:
-        sample = SampleSource(SampleMarket())
-        return [sample], sample
-    files: Source | None = None
-    if s3 is not None:
-        # Building a client reads botocore's data files: not on the loop.
-        files = DayAggsSource(await asyncio.to_thread(S3Reader, s3), now)
-    elif settings.use_flat_files:
-        files = NotConfigured(DayAggsSource.name, settings.flat_files_missing)
-    order = [files, rest] if settings.use_flat_files else [rest, files]
-    return [source for source in order if source is not None], rest
 
 
 def _next_try(hours: Hours) -> str:

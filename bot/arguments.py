@@ -4,6 +4,7 @@ import difflib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Protocol
 
 from alerts.words import day as words_for
 from core.bars import is_ticker
@@ -16,7 +17,7 @@ from core.calendar import (
     on_or_before,
 )
 from core.errors import CommandError
-from core.ledger import Entry, Ledger, Status
+from core.ledger import Entry, Status
 
 _SUGGESTIONS = 3
 _NEWEST_WORDS = {"", "today", "latest", "newest", "last"}
@@ -30,11 +31,21 @@ class Chosen:
     notes: tuple[str, ...] = ()
 
 
+class Known(Protocol):
+    """What is stored: a ledger, or the ladder of several."""
+
+    async def span(self) -> tuple[date, date] | None:
+        """The first and the last session stored."""
+
+    async def entry(self, day: TradingDay) -> Entry | None:
+        """The line of a session."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sessions:
     """Turns what was typed into a session whose bars are stored."""
 
-    ledger: Ledger
+    ledger: Known
     now: Callable[[], datetime]
 
     async def resolve(self, text: str | None) -> Chosen:

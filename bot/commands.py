@@ -2,6 +2,7 @@
 
 import asyncio
 import difflib
+import json
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
@@ -19,8 +20,10 @@ from bot.arguments import Sessions, find_ticker, no_more_than, whole
 from core.baseline import LOOKBACK_SESSIONS
 from core.calendar import TradingDay, last_complete, sessions_ending
 from core.errors import CommandError
+from core.ladder import Ladder
 from core.ledger import Status
 from core.pipeline import Pipeline
+from core.progress import Board
 from core.sources.access import Doctor
 from core.splits import restate
 
@@ -60,7 +63,7 @@ Handler = Callable[[tuple[str, ...]], Awaitable[Message]]
 
 
 class Commands:
-    """The commands over one pipeline."""
+    """The commands over the ladder of series."""
 
     USAGE: ClassVar = {
         "anomalies": ("[today|DATE] [all]", "the digest of a session"),
@@ -71,11 +74,17 @@ class Commands:
     }
 
     def __init__(
-        self, pipeline: Pipeline, doctor: Doctor, next_try: Callable[[], str], top: int
+        self,
+        ladder: Ladder,
+        doctor: Doctor,
+        board: Board,
+        next_try: Callable[[], str],
+        top: int,
     ) -> None:
-        self._pipeline, self._doctor, self._next_try, self._top = pipeline, doctor, next_try, top
-        self._sessions = Sessions(pipeline.ledger, pipeline.now)
-        self._scores: dict[tuple[date, int], pl.DataFrame] = {}
+        self._ladder, self._doctor, self._board = ladder, doctor, board
+        self._next_try, self._top = next_try, top
+        self._sessions = Sessions(ladder, ladder.top.now)
+        self._scores: dict[tuple[str, date, int], pl.DataFrame] = {}
         handlers = (self._anomalies, self._ticker, self._why, self._source, self._help)
         self._handlers: dict[str, Handler] = dict(zip(self.USAGE, handlers, strict=True))
 
@@ -98,7 +107,7 @@ class Commands:
             )
 
     def _refused(self, text: str) -> Reply:
-        series = self._pipeline.ledger.series
+        series = self._ladder.top.series
         return Reply(Message(title="", lead=text, stamp=stamp(series)), ok=False)
 
     def _handler(self, name: str) -> Handler:
@@ -117,7 +126,7 @@ class Commands:
             lead="What can be asked:",
             rows=tuple(rows),
             footer=("DATE is today, or like 2026-11-20; tickers keep their case (BRK.B, BApA)",),
-            stamp=stamp(self._pipeline.ledger.series),
+            stamp=stamp(self._ladder.top.series),
         )
 
     async def _anomalies(self, words: tuple[str, ...]) -> Message:
@@ -133,90 +142,97 @@ class Commands:
 
     async def report(self, day: TradingDay) -> Report:
         """What was said of a stored session; one that was kept silent is judged now."""
-        series = self._pipeline.ledger.series
-        said = await published(self._pipeline.db, series, day)
+        pipeline = await self._ladder.of(day)
+        said = await published(pipeline.db, pipeline.series, day)
         if said is not None:
             return said
-        return report(await self._pipeline.judged(day, await self._scores_of(day)), self._top)
+        return report(await pipeline.judged(day, await self._scores_of(pipeline, day)), self._top)
 
     async def _ticker(self, words: tuple[str, ...]) -> Message:
         usage = "/ticker SYM [sessions]"
         no_more_than(words, 2, usage)
         many = whole(words[1], _MAX_TICKER_SESSIONS, usage) if len(words) > 1 else _TICKER_SESSIONS
         chosen = await self._sessions.resolve(None)
+        pipeline = await self._ladder.of(chosen.day)
         window = sessions_ending(chosen.day, max(many, LOOKBACK_SESSIONS))
-        read = self._pipeline.store.read
-        stored = await asyncio.to_thread(read, self._pipeline.ledger.series, window)
+        stored = await pipeline.bars(window)
         ticker = find_ticker(words[0] if words else "", stored["ticker"].unique().to_list(), usage)
-        splits = await self._pipeline.known_splits(window[0].date, chosen.day.date)
+        splits = await pipeline.known_splits(window[0].date, chosen.day.date)
         own = restate(stored.filter(ticker=ticker), splits, chosen.day.date)
         history = _dense(own, window[-many:])
         if history["volume"].null_count() == len(history):
             raise CommandError(f"{ticker} did not trade in the last {many} sessions stored here")
-        row = await self._row(chosen.day, ticker)
+        row = await self._row(pipeline, chosen.day, ticker)
         flags = await self._flags(ticker)
-        notes = " ".join(chosen.notes)
-        rule, series = self._pipeline.rule, self._pipeline.ledger.series
-        return ticker_card(row, history, flags, rule, series, notes)
+        notes, prints = " ".join(chosen.notes), await self._prints(pipeline, chosen.day, ticker)
+        return ticker_card(row, history, flags, pipeline.rule, pipeline.series, notes, prints)
 
     async def _why(self, words: tuple[str, ...]) -> Message:
         usage = "/why SYM [DATE]"
         no_more_than(words, 2, usage)
         chosen = await self._sessions.resolve(words[1] if len(words) > 1 else None)
-        known = await asyncio.to_thread(
-            self._pipeline.store.read,
-            self._pipeline.ledger.series,
-            sessions_ending(chosen.day, LOOKBACK_SESSIONS),
-            ["ticker"],
-        )
+        pipeline = await self._ladder.of(chosen.day)
+        window = sessions_ending(chosen.day, LOOKBACK_SESSIONS)
+        read = pipeline.store.read
+        known = await asyncio.to_thread(read, pipeline.series, window, ["ticker"])
         ticker = find_ticker(words[0] if words else "", known["ticker"].unique().to_list(), usage)
-        row = await self._row(chosen.day, ticker)
+        row = await self._row(pipeline, chosen.day, ticker)
         if row is None:
             raise CommandError(
                 f"{ticker} did not trade on {chosen.day}: there was nothing to judge"
             )
         said = await self.report(chosen.day)
         notes = " ".join(chosen.notes)
-        series = self._pipeline.ledger.series
-        return why(row, self._pipeline.rule, _place(said, ticker), series, notes)
+        return why(row, pipeline.rule, _place(said, ticker), pipeline.series, notes)
 
     async def _source(self, words: tuple[str, ...]) -> Message:
         if words not in ((), ("status",)):
             raise CommandError(f"/source {' '.join(words)[:40]}: there is only /source status")
-        ledger, now = self._pipeline.ledger, self._pipeline.now()
+        now = self._ladder.top.now()
         newest = last_complete(now)
         probes = await self._doctor.examine(newest.date)
-        entry = await ledger.entry(newest)
+        entry = await self._ladder.entry(newest)
         stuck = entry if entry and entry.status in (Status.HELD, Status.ABSENT) else None
         return source_status(
             [(p.part, p.verdict, p.seen, p.next_step) for p in probes],
-            [source.name for source in self._pipeline.chain.sources],
-            await ledger.newest(Status.FINISHED),
+            [source.name for rung in self._ladder.rungs for source in rung.chain.sources],
+            await self._ladder.newest(Status.FINISHED),
             stuck,
             self._next_try(),
-            ledger.series,
+            self._ladder.top.series,
+            self._board.current(now),
         )
 
-    async def _row(self, day: TradingDay, ticker: str) -> dict[str, Any] | None:
+    async def _row(self, pipeline: Pipeline, day: TradingDay, ticker: str) -> dict[str, Any] | None:
         """A ticker's line of the session's scores; None if it did not trade."""
-        scores = await self._scores_of(day)
+        scores = await self._scores_of(pipeline, day)
         return next(scores.filter(ticker=ticker).iter_rows(named=True), None)
 
-    async def _scores_of(self, day: TradingDay) -> pl.DataFrame:
-        entry = await self._pipeline.ledger.entry(day)
-        key = (day.date, entry.revision if entry else 0)
+    async def _scores_of(self, pipeline: Pipeline, day: TradingDay) -> pl.DataFrame:
+        entry = await pipeline.ledger.entry(day)
+        key = (pipeline.series.key, day.date, entry.revision if entry else 0)
         if key not in self._scores:
-            scores = await self._pipeline.scores(day)
+            scores = await pipeline.scores(day)
             while len(self._scores) >= _CACHED_SESSIONS:
                 del self._scores[next(iter(self._scores))]
             self._scores[key] = scores
         return self._scores[key]
 
+    async def _prints(
+        self, pipeline: Pipeline, day: TradingDay, ticker: str
+    ) -> dict[str, Any] | None:
+        """The largest trade and the blocks of a session, where trades were counted."""
+        stored = await asyncio.to_thread(pipeline.store.read, pipeline.series, [day])
+        if "largest" not in stored.columns:
+            return None
+        return next(stored.filter(ticker=ticker).iter_rows(named=True), None)
+
     async def _flags(self, ticker: str) -> list[Flag]:
-        rows = await self._pipeline.db.rows(
-            "SELECT session, rank, label, ratio FROM anomalies WHERE series = ? AND ticker = ?"
-            " GROUP BY session HAVING revision = max(revision) ORDER BY session DESC LIMIT ?",
-            (self._pipeline.ledger.series.key, ticker, _FLAGS),
+        rows = await self._ladder.top.db.rows(
+            "SELECT session, rank, label, ratio FROM anomalies WHERE ticker = ? AND series IN"
+            " (SELECT value FROM json_each(?)) GROUP BY session HAVING revision = max(revision)"
+            " ORDER BY session DESC LIMIT ?",
+            (ticker, json.dumps([known.series.key for known in self._ladder.known]), _FLAGS),
         )
         return [Flag(date.fromisoformat(r[0]), r[1], r[2], r[3]) for r in rows]
 

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import asdict
-from datetime import date
+from datetime import date, datetime, timedelta
 from enum import IntEnum
 from typing import Any
 
@@ -11,10 +11,11 @@ from alerts.deliver import drain
 from alerts.message import digest, explain, stamp
 from alerts.model import Report
 from alerts.rank import report
+from alerts.words import progress as progress_of
 from bot.app import App
 from bot.arguments import Sessions
 from core.anomaly import Anomaly
-from core.backfill import Step, backfill
+from core.backfill import Step
 from core.baseline import LOOKBACK_SESSIONS
 from core.calendar import TradingDay, last_complete, sessions, sessions_ending
 from core.detect import anomalies
@@ -28,11 +29,14 @@ from core.errors import (
     Verdict,
 )
 from core.ledger import Status
-from core.sources import NoneServed, Served
+from core.pipeline import Pipeline
+from core.progress import Reading, Told
+from core.sources import NoneServed
 
 _MANY_MISSING = 5
 _PROGRESS_EVERY = 10
 _TOLD_FAILURES = 3
+_READING_EVERY = timedelta(seconds=15)
 
 
 class Exit(IntEnum):
@@ -82,6 +86,8 @@ def progress() -> Callable[[Step], None]:
     failures: list[TradingDay] = []
 
     def tell(step: Step) -> None:
+        if step.done == 1:
+            failures.clear()  # another rung begins
         if step.error is not None:
             failures.append(step.day)
             if len(failures) <= _TOLD_FAILURES:
@@ -93,59 +99,81 @@ def progress() -> Callable[[Step], None]:
     return tell
 
 
+def reading() -> Told:
+    """Tells how far a large file is, a line every quarter of a minute."""
+    told: dict[TradingDay, datetime] = {}
+
+    def tell(reading: Reading) -> None:
+        last = told.setdefault(reading.day, reading.started_at)
+        if reading.at - last >= _READING_EVERY:
+            told[reading.day] = reading.at
+            say(f"reading {progress_of(reading)}")
+
+    return tell
+
+
 async def wanted_session(app: App, text: str | None) -> TradingDay:
     """The session to work on; CommandError if it is none, or not over."""
     newest = last_complete(app.now())
     if text is None or text == "today":
         return newest
-    return Sessions(app.pipeline.ledger, app.now).session(text)
+    return Sessions(app.ladder, app.now).session(text)
 
 
 async def one_day(app: App, day: TradingDay, *, release: bool) -> Report:
     """Ingest, judge, deliver one session; raises NoneServed. A finished one stays as it is."""
-    pipeline = app.pipeline
-    entry = await pipeline.ledger.entry(day)
+    await app.refresh()
+    entry = await app.ladder.entry(day)
     if release:
+        pipeline = await app.ladder.holding(day)
         await pipeline.release(day)
+        await pipeline.trading_day(day, announce=True)
     elif entry is not None and entry.status is Status.FINISHED:
-        await _revisit(app, day)
+        pipeline = await app.ladder.of(day)
+        await _revisit(pipeline, day)
+        await pipeline.trading_day(day, announce=True)
     else:
-        await _baseline(app, day)
-    await pipeline.trading_day(day, announce=True)
+        await _bring(app, day)
     # Other sessions' messages wait for the service: this command shows one.
     await drain(app.db, app.senders, app.now, only=day.date)
     return await app.commands.report(day)
 
 
-async def _revisit(app: App, day: TradingDay) -> None:
+async def _revisit(pipeline: Pipeline, day: TradingDay) -> None:
     """A source that cannot tell whether the file changed takes nothing from what is finished."""
     try:
-        await app.pipeline.revisit(day)
+        await pipeline.revisit(day)
     except SourceError as error:
         say(f"{day} is finished; whether it was republished is not known: {error}")
 
 
-async def _baseline(app: App, day: TradingDay) -> None:
-    """Fill what the judgement needs: the sessions before, oldest first."""
-    before = sessions_ending(day, LOOKBACK_SESSIONS)[:-1]
-    entries = await app.pipeline.ledger.entries(before)
-    missing = [d for d in before if d.date not in entries]
+async def _bring(app: App, day: TradingDay) -> None:
+    """The session, and what its judgement needs: the sessions before, oldest first."""
+    window = sessions_ending(day, LOOKBACK_SESSIONS)
+    missing = await _missing(app.ladder.top, window)
     if len(missing) > _MANY_MISSING:
-        # Before minutes of history: can the day itself be had at all?
-        await app.pipeline.chain.bars(day, _as_it_is)
+        # Before minutes of history: can the day itself be had at all, and from where?
+        missing = await _missing(await app.ladder.reachable(day), window)
+    if len(missing) > _MANY_MISSING:
         say(f"filling the baseline of {day}: {len(missing)} sessions{_pace(app, len(missing))}")
-    tell = progress()
-    async for step in backfill(app.pipeline, missing):
-        tell(step)
+    tell, failed = progress(), None
+    async for step in app.ladder.work(window, [day], app.now(), again=True):
+        failed = step.error
+        if step.day != day:
+            tell(step)
+    if failed is not None:
+        raise failed
 
 
-async def _as_it_is(served: Served, day: TradingDay) -> Served:
-    return served
+async def _missing(pipeline: Pipeline, window: Sequence[TradingDay]) -> list[TradingDay]:
+    entries = await pipeline.ledger.entries(window)
+    return [day for day in window[:-1] if day.date not in entries]
 
 
 def _pace(app: App, calls: int) -> str:
     per_minute = app.settings.polygon_calls_per_minute
-    by_rest = app.pipeline.chain.sources[0].name.startswith("REST")
+    top = app.ladder.top
+    by_rest = (top.beside or top).chain.sources[0].name.startswith("REST")
     if not by_rest or not per_minute or calls <= per_minute:
         return ""
     return f", {per_minute} calls a minute: about {calls / per_minute:.0f} minutes"
@@ -186,26 +214,25 @@ async def stored_anomalies(
     app: App, first: date, last: date, *, every: bool
 ) -> AsyncIterator[list[dict[str, Any]]]:
     """Per stored session from first to last: its ranked anomalies, recomputed from the bars."""
-    entries = await app.pipeline.ledger.entries(sessions(first, last))
+    entries = await app.ladder.entries(sessions(first, last))
     for day in [e.day for _, e in sorted(entries.items()) if e.revision > 0]:
-        scores = await app.pipeline.scores(day)
-        said = report(await app.pipeline.judged(day, scores), app.settings.alert_top)
-        chosen = anomalies(scores, every=True) if every else said.judged.anomalies
+        pipeline = await app.ladder.of(day)
+        scores = await pipeline.scores(day)
+        said = report(await pipeline.judged(day, scores), app.settings.alert_top)
+        scope = pipeline.series.scope
+        chosen = anomalies(scores, scope, every=True) if every else said.judged.anomalies
         yield [anomaly_json(a, said) for a in chosen]
 
 
 async def history(app: App, days: Sequence[TradingDay]) -> tuple[int, int]:
     """Backfill: how many sessions are stored now, and how many failed."""
-    entries = await app.pipeline.ledger.entries(days)
-    todo = [
-        d for d in days if d.date not in entries or entries[d.date].status is not Status.FINISHED
-    ]
-    failed, tell = 0, progress()
-    async for step in backfill(app.pipeline, todo):
-        failed += step.error is not None
+    await app.refresh()
+    failed, tell = dict[TradingDay, bool](), progress()
+    async for step in app.ladder.work(days, [], app.now(), again=True):
+        failed[step.day] = step.error is not None
         tell(step)
-    entries = await app.pipeline.ledger.entries(days)
-    return sum(e.revision > 0 for e in entries.values()), failed
+    entries = await app.ladder.entries(days)
+    return sum(e.revision > 0 for e in entries.values()), sum(failed.values())
 
 
 def span(first: str, last: str | None, sessions_: Sessions) -> list[TradingDay]:

@@ -44,6 +44,13 @@ def _safe_url(value: object) -> str:
     return text
 
 
+def _folder_url(value: object) -> str:
+    text = _url(value)
+    if text.lower().endswith(".txt"):
+        raise ValueError("the address of the folder, without the file's name")
+    return text
+
+
 def _key(value: object) -> object:
     if not isinstance(value, str):
         return value
@@ -80,6 +87,9 @@ class Settings(BaseSettings):
     use_flat_files: bool = False
     use_trades_files: bool = False
     dark_pool_only: bool = False
+    finra_url: Annotated[str, BeforeValidator(_folder_url)] = (
+        "https://cdn.finra.org/equity/regsho/daily"
+    )
     eod_schedule_time: TimeOfDay = time(11, 0)
     eod_poll_minutes: int = Field(10, ge=1, le=240)
     eod_deadline: TimeOfDay = time(20, 0)
@@ -100,6 +110,12 @@ class Settings(BaseSettings):
                 f"USE_FLAT_FILES=true, but {self.flat_files_missing}, and there is no "
                 "POLYGON_API_KEY to fall back on; set them, or unset USE_FLAT_FILES to run on the "
                 "built-in sample market"
+            )
+        if self.use_trades_files and self.sample and not self.use_flat_files:
+            faults.append(
+                f"USE_TRADES_FILES=true, but {self.flat_files_missing}, and there is no "
+                "POLYGON_API_KEY to fall back on; set them, or unset USE_TRADES_FILES to run on "
+                "the built-in sample market (DARK_POOL_ONLY=true shows its off-exchange side)"
             )
         if fault := _unusable(self.data_dir):
             faults.append(fault)
@@ -132,12 +148,31 @@ class Settings(BaseSettings):
 
     @property
     def notices(self) -> list[str]:
-        """What was asked for and is not done, for the start-up log and every digest."""
+        """What settings that say half of something are taken to mean, for the start-up log."""
         said = []
-        if self.dark_pool_only:
-            said.append("DARK_POOL_ONLY is set, but this version reads volume of all venues only")
-        if self.use_trades_files:
-            said.append("USE_TRADES_FILES is set, but this version reads day bars only")
+        if self.use_trades_files and not self.use_flat_files:
+            said.append(
+                "USE_TRADES_FILES without USE_FLAT_FILES: trades files are flat files, so they are "
+                "read; day bars come from REST first. USE_FLAT_FILES=true reads day bars from "
+                "files as well"
+            )
+        if self.use_trades_files and not self.dark_pool_only:
+            said.append(
+                "USE_TRADES_FILES without DARK_POOL_ONLY: 3-4 GB of trades are read for each "
+                "session to judge the volume of all venues, which day bars give as well. "
+                "DARK_POOL_ONLY=true judges the off-exchange part"
+            )
+        if self.use_trades_files and self.flat_files_missing:
+            said.append(
+                f"USE_TRADES_FILES=true, but {self.flat_files_missing}: without both, trades files "
+                "cannot be read"
+            )
+        if self.dark_pool_only and not self.use_trades_files and not self.sample:
+            said.append(
+                "DARK_POOL_ONLY without USE_TRADES_FILES: off-exchange volume of regular hours "
+                "from FINRA's daily file, prices of all venues. USE_TRADES_FILES=true counts every "
+                "off-exchange trade instead (plans from Developer up)"
+            )
         return said
 
     @property

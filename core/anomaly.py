@@ -78,6 +78,9 @@ class Anomaly:
     z_trades: float | None
     dollar_volume_usd: float
     split: str | None
+    share: float | None = None
+    """Off-exchange volume over that of all venues, where both are known."""
+    usual_share: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +99,8 @@ def tier(z: float) -> str:
     return next((name for name, least in _TIERS.items() if z >= least), "usual")
 
 
-def from_row(rank: int, row: Mapping[str, Any]) -> Anomaly:
-    """The anomaly in one row of core.detect.score."""
+def from_row(rank: int, row: Mapping[str, Any], scope: Scope) -> Anomaly:
+    """The anomaly in one row of core.detect.score over bars of `scope`."""
     is_trades = row["feature"] == "trades"
     value = float(row["transactions"] if is_trades else row["volume"])
     ratio, ret = math.exp(row["dev"]), row["ret"]
@@ -105,7 +108,7 @@ def from_row(rank: int, row: Mapping[str, Any]) -> Anomaly:
     same = {field.name: row[field.name] for field in fields(Anomaly) if field.name in row}
     named = {
         "rank": rank,
-        "scope": Scope.ALL,
+        "scope": scope,
         "unit": "trades" if is_trades else "shares",
         "value": value,
         "normal": value / ratio,

@@ -4,8 +4,10 @@
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 from typing import NewType
 
 import polars as pl
@@ -28,6 +30,7 @@ BARS = {
     "vwap": pl.Float64,  # USD a share; null where the source has none
 }
 
+NOTHING_MORE: Mapping[str, type[pl.DataType]] = MappingProxyType({})
 MAX_TICKER_CHARS = 24
 _TICKER = rf"^[A-Za-z0-9][A-Za-z0-9./^+=$*_-]{{0,{MAX_TICKER_CHARS - 1}}}$"
 
@@ -43,6 +46,8 @@ class Family(StrEnum):
     """Which kind of source made the bars; two families never share a baseline."""
 
     DAILY = "daily"  # REST grouped daily and day aggregates: the same rows
+    TRADES = "trades"  # counted here from every trade of the tape
+    FINRA = "finra"  # shares reported off exchange in regular hours: no prices, no trade counts
     SAMPLE = "sample"  # the built-in market
 
 
@@ -53,11 +58,19 @@ class Series:
     scope: Scope
     family: Family
     adjustment: str = "raw"
+    rules: str = ""
+    """Version of the sale-condition rules by which trades were counted, where they were."""
 
     @property
     def key(self) -> str:
         """Its name in folders and tables, such as `all-daily-raw`."""
-        return f"{self.scope}-{self.family}-{self.adjustment}"
+        return "-".join(filter(None, (self.scope, self.family, self.adjustment, self.rules)))
+
+    @classmethod
+    def of_key(cls, key: str) -> "Series":
+        """The other way round; ValueError if it is no such name."""
+        scope, family, *rest = key.split("-", 3)
+        return cls(Scope(scope), Family(family), *rest)
 
 
 def is_ticker(text: str) -> bool:
@@ -65,15 +78,19 @@ def is_ticker(text: str) -> bool:
     return re.fullmatch(_TICKER, text) is not None
 
 
-def check(frame: pl.DataFrame, day: TradingDay) -> Bars:
+def check(
+    frame: pl.DataFrame, day: TradingDay, also: Mapping[str, type[pl.DataType]] = NOTHING_MORE
+) -> Bars:
     """Bars of `day` out of a frame that has at least ticker, prices and volume.
 
-    A column `stamp` (Datetime, UTC: any moment of the row's session) is compared with the day.
+    `also`: columns that this series has behind those of BARS. A column `stamp` (Datetime, UTC: any
+    moment of the row's session) is compared with the day.
     Raises BadBars if a needed column is missing, a value is no number or nothing is left, and
     HeldBars if the date inside is another. Rows are not repaired and none is dropped here: whether
     they are plausible is the gate's question.
     """
-    needed = [c for c in BARS if c not in ("session", "transactions", "vwap")]
+    columns = BARS | dict(also)
+    needed = [c for c in columns if c not in ("session", "transactions", "vwap")]
     if missing := [c for c in needed if c not in frame.columns]:
         raise BadBars(f"the columns {', '.join(missing)} are missing from the bars of {day}")
     if frame.is_empty():
@@ -82,8 +99,8 @@ def check(frame: pl.DataFrame, day: TradingDay) -> Bars:
         typed = frame.select(
             pl.lit(day.date, pl.Date).alias("session"),
             *(
-                pl.col(c).cast(BARS[c]) if c in frame.columns else pl.lit(None, BARS[c]).alias(c)
-                for c in BARS
+                pl.col(c).cast(kind) if c in frame.columns else pl.lit(None, kind).alias(c)
+                for c, kind in columns.items()
                 if c != "session"
             ),
         )
@@ -94,6 +111,11 @@ def check(frame: pl.DataFrame, day: TradingDay) -> Bars:
     if typed["ticker"].null_count():
         raise BadBars(f"{typed['ticker'].null_count()} rows have no ticker in the bars of {day}")
     return Bars(typed.sort("ticker"))
+
+
+def more_than_bars(frame: pl.DataFrame) -> dict[str, type[pl.DataType]]:
+    """The columns of a frame behind those of BARS, as `check` takes them."""
+    return {c: kind.base_type() for c, kind in frame.schema.items() if c not in BARS}
 
 
 def _check_dates(frame: pl.DataFrame, rows: Bars, day: TradingDay) -> None:

@@ -6,9 +6,10 @@ and set no price.
 """
 
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from core.errors import BadBars
 
@@ -47,6 +48,16 @@ class Rules:
 
     updates: Mapping[int, Updates]
     version: str
+
+    def plain(self) -> dict[str, Any]:
+        """As values that JSON has, for another process."""
+        return {"version": self.version, "updates": {str(n): u for n, u in self.updates.items()}}
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> Self:
+        """The other way round."""
+        updates = {int(n): Updates(*one) for n, one in plain["updates"].items()}
+        return cls(updates, plain["version"])
 
     def verdict(self, conditions: str) -> Updates:
         """What a trade with these conditions (ids with commas between, or empty) may move."""
@@ -104,15 +115,42 @@ def from_reference(body: Mapping[str, Any]) -> Rules:
             if "trade" not in entry["data_types"]:
                 continue
             ident, one = int(entry["id"]), _updates(entry)
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise BadBars(f"a sale condition is not readable: {str(entry)[:120]}") from error
         # The same id twice (two listings of it): the stricter of both.
         both = zip(updates.get(ident, ALL), one, strict=True)
         updates[ident] = Updates(*(a and b for a, b in both))
     if not updates:
         raise BadBars("the list of sale conditions has no condition of trades")
-    own = bundled()
-    return own if updates == own.updates else Rules(updates, _version(updates))
+    return Rules(updates, _version(updates))
+
+
+def completed(told: Rules) -> Rules:
+    """The vendor's rules, and the bundled ones for ids that its list leaves out.
+
+    An id that is not known sets no price, so a list cut short would change verdicts without a word.
+    What it lacks here and there is filled up: a condition no longer listed still is in old trades.
+    One with fewer than half of the bundled ids is BadBars: who knows what the rest would say.
+    """
+    own = bundled().updates
+    known = len(own.keys() & told.updates.keys())
+    if known < len(own) / 2:
+        raise BadBars(f"the list of sale conditions has {known} of the {len(own)} known ones")
+    updates = {**own, **told.updates}
+    return Rules(updates, _version(updates))
+
+
+def dump(rules: Rules) -> str:
+    """The rules as JSON, for a database or another process."""
+    return json.dumps(rules.plain(), separators=(",", ":"))
+
+
+def load(text: str) -> Rules:
+    """The rules that dump() wrote; BadBars if it did not write this."""
+    try:
+        return Rules.from_plain(json.loads(text))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise BadBars(f"stored rules of sale conditions cannot be read: {text[:80]!r}") from error
 
 
 def _updates(entry: Mapping[str, Any]) -> Updates:
@@ -128,8 +166,14 @@ def _updates(entry: Mapping[str, Any]) -> Updates:
 
 def _version(updates: Mapping[int, Updates]) -> str:
     """A name for the rules; what an unknown id does anyway makes no difference."""
-    told = {n: tuple(map(int, u)) for n, u in sorted(updates.items()) if u != VOLUME_ONLY}
+    if _that_matter(updates) == _that_matter(bundled().updates):
+        return BUNDLED_VERSION
+    told = [(n, *map(int, one)) for n, one in _that_matter(updates)]
     return f"vendor-{hashlib.sha256(repr(told).encode()).hexdigest()[:12]}"
+
+
+def _that_matter(updates: Mapping[int, Updates]) -> list[tuple[int, Updates]]:
+    return sorted((n, one) for n, one in updates.items() if one != VOLUME_ONLY)
 
 
 def _parts(conditions: str) -> list[str]:

@@ -8,6 +8,7 @@ from datetime import date
 import polars as pl
 
 from core.anomaly import Anomaly, Market, Rule, from_row
+from core.bars import Scope
 from core.baseline import FEATURES, LOOKBACK_SESSIONS, activity, grid, returns
 from core.calendar import TradingDay
 from core.instruments import COMMON, kinds
@@ -81,10 +82,12 @@ def market(scores: pl.DataFrame) -> Market:
     )
 
 
-def anomalies(scores: pl.DataFrame, *, every: bool = False) -> list[Anomaly]:
+def anomalies(
+    scores: pl.DataFrame, scope: Scope = Scope.ALL, *, every: bool = False
+) -> list[Anomaly]:
     """The alertable rows in order of rank; with `every`, all that pass the gates."""
     chosen = scores.filter("eligible") if every else scores.filter("alertable")
-    return [from_row(rank, row) for rank, row in enumerate(chosen.iter_rows(named=True), 1)]
+    return [from_row(rank, row, scope) for rank, row in enumerate(chosen.iter_rows(named=True), 1)]
 
 
 def _rated(

@@ -17,8 +17,11 @@ TapewatchError
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING, Any
 
-from polars import DataFrame
+if TYPE_CHECKING:
+    # The process that counts trades raises these too, and has no room for polars.
+    from polars import DataFrame
 
 
 class Verdict(StrEnum):
@@ -101,9 +104,14 @@ class BadBars(SourceError):
 
 
 class HeldBars(BadBars):
-    """Readable, but fails the gate: `rows` are kept aside for a person to see."""
+    """Readable, but fails the gate: `rows` are kept aside for a person to see.
 
-    def __init__(self, seen: str, rows: DataFrame) -> None:
+    So are the rows of other series that came along: `also`, by their series.
+    """
+
+    also: "tuple[tuple[Any, DataFrame], ...]" = ()
+
+    def __init__(self, seen: str, rows: "DataFrame") -> None:
         super().__init__(seen)
         self.rows = rows
 

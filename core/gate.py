@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from core.bars import Bars, bad_rows
+from core.bars import Bars, Scope, bad_rows
+from core.context import in_context
 from core.errors import HeldBars
 
 HISTORY_SESSIONS = 20
@@ -40,12 +41,19 @@ class Screened:
     notes: tuple[str, ...]
 
 
-def screen(bars: Bars, history: pl.DataFrame, *, special: bool = False) -> Screened:
+def screen(
+    bars: Bars,
+    history: pl.DataFrame,
+    *,
+    special: bool = False,
+    market: pl.DataFrame | None = None,
+) -> Screened:
     """Bars past the gate; raises HeldBars, carrying the rows, if the day cannot be trusted.
 
     `history` has HISTORY_COLUMNS of up to 20 sessions before; with fewer than 5 of them only the
     rows themselves are checked. `special`: the calendar expects another volume than usual (expiry,
-    index reconstitution, half day).
+    index reconstitution, half day). `market`: the day's bars of all venues, for the price ranges of
+    off-exchange bars that have none of their own; `history` then has them in it.
     """
     kept, notes, impossible, traded = _sorted_out(bars)
     if impossible > _MAX_ASIDE_SHARE * traded:
@@ -54,10 +62,11 @@ def screen(bars: Bars, history: pl.DataFrame, *, special: bool = False) -> Scree
     if kept.is_empty():
         raise HeldBars("no row in which a share was traded", bars)
     if history["session"].n_unique() >= _MIN_HISTORY:
+        seen = kept if market is None else in_context(kept, market, Scope.OFF_EXCHANGE)
         fault = (
-            _row_count(kept, history)
-            or _day_before(kept, history)
-            or _volumes(_times(kept, history), special=special)
+            _row_count(seen, history)
+            or _day_before(seen, history)
+            or _volumes(_times(seen, history), special=special)
         )
         if fault:
             raise HeldBars(fault, bars)
@@ -96,14 +105,14 @@ def _named(wrong: pl.DataFrame, fault: str) -> str:
     return f" ({', '.join(t[:24] for t in tickers)})" if tickers else ""
 
 
-def _row_count(bars: Bars, history: pl.DataFrame) -> str | None:
+def _row_count(bars: pl.DataFrame, history: pl.DataFrame) -> str | None:
     usual = history.group_by("session").len().select(pl.col("len").median()).item()
     if _ROWS_LOW <= len(bars) / usual <= _ROWS_HIGH:
         return None
     return f"{len(bars):,} rows; the last sessions had {usual:,.0f}"
 
 
-def _day_before(bars: Bars, history: pl.DataFrame) -> str | None:
+def _day_before(bars: pl.DataFrame, history: pl.DataFrame) -> str | None:
     """Is this the session before once more, or on another price scale?"""
     before = history.filter(pl.col("session") == pl.col("session").max())
     both = bars.join(before, on="ticker", suffix="_before")
@@ -132,7 +141,7 @@ class _Times:
     spread: float
 
 
-def _times(bars: Bars, history: pl.DataFrame) -> _Times | None:
+def _times(bars: pl.DataFrame, history: pl.DataFrame) -> _Times | None:
     size, spread = pl.col("volume") / pl.col("transactions"), pl.col("high") / pl.col("low")
     measures = {"volume": pl.col("volume"), "size": size, "spread": spread.log()}
     traded = history.filter(pl.col("volume") > 0)

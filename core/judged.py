@@ -9,6 +9,14 @@ from core.errors import Refusal
 
 
 @dataclass(frozen=True, slots=True)
+class Beside:
+    """Where the prices come from, when they are another source's than the volume."""
+
+    source: str
+    refused: tuple[Refusal, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Judged:
     """A session as it was judged, and what it was judged from."""
 
@@ -25,3 +33,4 @@ class Judged:
     anomalies: tuple[Anomaly, ...]
     closest: Anomaly | None
     """The highest row under the cut, for a quiet day's line."""
+    beside: Beside | None = None

@@ -37,6 +37,7 @@ class Entry:
     tried_at: datetime
     stored_at: datetime | None
     finished_at: datetime | None
+    detail: str | None = None
 
 
 class Ledger:
@@ -44,6 +45,10 @@ class Ledger:
 
     def __init__(self, db: Db, series: Series) -> None:
         self._db, self.series = db, series
+
+    def of(self, series: Series) -> "Ledger":
+        """The sessions of another series."""
+        return Ledger(self._db, series)
 
     async def entry(self, day: TradingDay) -> Entry | None:
         """The line of a session, if it was ever tried."""
@@ -91,12 +96,14 @@ class Ledger:
         row_count: int,
         refused: Sequence[Refusal],
         notes: Sequence[str],
+        detail: str | None = None,
         now: datetime,
     ) -> None:
         """The bars of this revision are on disk."""
         await self._put(
             day, now, status=Status.STORED, revision=revision, source=source, version=version,
             row_count=row_count, refused=_dump(refused), note="; ".join(notes) or None,
+            detail=detail,
             stored_at=iso(now),
         )  # fmt: skip
 
@@ -171,6 +178,7 @@ def _entry(row: Row) -> Entry:
         row_count=row["row_count"],
         refused=tuple(refused),
         note=row["note"],
+        detail=row["detail"],
         announced=bool(row["announced"]),
         tried_at=datetime.fromisoformat(row["tried_at"]),
         stored_at=_time(row["stored_at"]),

@@ -10,25 +10,26 @@ from typing import Protocol
 import polars as pl
 
 from core.anomaly import Rule
-from core.bars import check
+from core.bars import BARS, Scope, Series, check, more_than_bars
 from core.baseline import LOOKBACK_SESSIONS
-from core.calendar import TradingDay, event_days, last_complete, sessions_ending
+from core.calendar import TradingDay, event_days, sessions_ending
+from core.context import PRICES, in_context, usual_share
 from core.db import Connection, Db, insert
 from core.detect import anomalies, market, score
-from core.errors import BadBars, HeldBars, NotPublished, SourceError
+from core.errors import NotPublished, Refusal, SourceError
 from core.gate import HISTORY_COLUMNS, HISTORY_SESSIONS, possible, screen
-from core.judged import Judged
+from core.judged import Beside, Judged
+from core.keep import Keeper
 from core.ledger import Entry, Ledger, Status
 from core.sources import Chain, NoneServed, Served
 from core.splits import Split
 from core.store import Store
+from core.unknown import UnknownConditions
 
 logger = logging.getLogger(__name__)
 
 REVISIT_SESSIONS = 5
 """A file republished within so many sessions is a new revision."""
-
-_ABSENT_AFTER_SESSIONS = 3
 
 
 class Publish(Protocol):
@@ -59,155 +60,201 @@ class Pipeline:
     now: Callable[[], datetime]
     notices: tuple[str, ...] = ()
     """What every digest must say of the settings."""
+    other: Series | None = None
+    """The other scope of the same sessions, for prices of all venues and the off-exchange share."""
+    beside: "Pipeline | None" = None
+    """Who stores `other`, where the sources of this series do not bring it along."""
 
-    async def trading_day(self, day: TradingDay, *, announce: bool) -> Entry:
+    @property
+    def _keeper(self) -> Keeper:
+        return Keeper(self.store, self.ledger, self.now)
+
+    @property
+    def _unknown(self) -> UnknownConditions:
+        return UnknownConditions(self.db)
+
+    @property
+    def series(self) -> Series:
+        """Which bars are judged."""
+        return self.ledger.series
+
+    async def trading_day(
+        self, day: TradingDay, *, announce: bool, refused: tuple[Refusal, ...] = ()
+    ) -> Entry:
         """Bring a session as far as it goes; a finished one stays as it is. Raises NoneServed.
 
-        A session that is not announced is stored silently: judged when somebody asks.
+        A session that is not announced is stored silently: judged when somebody asks. `refused`:
+        better series that were asked before this one.
         """
-        entry = await self.ledger.entry(day)
-        if entry is None or entry.revision == 0:
-            entry = await self.ingest(day)
+        entry = await self.stored(day, refused)
         announce = announce or entry.announced
         if entry.status is Status.FINISHED and (entry.announced or not announce):
             return entry
-        judged = await self.judge(day) if announce else None
+        judged = await self.judge(day, refused) if announce else None
         async with self.db.transaction() as writer:
             if judged is not None:
                 await self.publish(writer, judged, self.now())
+                await self._unknown.told(writer, self.now())
             await self.ledger.finish(writer, day, announced=announce, now=self.now())
         logger.info(
             "session finished",
-            extra={"session": str(day), "series": self.ledger.series.key, "source": entry.source}
+            extra={"session": str(day), "series": self.series.key, "source": entry.source}
             | {"rows": entry.row_count, "revision": entry.revision, "announced": announce}
             | {"anomalies": None if judged is None else len(judged.anomalies)},
         )
         return await self._entry(day)
 
-    async def ingest(self, day: TradingDay) -> Entry:
+    async def stored(self, day: TradingDay, refused: tuple[Refusal, ...] = ()) -> Entry:
+        """The session's bars on disk, those beside it first; fetched if need be."""
+        if self.beside is not None:
+            await self.beside.stored(day)
+        entry = await self.ledger.entry(day)
+        return entry if entry and entry.revision else await self.ingest(day, refused)
+
+    async def ingest(self, day: TradingDay, refused: tuple[Refusal, ...] = ()) -> Entry:
         """Fetch, gate, store. The same bars again change nothing; others are a new revision."""
-        before = await self.ledger.entry(day)
         try:
             served = await self.chain.bars(day, self.gate)
         except NoneServed as error:
-            await self._not_served(day, error)
+            await self._keeper.not_served(day, error)
             raise
         await self.ledger.log(day, served.refused, self.now())
-        if before and before.revision and await self._is_stored(day, served, before.revision):
-            # Another source's name for its copy says nothing about the one that was kept.
-            version = served.version if served.source == before.source else before.version
-            await self.ledger.same_again(day, version, self.now())
-            return await self._entry(day)
-        return await self._keep(day, served, 1 + (before.revision if before else 0))
+        await self._unknown.met(served.unknown, day, self.now())
+        await self._keeper.keep(day, replace(served, refused=(*refused, *served.refused)))
+        return await self._entry(day)
+
+    async def reachable(self, day: TradingDay) -> None:
+        """Can the session be had, whatever the gate says of it? Raises NoneServed."""
+        if self.beside is not None:
+            await self.beside.reachable(day)
+        entry = await self.ledger.entry(day)
+        if entry is None or not entry.revision:
+            await self.chain.bars(day, _as_it_is)
+
+    def ask_all_again(self) -> None:
+        """A new round: sources that refused everything get another chance."""
+        self.chain.ask_all_again()
+        if self.beside is not None:
+            self.beside.ask_all_again()
 
     async def revisit(self, day: TradingDay) -> bool:
         """Was this session republished since? Then store, judge and publish the new revision."""
         before = await self.ledger.entry(day)
-        if before is None or before.source is None or before.version is None:
-            return False
-        version = await self.chain.version(day, before.source)
-        if version in (None, before.version):
-            return False
-        after = await self.ingest(day)
-        if after.revision == before.revision:
+        if before is None or not await self._renewed(day):
             return False
         await self.trading_day(day, announce=before.announced)
         return True
 
+    async def _renewed(self, day: TradingDay) -> bool:
+        """Is there a revision that was not there before, of these bars or those beside them?"""
+        before = await self.ledger.entry(day)
+        if before is None or not before.revision:
+            return False
+        if self.beside is not None and await self.beside._renewed(day):
+            await self._keeper.anew(day)
+        version = None
+        if before.source is not None and before.version is not None:
+            version = await self.chain.version(day, before.source)
+        if version not in (None, before.version):
+            await self._ingest_again(day, before)
+        after = await self._entry(day)
+        return after.revision != before.revision
+
+    async def _ingest_again(self, day: TradingDay, before: Entry) -> None:
+        own = {source.name for source in self.chain.sources}
+        above = tuple(r for r in before.refused if r.source not in own)
+        await self.ingest(day, above)
+
     async def release(self, day: TradingDay) -> Entry:
         """Take a held session on a person's word, but for the rows that cannot be true."""
-        rows = await asyncio.to_thread(self.store.held, self.ledger.series, day)
+        rows = await asyncio.to_thread(self.store.held, self.series, day)
         if rows is None:
             raise NotPublished(f"nothing is held for {day}")
-        before = await self.ledger.entry(day)
-        screened = possible(check(rows, day))
+        if self.other is not None:
+            there = await self._keeper.release_other(day, self.other, "held rows")
+            if not there and self.series.scope is Scope.OFF_EXCHANGE:
+                raise NotPublished(f"the prices of all venues for {day} are not stored")
+        screened = possible(check(rows, day, more_than_bars(rows)))
         notes = ("held by the gate, released by hand", *screened.notes)
-        served = Served(screened.bars, "held rows", notes=notes)
-        return await self._keep(day, served, 1 + (before.revision if before else 0))
+        await self._keeper.release(day, Served(screened.bars, "held rows", notes=notes))
+        return await self._entry(day)
 
-    async def judge(self, day: TradingDay) -> Judged:
+    async def judge(self, day: TradingDay, refused: tuple[Refusal, ...] = ()) -> Judged:
         """The stored session against its lookback; asks for late splits first."""
         window = sessions_ending(day, LOOKBACK_SESSIONS)
         unknown = await self._learn_splits(window[0].date, day.date)
-        return await self.judged(day, await self.scores(day), unknown)
+        unknown += await self._unknown.untold()
+        return await self.judged(day, await self.scores(day), unknown, refused)
 
     async def scores(self, day: TradingDay) -> pl.DataFrame:
-        """core.detect.score of a stored session, from what is on this machine alone."""
+        """core.detect.score of a stored session, from what is on this machine alone.
+
+        Where the other scope is known, with the columns share and usual_share.
+        """
         window = sessions_ending(day, LOOKBACK_SESSIONS)
         splits = await self.known_splits(window[0].date, day.date)
-        bars = await asyncio.to_thread(self.store.read, self.ledger.series, window)
-        return await asyncio.to_thread(score, bars, window, splits, self.rule)
+        bars = await self.bars(window)
+        scores = await asyncio.to_thread(score, bars, window, splits, self.rule)
+        if self.other is None:
+            return scores
+        return scores.join(usual_share(bars), on="ticker", how="left", maintain_order="left")
+
+    async def bars(self, days: Sequence[TradingDay]) -> pl.DataFrame:
+        """The stored rows of the sessions (columns of BARS), in context with the other scope."""
+        own = await asyncio.to_thread(self.store.read, self.series, days, list(BARS))
+        if self.other is None:
+            return own
+        columns = ["session", "ticker", *PRICES, "volume"]
+        other = await asyncio.to_thread(self.store.read, self.other, days, columns)
+        return await asyncio.to_thread(in_context, own, other, self.series.scope)
 
     async def judged(
-        self, day: TradingDay, scores: pl.DataFrame, unknown: tuple[str, ...] = ()
+        self,
+        day: TradingDay,
+        scores: pl.DataFrame,
+        unknown: tuple[str, ...] = (),
+        refused: tuple[Refusal, ...] = (),
     ) -> Judged:
         """The scores with where their bars came from; `unknown` goes into the notes."""
         entry = await self._entry(day)
-        found = await asyncio.to_thread(anomalies, scores)
+        scope = self.series.scope
+        found = await asyncio.to_thread(anomalies, scores, scope)
         under = scores.filter("eligible", ~pl.col("alertable")).head(1)
+        asked = {r.source: r for r in (*refused, *entry.refused)}
         return Judged(
             session=day.date,
-            series=self.ledger.series,
+            series=self.series,
             revision=entry.revision,
             source=entry.source or "",
-            refused=entry.refused,
+            refused=tuple(asked.values()),
             notes=(*self.notices, *(() if entry.note is None else (entry.note,)), *unknown),
             stored_at=entry.stored_at or self.now(),
             row_count=entry.row_count or 0,
             rule=self.rule,
             market=market(scores),
             anomalies=tuple(found),
-            closest=next(iter(anomalies(under, every=True)), None),
+            beside=await self._beside(day),
+            closest=next(iter(anomalies(under, scope, every=True)), None),
         )
+
+    async def _beside(self, day: TradingDay) -> Beside | None:
+        entry = await self.beside.ledger.entry(day) if self.beside else None
+        return Beside(entry.source, entry.refused) if entry and entry.source else None
 
     async def gate(self, served: Served, day: TradingDay) -> Served:
         """core.sources.Gate: hold what does not look like the sessions before."""
         before = sessions_ending(day, HISTORY_SESSIONS + 1)[:-1]
-        history = await asyncio.to_thread(
-            self.store.read, self.ledger.series, before, HISTORY_COLUMNS
-        )
+        read, market = self.store.read, None
+        if self.beside is None:
+            history = await asyncio.to_thread(read, self.series, before, HISTORY_COLUMNS)
+        else:
+            history = (await self.bars(before)).select(HISTORY_COLUMNS)
+            market = await asyncio.to_thread(read, self.beside.series, [day])
+        special = bool(event_days(day))
         screened = await asyncio.to_thread(
-            screen, served.bars, history, special=bool(event_days(day))
+            screen, served.bars, history, special=special, market=market
         )
-        return replace(served, bars=screened.bars, notes=screened.notes)
-
-    async def _keep(self, day: TradingDay, served: Served, revision: int) -> Entry:
-        await asyncio.to_thread(self.store.write, self.ledger.series, day, served.bars, revision)
-        await asyncio.to_thread(self.store.drop_held, self.ledger.series, day)
-        await self.ledger.stored(
-            day,
-            revision=revision,
-            source=served.source,
-            version=served.version,
-            row_count=len(served.bars),
-            refused=served.refused,
-            notes=served.notes,
-            now=self.now(),
-        )
-        return await self._entry(day)
-
-    async def _is_stored(self, day: TradingDay, served: Served, revision: int) -> bool:
-        # Of the ledger's revision: a crash may have left a later one on disk, never judged.
-        stored = await asyncio.to_thread(
-            self.store.read_revision, self.ledger.series, day, revision
-        )
-        return stored.equals(served.bars)
-
-    async def _not_served(self, day: TradingDay, error: NoneServed) -> None:
-        """Nothing is stored; what is known about the session is."""
-        await self.ledger.log(day, error.refused, self.now())
-        weightiest = error.weightiest
-        if isinstance(weightiest, HeldBars):
-            held = next(e for e in error.causes.values() if isinstance(e, HeldBars))
-            await asyncio.to_thread(self.store.hold, self.ledger.series, day, held.rows)
-        if isinstance(weightiest, BadBars):
-            await self.ledger.held(day, str(error), error.refused, self.now())
-        elif isinstance(weightiest, NotPublished) and self._is_past(day):
-            await self.ledger.absent(day, str(error), error.refused, self.now())
-
-    def _is_past(self, day: TradingDay) -> bool:
-        """So old that a file which is not there will hardly come."""
-        return day < sessions_ending(last_complete(self.now()), _ABSENT_AFTER_SESSIONS)[0]
+        return replace(served, bars=screened.bars, notes=(*served.notes, *screened.notes))
 
     async def _entry(self, day: TradingDay) -> Entry:
         entry = await self.ledger.entry(day)
@@ -230,7 +277,7 @@ class Pipeline:
         rows = await self.db.rows(
             "SELECT execution_date, ticker, split_from, split_to FROM splits"
             " WHERE series = ? AND execution_date BETWEEN ? AND ?",
-            (self.ledger.series.key, str(first), str(last)),
+            (self.series.key, str(first), str(last)),
         )
         return [Split(date.fromisoformat(r[0]), r[1], r[2], r[3]) for r in rows]
 
@@ -239,10 +286,10 @@ class Pipeline:
             # One that was moved to another date, or taken back, would count twice.
             await writer.execute(
                 "DELETE FROM splits WHERE series = ? AND execution_date BETWEEN ? AND ?",
-                (self.ledger.series.key, str(first), str(last)),
+                (self.series.key, str(first), str(last)),
             )
             for s in splits:
-                row = {"series": self.ledger.series.key, "ticker": s.ticker}
+                row = {"series": self.series.key, "ticker": s.ticker}
                 row |= {"execution_date": str(s.execution_date)}
                 await insert(
                     writer,
@@ -250,3 +297,7 @@ class Pipeline:
                     row | {"split_from": s.split_from, "split_to": s.split_to},
                     or_="REPLACE",
                 )
+
+
+async def _as_it_is(served: Served, day: TradingDay) -> Served:
+    return served

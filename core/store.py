@@ -8,6 +8,7 @@
 import os
 import tempfile
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import polars as pl
@@ -95,5 +96,6 @@ def _clear_leftovers(path: Path) -> None:
     """Remove what killed writers of this session left; a young one may still be written to."""
     now_s = path.stat().st_mtime
     for leftover in path.parent.glob(f"{path.stem}.*.partial"):
-        if now_s - leftover.stat().st_mtime > _LEFTOVER_S:
-            leftover.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):  # its writer was quicker
+            if now_s - leftover.stat().st_mtime > _LEFTOVER_S:
+                leftover.unlink()

@@ -1,13 +1,14 @@
 """The sums of a day's trades -> one row for each ticker and scope. Pure."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from core import tape_kernel as k
+from core import tape_sums as k
 from core.bars import Scope
-from core.tape_kernel import State
-from core.tape_lines import Ints
+from core.tape_sums import Floats, Ints
 
 TAPE = {
     "ticker": pl.String,
@@ -30,37 +31,19 @@ TAPE = {
 }
 
 
-def bars_of(state: State) -> pl.DataFrame:
+def bars_of(tickers: Sequence[str], sums: Ints, prices: Floats) -> pl.DataFrame:
     """Rows with the columns of TAPE, sorted; a ticker that traded in a scope has a row in it."""
-    count = int(state.counts[k.TICKERS])
-    tickers = pl.Series("ticker", _texts(state, count), pl.String)
-    lit = state.sums[0 : 2 * count : 2], state.prices[0 : 2 * count : 2]
-    off = state.sums[1 : 2 * count : 2], state.prices[1 : 2 * count : 2]
-    both = _added(lit[0], lit[1], off[0], off[1])
-    scopes = ((Scope.ALL, *both), (Scope.OFF_EXCHANGE, *off))
-    frames = [_scope(tickers, scope, sums, prices) for scope, sums, prices in scopes]
+    off = sums[1::2], prices[1::2]
+    both = _added(sums[::2], prices[::2], *off)
+    names = pl.Series("ticker", tickers, pl.String)
+    frames = [_scope(names, Scope.ALL, *both), _scope(names, Scope.OFF_EXCHANGE, *off)]
     traded = (pl.col("transactions") > 0) | pl.any_horizontal(
         pl.col(c).is_not_null() for c in ("open", "high")
     )
     return pl.concat(frames).filter(traded).sort("ticker", "scope")
 
 
-def dropped(state: State) -> tuple[int, int]:
-    """Trades left out of the volume of the day: by correction, and by their conditions."""
-    return int(state.sums[:, k.CANCELLED].sum()), int(state.sums[:, k.UNCOUNTED].sum())
-
-
-def _texts(state: State, count: int) -> list[str]:
-    rows = state.tickers[:count]
-    lengths = state.ticker_lengths[:count]
-    return [
-        row.tobytes()[:n].decode("utf-8", "replace") for row, n in zip(rows, lengths, strict=True)
-    ]
-
-
-def _added(
-    lit: Ints, lit_prices: k.Floats, off: Ints, off_prices: k.Floats
-) -> tuple[Ints, k.Floats]:
+def _added(lit: Ints, lit_prices: Floats, off: Ints, off_prices: Floats) -> tuple[Ints, Floats]:
     """Both venues together: sums added, extremes and ends chosen."""
     sums, prices = lit + off, np.empty_like(lit_prices)
     for column in (k.VOLUME, k.REGULAR, k.CANCELLED_SHARES, k.UNCOUNTED_SHARES):
@@ -84,7 +67,7 @@ def _added(
     return sums, prices
 
 
-def _dear(prices: k.Floats) -> Ints:
+def _dear(prices: Floats) -> Ints:
     """The order of the prices of the largest trades as whole numbers; none is below all."""
     bits: Ints = np.nan_to_num(prices[:, k.LARGEST_PRICE], nan=-0.0).view(np.int64)
     return bits
@@ -99,11 +82,11 @@ def _after(one: Ints, other: Ints) -> NDArray[np.bool_]:
     return greater
 
 
-def _chosen(lit: k.Floats, off: k.Floats, take_off: NDArray[np.bool_]) -> k.Floats:
+def _chosen(lit: Floats, off: Floats, take_off: NDArray[np.bool_]) -> Floats:
     return np.where(np.isnan(lit) | (take_off & ~np.isnan(off)), off, lit)
 
 
-def _scope(tickers: pl.Series, scope: Scope, sums: Ints, prices: k.Floats) -> pl.DataFrame:
+def _scope(tickers: pl.Series, scope: Scope, sums: Ints, prices: Floats) -> pl.DataFrame:
     volume = _shares(sums, k.VOLUME)
     largest = pl.when(pl.col("transactions") > 0).then(pl.col("largest"))
     return (
@@ -134,7 +117,7 @@ def _scope(tickers: pl.Series, scope: Scope, sums: Ints, prices: k.Floats) -> pl
     )
 
 
-def _shares(sums: Ints, column: int) -> k.Floats:
+def _shares(sums: Ints, column: int) -> Floats:
     """The float nearest to each exact sum."""
     pairs = zip(sums[:, column].tolist(), sums[:, column + 1].tolist(), strict=True)
     one = k.WHOLE_SHARE

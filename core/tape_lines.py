@@ -1,6 +1,7 @@
-"""Lines of CSV, byte by byte: compiled. A line is split into the few fields that are needed.
+"""Lines of CSV, many bytes at a time: compiled. A line is split into the few fields needed.
 
-Every function here trusts that the text ends with a newline, and reads no further.
+First all ends of fields are found, then each field is read by itself, so that the processor works
+on several at once. Every function trusts that the text ends with a newline and SLACK behind it.
 """
 
 from typing import TypeAlias
@@ -8,33 +9,32 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from core.compiled import compiled, first_byte, load_eight
+from core.compiled import compiled, load_eight, lowest_bit, matches
+from core.tape_sums import Ints
 
 Bytes: TypeAlias = NDArray[np.uint8]
-Ints: TypeAlias = NDArray[np.int64]
 Words: TypeAlias = NDArray[np.uint64]  # texts, eight bytes a word, padded with zeros
 
-NEWLINE, RETURN, QUOTE, COMMA, POINT, ZERO = 10, 13, 34, 44, 46, 48
+NEWLINE, RETURN, QUOTE, COMMA, POINT = 10, 13, 34, 44, 46
 
-# What a column is for: the index of its row in `fields`. The first two are text.
+# What is needed of a line: the index of its row in `fields`. The first two are text.
 TICKER, CONDITIONS, CORRECTION, EXCHANGE, PRICE, SEQUENCE, SIP, SIZE, TRF = range(9)
 ROLES = ("ticker", "conditions", "correction", "exchange", "price", "sequence_number",
          "sip_timestamp", "size", "trf_id")  # fmt: skip
-UNUSED = -1
+MISSING = -1  # the column of a role that the file does not have
 
 # A row of `fields`: where the text begins and ends; or a number's whole part, its decimals as a
 # whole number, and how many they are (EMPTY: no number at all).
 FIRST, LAST = 0, 1
 WHOLE, PART, PLACES = 0, 1, 2
-EMPTY, GARBAGE = -1, -2
+EMPTY = -1
 MAX_DIGITS, MAX_PLACES = 19, 18
 
-SLACK = 16
+SLACK = 64
 """Bytes that may be looked at, not used, behind the end of the text."""
 
 # Words of eight bytes.
-_ONES, _HIGHS = np.uint64(0x0101010101010101), np.uint64(0x8080808080808080)
-_COMMAS, _NEWLINES = np.uint64(0x2C2C2C2C2C2C2C2C), np.uint64(0x0A0A0A0A0A0A0A0A)
+_ONE = np.uint64(1)
 _HALVES, _SIXES = np.uint64(0xF0F0F0F0F0F0F0F0), np.uint64(0x0606060606060606)
 _THREES, _ZEROS = np.uint64(0x3333333333333333), np.uint64(0x3030303030303030)
 _PAIRS = np.uint64(0x000000FF000000FF)
@@ -44,64 +44,67 @@ _TENS = np.array([10**n for n in range(9)], np.int64)
 
 
 @compiled
-def split(text: Bytes, at: int, roles: Ints, fields: Ints) -> tuple[int, bool]:
-    """Split the line that starts at `at`: where the next one starts, and whether it was whole."""
+def split(text: Bytes, at: int, columns: Ints, starts: Ints, fields: Ints) -> tuple[int, bool]:
+    """Split the line that starts at `at`: where the next one starts, and whether it was whole.
+
+    `columns` has the place of each role in the line, `starts` room for one more than there are.
+    """
+    count, after = find_starts(text, at, starts)
+    if count != len(starts) - 1:
+        return after, False
+    if text[after - 2] == RETURN:
+        starts[count] -= 1
     whole = True
-    for column in range(len(roles)):
-        role = roles[column]
-        begin = at
-        if role > CONDITIONS:
-            at = number(text, at, role, fields)
-            whole &= fields[role, PLACES] != GARBAGE
+    for role in range(len(columns)):
+        column = columns[role]
+        if column == MISSING:
+            continue
+        begin, end = starts[column], starts[column + 1] - 1
+        if role <= CONDITIONS:
+            text_field(text, begin, end, role, fields)
         else:
-            at = field_end(text, at)
-            if role >= 0:
-                text_field(text, begin, at, role, fields)
-        if column + 1 < len(roles):
-            if text[at] != COMMA:
-                whole = False
-                break
-            at += 1
-    if text[at] != NEWLINE:
-        whole = False
-        while text[at] != NEWLINE:
-            at += 1
-    return at + 1, whole
+            whole &= number(text, begin, end, role, fields)
+    return after, whole
 
 
 @compiled
-def field_end(text: Bytes, at: int) -> int:
-    """Where the field that starts at `at` ends: at its comma or at the end of the line."""
-    if text[at] == QUOTE:
-        at = quote_end(text, at)
+def find_starts(text: Bytes, at: int, starts: Ints) -> tuple[int, int]:
+    """Note where the fields of a line start, and the next line; how many fields, and that line.
+
+    What is more than there is room for is counted only. A comma between quotes ends no field.
+    """
+    starts[0] = at
+    count, quoted = 0, np.uint64(0)
     while True:
-        word = load_eight(text, at)
-        comma, newline = word ^ _COMMAS, word ^ _NEWLINES
-        # The lowest byte that was zero has its high bit set, and no lower one has.
-        ends = (((comma - _ONES) & ~comma) | ((newline - _ONES) & ~newline)) & _HIGHS
-        if ends:
-            return at + first_byte(ends)
-        at += 8
+        commas, newlines = matches(text, at, COMMA), matches(text, at, NEWLINE)
+        quotes = matches(text, at, QUOTE)
+        if quotes | quoted:
+            quoted ^= odd_so_far(quotes)
+            commas &= ~quoted
+            quoted = np.uint64(0) - (quoted >> np.uint64(63))
+        # No further than the first newline: newlines - 1 differs from newlines up to there only.
+        ends = (commas | newlines) & (newlines ^ (newlines - _ONE))
+        while ends:
+            count += 1
+            if count < len(starts):
+                starts[count] = at + lowest_bit(ends) + 1
+            ends &= ends - _ONE
+        if newlines:
+            return count, at + lowest_bit(newlines) + 1
+        at += 64
 
 
 @compiled
-def quote_end(text: Bytes, at: int) -> int:
-    """From an opening quote to its closing one, or to the end of the line."""
-    at += 1
-    while text[at] != NEWLINE:
-        if text[at] == QUOTE:
-            if text[at + 1] != QUOTE:
-                break
-            at += 1
-        at += 1
-    return at
+def odd_so_far(bits: np.uint64) -> np.uint64:
+    """For each bit: is the number of those set up to it, it included, odd?"""
+    for step in (1, 2, 4, 8, 16, 32):
+        bits ^= bits << np.uint64(step)
+    return bits
 
 
 @compiled
 def text_field(text: Bytes, begin: int, end: int, role: int, fields: Ints) -> None:
-    """Note where a text lies, without its quotes or the line's carriage return."""
-    if end > begin and text[end] == NEWLINE and text[end - 1] == RETURN:
-        end -= 1
+    """Note where a text lies, without its quotes."""
     if end - begin >= 2 and text[begin] == QUOTE and text[end - 1] == QUOTE:
         begin += 1
         end -= 1
@@ -110,27 +113,20 @@ def text_field(text: Bytes, begin: int, end: int, role: int, fields: Ints) -> No
 
 
 @compiled
-def number(text: Bytes, at: int, role: int, fields: Ints) -> int:
-    """Read a number such as 114.790000 exactly; where its field ends."""
-    begin = at
-    whole, at = digits(text, at)
+def number(text: Bytes, begin: int, end: int, role: int, fields: Ints) -> bool:
+    """Read a number such as 114.790000 exactly; is it one, or nothing at all?"""
+    whole, at = digits(text, begin)
     count, part, places = at - begin, 0, 0
     if text[at] == POINT:
-        part, end = digits(text, at + 1)
-        places = end - at - 1
-        at = end
+        part, last = digits(text, at + 1)
+        places = last - at - 1
+        at = last
     fields[role, WHOLE] = whole
     fields[role, PART] = part
-    fields[role, PLACES] = places if at > begin else EMPTY
-    if text[at] == RETURN and text[at + 1] == NEWLINE:
-        at += 1
-    lone_point = at > begin and count + places == 0
-    if lone_point or count > MAX_DIGITS or places > MAX_PLACES or whole < 0:
-        fields[role, PLACES] = GARBAGE
-    if text[at] != COMMA and text[at] != NEWLINE:
-        fields[role, PLACES] = GARBAGE
-        return field_end(text, at)
-    return at
+    fields[role, PLACES] = places if end > begin else EMPTY
+    lone_point = end > begin and count + places == 0
+    too_long = count > MAX_DIGITS or places > MAX_PLACES or whole < 0
+    return at == end and not lone_point and not too_long
 
 
 @compiled
@@ -141,7 +137,7 @@ def digits(text: Bytes, at: int) -> tuple[int, int]:
         word = load_eight(text, at)
         # A byte is 0x30 to 0x39 if its high half is 3, and still is with 6 added.
         other = ((word & _HALVES) | (((word + _SIXES) & _HALVES) >> np.uint64(4))) ^ _THREES
-        count = first_byte(other)
+        count = lowest_bit(other) >> 3
         if count == 0:
             return value, at
         # The digits at hand, moved up so that zeros stand before them; then by pairs.

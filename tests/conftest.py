@@ -7,6 +7,12 @@ import pytest
 import stamina
 from blockbuster import BlockBuster, blockbuster_ctx
 
+_PREFIXES = ("POLYGON_", "MASSIVE_", "FLATFILES_", "FINRA_", "AWS_", "EOD_")
+_NAMES = (
+    *("USE_FLAT_FILES", "USE_TRADES_FILES", "DARK_POOL_ONLY", "DATA_DIR", "ALERT_TOP"),
+    *("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"),
+)
+
 
 @pytest.fixture(autouse=True)
 def _loop_stays_free() -> Iterator[BlockBuster]:
@@ -26,8 +32,5 @@ def _no_waiting_between_tries() -> Iterator[None]:
 def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """The machine's own keys, proxies and .env have no say."""
     for name in list(os.environ):
-        if name.startswith(("POLYGON_", "MASSIVE_", "FLATFILES_", "AWS_", "EOD_")) or name in (
-            "USE_FLAT_FILES", "USE_TRADES_FILES", "DARK_POOL_ONLY", "DATA_DIR", "ALERT_TOP",
-            "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy",
-        ):  # fmt: skip
+        if name.startswith(_PREFIXES) or name in _NAMES:
             monkeypatch.delenv(name)

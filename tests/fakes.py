@@ -25,6 +25,8 @@ class FakeSource:
     otherwise: SourceError | None = None
     series: Series = SERIES
     asked: list[date] = field(default_factory=list)
+    also: dict[date, tuple[tuple[Series, Bars], ...]] = field(default_factory=dict)
+    unknown: tuple[str, ...] = ()
 
     async def bars(self, day: TradingDay) -> Served:
         """core.sources.Source."""
@@ -32,7 +34,13 @@ class FakeSource:
         found = self.days.get(day.date, self.otherwise or NotPublished(f"no file for {day}"))
         if isinstance(found, SourceError):
             raise found
-        return Served(found, self.name, self.versions.get(day.date))
+        return Served(
+            found,
+            self.name,
+            self.versions.get(day.date),
+            unknown=self.unknown,
+            also=self.also.get(day.date, ()),
+        )
 
     async def version(self, day: TradingDay) -> str | None:
         """core.sources.Source."""

@@ -25,6 +25,7 @@ SECRET = "s3cr3tS3CR3Ts3cr3tS3CR3Ts3cr3t77"
 SECRETS = (API_KEY, ACCESS_KEY_ID, SECRET)
 
 HEADER = "ticker,volume,open,close,high,low,window_start,transactions"
+FINRA_HEADER = "Date|Symbol|ShortVolume|ShortExemptVolume|TotalVolume|Market"
 
 Line = dict[str, str]
 
@@ -79,12 +80,36 @@ def grouped(lines: Sequence[Line]) -> list[dict[str, Any]]:
     return [
         {
             "T": row["ticker"],
-            "v": float(row["volume"]) if "." in row["volume"] else int(row["volume"]),
+            "v": number(row["volume"]),
             **{short: float(row[long]) for short, long in _PRICES},
             "n": int(row["transactions"]),
         }
         for row in reversed(lines)
     ]
+
+
+def finra(day: TradingDay, lines: Sequence[Line], header: str = FINRA_HEADER) -> bytes:
+    """FINRA's file with the volumes of these rows, in its spelling, its order and its line ends."""
+    known = {"Date": f"{day.date:%Y%m%d}", "ShortVolume": "1", "Market": "B,Q,N"}
+    rows = [
+        known | {"Symbol": row["ticker"].replace(".", "/"), "TotalVolume": row["volume"]}
+        for row in lines
+    ]
+    told = ["|".join(row.get(column, "0") for column in header.split("|")) for row in rows]
+    return "\r\n".join((header, *told, f"{len(told)}", "")).encode()
+
+
+def short_volumes(lines: Sequence[Line]) -> list[dict[str, Any]]:
+    """The same rows as the vendor's short-volume endpoint has them."""
+    return [
+        {"ticker": row["ticker"], "total_volume": number(row["volume"]), "short_volume": 1}
+        for row in reversed(lines)
+    ]
+
+
+def number(text: str) -> int | float:
+    """As JSON has it: whole without a point."""
+    return float(text) if "." in text else int(text)
 
 
 _PRICES = (("o", "open"), ("h", "high"), ("l", "low"), ("c", "close"))

@@ -9,10 +9,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import core
 from bot.settings import Settings, load
 from core.calendar import NEW_YORK, TradingDay, sessions_ending, trading_day
 from core.sources.day_aggs import key
+from core.sources.finra_file import name_of
 from core.sources.sample_market import SampleMarket
+from tests.servers.finra import FinraServer
 from tests.servers.s3 import S3Server
 from tests.servers.vendor import VendorServer
 from tests.servers.vendor_data import Split
@@ -42,12 +45,25 @@ def objects(days: Sequence[TradingDay]) -> dict[str, bytes]:
     return {key("day_aggs_v1", day.date): day_file(day) for day in days}
 
 
+@cache
+def off_exchange_file(day: TradingDay) -> bytes:
+    """The same session in FINRA's format."""
+    return MARKET.off_exchange_file(day)
+
+
+def compiled_once(data_dir: Path) -> None:
+    """Let this data folder share the compiled code of all others."""
+    data_dir.mkdir(parents=True, exist_ok=True)
+    (data_dir / "cache").symlink_to(Path(core.__file__).parent / "__pycache__")
+
+
 @dataclass(frozen=True, slots=True)
 class Vendor:
-    """Both servers, and the settings that lead to them."""
+    """All servers, and the settings that lead to them."""
 
     s3: S3Server
     rest: VendorServer
+    finra: FinraServer
 
     def environment(self, data_dir: Path, **changes: str) -> dict[str, str]:
         """Environment variables of a process that uses these servers."""
@@ -57,6 +73,7 @@ class Vendor:
             "POLYGON_CALLS_PER_MINUTE": "0",
             "FLATFILES_ACCESS_KEY_ID": ACCESS_KEY_ID,
             "FLATFILES_ENDPOINT_URL": self.s3.url,
+            "FINRA_URL": self.finra.daily_url,
             "USE_FLAT_FILES": "true",
             "DATA_DIR": str(data_dir),
             **changes,
@@ -73,11 +90,13 @@ class Vendor:
 async def vendor(
     folder: Path, days: Sequence[TradingDay], now: datetime = NOW
 ) -> AsyncIterator[Vendor]:
-    """Both servers with these sessions published."""
+    """All servers with these sessions published."""
+    (folder / "finra").mkdir(parents=True, exist_ok=True)
     for day in days:
         path = folder / key("day_aggs_v1", day.date)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(day_file(day))
+        (folder / "finra" / name_of(day.date)).write_bytes(off_exchange_file(day))
     # The vendor's date only: signatures go by the machine's clock on both sides.
     today = now.astimezone(NEW_YORK).date()
     splits = [
@@ -89,5 +108,6 @@ async def vendor(
             root=folder, access_key_id=ACCESS_KEY_ID, secret_access_key=API_KEY, today=today
         ) as s3,
         VendorServer(root=folder, api_key=API_KEY, splits=splits, today=today) as rest,
+        FinraServer(root=folder / "finra") as finra,
     ):
-        yield Vendor(s3, rest)
+        yield Vendor(s3, rest, finra)

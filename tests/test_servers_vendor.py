@@ -156,6 +156,23 @@ async def test_pages_through_splits(path: str, first_page: int) -> None:
     assert ("historical_adjustment_factor" in found[0]) == (path == SPLITS)
 
 
+async def test_short_volumes_out_of_a_file_of_finras(tmp_path: Path) -> None:
+    path = tmp_path / "finra/CNMSshvol20240307.txt"
+    path.parent.mkdir()
+    path.write_text(
+        "Date|Symbol|ShortVolume|ShortExemptVolume|TotalVolume|Market\r\n"
+        "20240307|BRK/B|1.5|0|3.25|Q\r\n20240307|NA|1|0|2|Q\r\n2\r\n"
+    )
+    async with vendor(root=tmp_path, entitled_short_volume=True) as rest:
+        found = (await rest.client.get(SHORT_VOLUME, params={"date": "2024-03-07"})).json()
+        none = (await rest.client.get(SHORT_VOLUME, params={"date": "2024-03-08"})).json()
+        rest.server.entitled_short_volume = False
+        refused = await rest.client.get(SHORT_VOLUME, params={"date": "2024-03-07"})
+    told = [(row["date"], row["ticker"], row["total_volume"]) for row in found["results"]]
+    assert told == [("2024-03-07", "BRK.B", 3.25), ("2024-03-07", "NA", 2)]
+    assert (none["results"], refused.status_code) == ([], 403)
+
+
 async def test_the_smaller_tables() -> None:
     volumes = {DAY: [{"ticker": f"T{n}", "total_volume": n} for n in range(12)]}
     async with vendor(short_volumes=volumes) as rest:
@@ -277,6 +294,7 @@ async def test_faults_come_in_order_and_can_be_cleared() -> None:
     [
         ["tests.servers.s3", "--access-key-id", "K", "--secret", SECRET],
         ["tests.servers.vendor", "--api-key", SECRET, "--splits", "splits.csv"],
+        ["tests.servers.finra"],
     ],
 )
 async def test_runs_from_the_shell(folder: Path, command: list[str]) -> None:

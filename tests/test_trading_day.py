@@ -88,7 +88,7 @@ async def test_a_403_on_flat_files_falls_back_to_rest_in_the_same_round(
         (shown,) = await swept(app)
         assert "flat files (day aggregates): plan lacks this data set" in shown
         assert "REST grouped daily served" in " ".join(shown.split())
-        entry = await app.pipeline.ledger.entry(NEWEST)
+        entry = await app.ladder.top.ledger.entry(NEWEST)
         assert entry is not None
         assert [(r.source, r.verdict) for r in entry.refused] == [
             ("flat files (day aggregates)", "plan lacks this data set")
@@ -106,7 +106,7 @@ async def test_an_outage_loses_nothing_and_floods_nobody(vendor: Vendor, tmp_pat
         shown = await swept(app)
         assert [f"{d.date:%a} {d.date.day} {d.date:%b %Y}" in s for d, s in
                 zip(DAYS[-2:], shown, strict=True)] == [True, True]  # fmt: skip
-        entries = await app.pipeline.ledger.entries(DAYS)
+        entries = await app.ladder.top.ledger.entries(DAYS)
         assert all(entries[d.date].status is Status.FINISHED for d in DAYS[-6:])
 
 
@@ -120,7 +120,7 @@ async def test_a_republished_file_is_a_new_revision_and_one_more_message(
         await asyncio.to_thread(path.write_bytes, _one_row_less(market.day_file(NEWEST)))
         (shown,) = await swept(app)
         assert "revision 2" in shown
-        entry = await app.pipeline.ledger.entry(NEWEST)
+        entry = await app.ladder.top.ledger.entry(NEWEST)
         assert entry is not None
         assert entry.revision == 2
         assert await swept(app) == []
@@ -134,10 +134,10 @@ def _one_row_less(payload: bytes) -> bytes:
 
 async def test_sample_bars_never_meet_real_ones(vendor: Vendor, tmp_path: Path) -> None:
     async with opened(await vendor.settings(tmp_path / "data"), now=lambda: NOW) as app:
-        real = app.pipeline.ledger.series
+        real = app.ladder.top.ledger.series
     keyless = await asyncio.to_thread(load, data_dir=tmp_path / "data")
     async with opened(keyless, now=lambda: NOW) as app:
-        assert app.pipeline.ledger.series != real
+        assert app.ladder.top.ledger.series != real
         (shown,) = await swept(app)
         assert "SAMPLE" in shown
 
@@ -314,7 +314,7 @@ async def test_a_long_time_down_is_caught_up_from_the_last_finished_session(
     long_ago = market.window(count=100)[0]
     keyless = await asyncio.to_thread(load, data_dir=tmp_path)
     async with opened(keyless, now=lambda: NOW) as app:
-        await app.pipeline.trading_day(long_ago, announce=False)
+        await app.ladder.top.trading_day(long_ago, announce=False)
         await swept(app)
-        entries = await app.pipeline.ledger.entries(market.window(count=100))
+        entries = await app.ladder.top.ledger.entries(market.window(count=100))
         assert len(entries) == 100

@@ -1,11 +1,10 @@
 """Where bars come from: the Source port, and the chain that asks the next one when one cannot."""
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from core.bars import Bars, Series
-from core.calendar import TradingDay
 from core.errors import (
     BadBars,
     HeldBars,
@@ -17,12 +16,17 @@ from core.errors import (
     Verdict,
 )
 
+if TYPE_CHECKING:
+    # The process that counts trades passes through here, and has no room for polars.
+    from core.bars import Bars, Series
+    from core.calendar import TradingDay
+
 
 @dataclass(frozen=True, slots=True)
 class Served:
     """One session's bars as a source gave them."""
 
-    bars: Bars
+    bars: "Bars"
     source: str
     version: str | None = None
     """The vendor's name of this copy (ETag), where there is one."""
@@ -30,6 +34,12 @@ class Served:
     """What was set aside on the way, in words."""
     refused: tuple[Refusal, ...] = ()
     """Who was asked before, and why they did not serve."""
+    unknown: tuple[str, ...] = ()
+    """Sale conditions that the table does not know."""
+    detail: str | None = None
+    """What more is known of the reading, such as the facilities of off-exchange trades."""
+    also: "tuple[tuple[Series, Bars], ...]" = ()
+    """Bars of other series that the same reading gave."""
 
 
 class Source(Protocol):
@@ -40,20 +50,20 @@ class Source(Protocol):
         """What readers see."""
 
     @property
-    def series(self) -> Series:
+    def series(self) -> "Series":
         """Which series its bars belong to."""
 
-    async def bars(self, day: TradingDay) -> Served:
+    async def bars(self, day: "TradingDay") -> Served:
         """Raises only NotPublished, SourceUnavailable, SourceRefused or BadBars."""
 
-    async def version(self, day: TradingDay) -> str | None:
+    async def version(self, day: "TradingDay") -> str | None:
         """The name of the copy now published, or None where copies have no names.
 
         Cheap; raises what bars() raises.
         """
 
 
-Gate = Callable[[Served, TradingDay], Awaitable[Served]]
+Gate = Callable[[Served, "TradingDay"], Awaitable[Served]]
 """Passes plausible bars on; raises HeldBars for others."""
 
 # A source that said one of these says it for every session: asking again this round is noise.
@@ -67,6 +77,10 @@ _FOR_EVERY_SESSION = {
 }
 
 
+AWAY_AFTER = 3
+"""A source that was away so many times running is not waited for again in this round."""
+
+
 class NoneServed(SourceError):
     """Every source of the chain was asked; `causes` has each one's own error, in order."""
 
@@ -76,6 +90,11 @@ class NoneServed(SourceError):
         said = "; ".join(f"{name}: {e.verdict} ({e.seen})" for name, e in causes.items())
         super().__init__(said, weightiest.verdict)
         self.weightiest = weightiest
+
+    @property
+    def for_every_session(self) -> bool:
+        """Would each source say the same of any session?"""
+        return all(e.verdict in _FOR_EVERY_SESSION for e in self.causes.values())
 
     @property
     def refused(self) -> tuple[Refusal, ...]:
@@ -97,12 +116,14 @@ class Chain:
             raise ValueError("a chain never mixes series")
         self.sources, self.series = sources, sources[0].series
         self._stopped: dict[str, SourceError] = {}
+        self._away = Counter[str]()
 
     def ask_all_again(self) -> None:
-        """A new round: sources that refused everything get another chance."""
+        """A new round: sources that refused everything, or were away, get another chance."""
         self._stopped.clear()
+        self._away.clear()
 
-    async def bars(self, day: TradingDay, gate: Gate) -> Served:
+    async def bars(self, day: "TradingDay", gate: Gate) -> Served:
         """The session's bars, past the gate; raises NoneServed if no source can."""
         causes: dict[str, SourceError] = {}
         for source in self.sources:
@@ -110,19 +131,33 @@ class Chain:
                 if source.name in self._stopped:
                     # Without its traceback, or that would grow with every session.
                     raise self._stopped[source.name].with_traceback(None)
-                served = await gate(await source.bars(day), day)
+                served = await _gated(await source.bars(day), day, gate)
             except SourceError as error:
                 causes[source.name] = error
-                if error.verdict in _FOR_EVERY_SESSION:
-                    self._stopped[source.name] = error
+                self._note(source.name, error)
                 continue
+            self._away.pop(source.name, None)
             refused = tuple(Refusal(n, e.verdict, e.seen) for n, e in causes.items())
             return replace(served, refused=refused)
         raise NoneServed(causes)
 
-    async def version(self, day: TradingDay, source_name: str) -> str | None:
+    def _note(self, name: str, error: SourceError) -> None:
+        """Is it worth asking this source for other sessions in this round?"""
+        self._away[name] = self._away[name] + 1 if isinstance(error, SourceUnavailable) else 0
+        if error.verdict in _FOR_EVERY_SESSION or self._away[name] >= AWAY_AFTER:
+            self._stopped[name] = error
+
+    async def version(self, day: "TradingDay", source_name: str) -> str | None:
         """The copy that the source which served a session has now."""
         for source in self.sources:
             if source.name == source_name:
                 return await source.version(day)
         return None
+
+
+async def _gated(served: Served, day: "TradingDay", gate: Gate) -> Served:
+    try:
+        return await gate(served, day)
+    except HeldBars as error:
+        error.also = served.also
+        raise

@@ -5,10 +5,9 @@ tell bad keys, the plan, the date and the clock apart.
 """
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import date, datetime
-from enum import StrEnum
 
 from core.calendar import (
     TradingDay,
@@ -18,21 +17,13 @@ from core.calendar import (
     trading_day,
 )
 from core.errors import SourceError, Verdict
+from core.sources import Source
 from core.sources.control import control_day, still_open
 from core.sources.day_aggs import key
 from core.sources.flatfiles import DAY_AGGS, TRADES, why_forbidden
-from core.sources.next_step import next_step
+from core.sources.next_step import Part, next_step
 from core.sources.rest import RestSource
 from core.sources.s3 import Forbidden, S3Access, S3Reader
-
-
-class Part(StrEnum):
-    """What can be had, or refused, on its own."""
-
-    REST = "rest"
-    DAY_AGGS = "day_aggs"
-    TRADES = "trades"
-
 
 _LATE_SESSIONS = 5
 DATA_SETS = {Part.DAY_AGGS: DAY_AGGS, Part.TRADES: TRADES}
@@ -57,16 +48,21 @@ class Doctor:
     s3: S3Access | None
     s3_missing: str
     now: Callable[[], datetime]
+    free: Mapping[Part, Source] = field(default_factory=dict)
+    """Sources of off-exchange volume that need no trades files, where they are used."""
+    free_url: str = ""
 
     async def examine(self, day: date) -> list[Probe]:
-        """All three parts, for one date."""
+        """All parts that are used, for one date."""
         if why := closed_because(day):
-            found = [(part, Verdict.NOT_A_SESSION, f"{day} is {why}") for part in Part]
+            parts = (Part.REST, *DATA_SETS, *self.free)
+            found = [(part, Verdict.NOT_A_SESSION, f"{day} is {why}") for part in parts]
         else:
             session = trading_day(day)
             found = [
-                (Part.REST, *await self._rest(session)),
+                (Part.REST, *await self._served(self.rest, session)),
                 *await asyncio.to_thread(self._files, session),
+                *[(p, *await self._served(source, session)) for p, source in self.free.items()],
             ]
         return [self._probe(part, verdict, seen, day) for part, verdict, seen in found]
 
@@ -74,16 +70,17 @@ class Doctor:
         endpoint = self.s3.endpoint_url if self.s3 else "https://files.massive.com"
         bucket = self.s3.bucket if self.s3 else "flatfiles"
         place = f"s3://{bucket}/{key(DATA_SETS[part], day)}" if part in DATA_SETS else ""
-        url = self.rest_url if part is Part.REST else endpoint
+        urls = dict.fromkeys(DATA_SETS, endpoint) | {Part.FINRA: self.free_url}
+        url = urls.get(part, self.rest_url)
         old = day < sessions_ending(last_complete(self.now()), _LATE_SESSIONS)[0].date
-        step = next_step(verdict, url, place, day, old=old)
+        step = next_step(part, verdict, url, place, day, old=old)
         return Probe(part, verdict, seen, step)
 
-    async def _rest(self, day: TradingDay) -> tuple[Verdict, str]:
-        if self.rest is None:
+    async def _served(self, source: Source | None, day: TradingDay) -> tuple[Verdict, str]:
+        if source is None:
             return Verdict.NOT_CONFIGURED, "POLYGON_API_KEY is not set"
         try:
-            served = await self.rest.bars(day)
+            served = await source.bars(day)
         except SourceError as error:
             return error.verdict, error.seen
         return Verdict.OK, f"{len(served.bars):,} rows for {day}"

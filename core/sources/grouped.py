@@ -3,6 +3,7 @@
 Rows come in no order; `n`, `vw` and `otc` may be left out, and `v` may have a fraction.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import polars as pl
@@ -47,17 +48,34 @@ _STAMP = (
 
 def parse(body: dict[str, Any], day: TradingDay) -> Bars:
     """The bars in a grouped-daily answer; no results on a session is not an empty market."""
-    check_served(body)
-    results = body.get("results") or []
-    if not isinstance(results, list):
-        raise BadBars(f"`results` is a {type(results).__name__}")
+    results = results_of(body)
     claimed = body.get("resultsCount", len(results))
     if claimed != len(results):
         raise BadBars(f"resultsCount says {claimed}, but {len(results)} rows came for {day}")
+    frame = frame_of(results, _RESULT, day).rename(_NAMES)
+    return check(frame.with_columns(_STAMP.alias("stamp")), day)
+
+
+def results_of(body: Mapping[str, Any]) -> list[Any]:
+    """The rows of an answer; a 200 may still say that it failed: such an answer is not empty."""
+    if body.get("status") not in SERVED:
+        raise SourceUnavailable(
+            f"200 with status {str(body.get('status'))[:40]!r}", Verdict.VENDOR_FAULT
+        )
+    results = body.get("results") or []
+    if not isinstance(results, list):
+        raise BadBars(f"`results` is a {type(results).__name__}")
+    return results
+
+
+def frame_of(
+    results: list[Any], schema: Mapping[str, type[pl.DataType]], day: TradingDay
+) -> pl.DataFrame:
+    """The rows of a session with the columns of `schema`; raises NotPublished if there is none."""
     if not results:
         raise NotPublished(f"200 without results for {day}")
     try:
-        frame = pl.from_dicts(results, schema=_RESULT, strict=True).rename(_NAMES)
+        return pl.from_dicts(results, schema=schema, strict=True)
     except (
         pl.exceptions.PolarsError,
         TypeError,
@@ -66,12 +84,3 @@ def parse(body: dict[str, Any], day: TradingDay) -> Bars:
         ValueError,  # half a surrogate pair in a ticker
     ) as error:
         raise BadBars(f"a row of {day} cannot be read: {str(error)[:200]}") from error
-    return check(frame.with_columns(_STAMP.alias("stamp")), day)
-
-
-def check_served(body: dict[str, Any]) -> None:
-    """A 200 may still say that it failed; such an answer is not an empty one."""
-    if body.get("status") not in SERVED:
-        raise SourceUnavailable(
-            f"200 with status {str(body.get('status'))[:40]!r}", Verdict.VENDOR_FAULT
-        )

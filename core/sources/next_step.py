@@ -1,8 +1,20 @@
 """What to do about a verdict, in words, with commands to check by hand. Holds no secrets."""
 
 from datetime import date
+from enum import StrEnum
 
 from core.errors import Verdict
+
+
+class Part(StrEnum):
+    """What can be had, or refused, on its own."""
+
+    REST = "rest"
+    DAY_AGGS = "day_aggs"
+    TRADES = "trades"
+    FINRA = "finra"
+    SHORT_VOLUME = "short_volume"
+
 
 _DASHBOARD = "massive.com/dashboard/keys"
 _WORDS = {
@@ -29,8 +41,8 @@ _REST_WORDS = {
     Verdict.WRONG_SECRET: _API_KEY_ANEW,
     Verdict.KEY_LOOKS_LIKE_API_KEY: _API_KEY_ANEW,
     Verdict.PLAN_LACKS_DATA_SET: (
-        "this plan does not serve grouped daily bars; every stocks plan, the free one included, "
-        f"should: see {_DASHBOARD}"
+        "this plan does not serve it, and every stocks plan, the free one included, should: see "
+        f"{_DASHBOARD}"
     ),
     Verdict.DATE_OUTSIDE_PLAN: (
         "ask for a later date, or take a plan with more history (Basic 2 years, Starter 5, "
@@ -62,35 +74,61 @@ _GAP = (
     "no such file for a session this old: a gap at the vendor, or a mirror without it; other"
     " sources and sessions are not affected"
 )
+_NO_FILE = (
+    "FINRA posts a session's file by 18:00 New York and keeps some years of them; a date without"
+    " one is answered with 403"
+)
+_FINRA_WORDS = {
+    Verdict.NOT_CONFIGURED: (
+        "set FINRA_URL to the folder of the daily files (https://cdn.finra.org/equity/regsho/daily,"
+        " or a mirror); if it is right, FINRA or a firewall between refuses this machine's address:"
+        " ask from another one, or set FINRA_URL to a mirror. Without it the vendor's short-volume"
+        " endpoint serves, if the plan has it"
+    ),
+    Verdict.NOT_PUBLISHED_YET: _NO_FILE,
+}
 _PLANS = {
-    "day_aggs": "day aggregates need Starter or higher; until then REST serves the same bars",
-    "trades": "trades files need Developer or higher",
+    Part.DAY_AGGS: "day aggregates need Starter or higher; until then REST serves the same bars",
+    Part.TRADES: (
+        "trades files need Developer or higher; until then DARK_POOL_ONLY reads off-exchange volume"
+        " from FINRA"
+    ),
+}
+_PATHS = {
+    Part.REST: "/v2/aggs/grouped/locale/us/market/stocks/{day}?adjusted=false",
+    Part.SHORT_VOLUME: "/stocks/v1/short-volume?date={day}&limit=10",
 }
 
 
-def next_step(verdict: Verdict, url: str, place: str, day: date, *, old: bool = False) -> str:
+def next_step(
+    part: Part, verdict: Verdict, url: str, place: str, day: date, *, old: bool = False
+) -> str:
     """A sentence or two, then the commands to check by hand, one a line.
 
-    `place` is the s3:// address of a flat file, empty for REST. `old`: the session is past the days
-    in which a late file still comes.
+    `place` is the s3:// address of a flat file, empty for others. `old`: the session is past the
+    days in which a late file still comes.
     """
-    own = _FILES_WORDS if place else _REST_WORDS
-    words = own.get(verdict) or _WORDS.get(verdict) or _plan(place)
-    if verdict is Verdict.NOT_PUBLISHED_YET and old:
+    own = _FINRA_WORDS if part is Part.FINRA else _FILES_WORDS if place else _REST_WORDS
+    words = own.get(verdict) or _WORDS.get(verdict) or _plan(part)
+    if verdict is Verdict.NOT_PUBLISHED_YET and old and part is not Part.FINRA:
         words = _GAP
-    if verdict in (Verdict.OK, Verdict.NOT_A_SESSION, Verdict.NOT_CONFIGURED):
+    # Without a key there is nothing to try by hand; FINRA's files need none.
+    keyless = verdict is Verdict.NOT_CONFIGURED and part is not Part.FINRA
+    if keyless or verdict in (Verdict.OK, Verdict.NOT_A_SESSION):
         return words
-    return "\n".join([f"{words}. To check by hand:", *_by_hand(url, place, day)])
+    return "\n".join([f"{words}. To check by hand:", *_by_hand(part, url, place, day)])
 
 
-def _plan(place: str) -> str:
-    lacking = next(words for data_set, words in _PLANS.items() if data_set in place)
+def _plan(part: Part) -> str:
+    lacking = _PLANS.get(part, "every plan should have it")
     return f"the keys are good and this plan does not include the data set: {lacking}"
 
 
-def _by_hand(url: str, place: str, day: date) -> list[str]:
+def _by_hand(part: Part, url: str, place: str, day: date) -> list[str]:
+    if part is Part.FINRA:
+        return [f"curl -sS -A Mozilla/5.0 '{url}/CNMSshvol{day:%Y%m%d}.txt' | head -c 300"]
     if not place:
-        path = f"{url}/v2/aggs/grouped/locale/us/market/stocks/{day}?adjusted=false"
+        path = url + _PATHS[part].format(day=day)
         return [f"curl -sS -H 'Authorization: Bearer YOUR_API_KEY' '{path}' | head -c 300"]
     path = place.removeprefix("s3://")
     bucket, _, name = path.partition("/")

@@ -8,8 +8,8 @@ HEAD and download_file are never used: they throw the reason of a refusal away.
 import http.client
 import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -61,6 +61,10 @@ class Forbidden(SourceRefused):
 
 class Gone(SourceError):
     """404 for an object."""
+
+
+class Republished(SourceError):
+    """The object is another copy by now than the one that was listed."""
 
 
 def _machine_clock() -> datetime:
@@ -139,6 +143,24 @@ class S3Reader:
             if time.monotonic() > end:
                 raise SourceUnavailable(f"get: {key} was not whole after {self._whole_s:.0f} s")
 
+    def open(self, listed: Listed, start: int = 0) -> "Body":
+        """The bytes of exactly this copy from `start` on.
+
+        Raises Republished if it is another by now, SourceUnavailable if the answer is not what
+        was asked for: a whole object, say, for the rest of it.
+        """
+        wanted = {"Range": f"bytes={start}-"} if start else {}
+        if listed.etag:
+            wanted["IfMatch"] = f'"{listed.etag}"'
+        with self._translated("get"):
+            answer = self._client.get_object(Bucket=self._access.bucket, Key=listed.key, **wanted)
+            try:
+                _check_part(answer, listed, start)
+            except SourceError:
+                answer["Body"].close()
+                raise
+        return Body(answer["Body"], self._translated)
+
     def touch(self, key: str) -> None:
         """Read the first byte: may this object be read at all?"""
         with self._translated("get"):
@@ -178,6 +200,8 @@ class S3Reader:
             )
         if status == 404:
             return Gone(seen, Verdict.NOT_PUBLISHED_YET)
+        if status == 412:
+            return Republished(seen)
         if status == 429 or code in ("SlowDown", "TooManyRequests", "RequestLimitExceeded"):
             return SourceUnavailable(seen, Verdict.RATE_LIMITED)
         return SourceUnavailable(seen, Verdict.VENDOR_FAULT)
@@ -210,6 +234,43 @@ class S3Reader:
         if theirs.tzinfo is None:
             theirs = theirs.replace(tzinfo=UTC)
         return abs(theirs - self._now()) > _SKEW
+
+
+class Body:
+    """What is left of an object, as it comes."""
+
+    def __init__(
+        self, stream: Any, translated: Callable[[str], AbstractContextManager[None]]
+    ) -> None:
+        self._stream, self._translated = stream, translated
+
+    def read(self, most_bytes: int) -> bytes:
+        """Some bytes, none at the end; raises SourceUnavailable."""
+        with self._translated("get"):
+            chunk: bytes = self._stream._raw_stream.read1(most_bytes)
+        return chunk
+
+    def close(self) -> None:
+        """Hang up; what has not been read does not come."""
+        self._stream.close()
+
+
+def _check_part(answer: Mapping[str, Any], listed: Listed, start: int) -> None:
+    """Is this the rest of the listed copy, and nothing else?"""
+    etag, status = answer.get("ETag", "").strip('"'), answer["ResponseMetadata"]["HTTPStatusCode"]
+    if etag and listed.etag and etag != listed.etag:
+        raise Republished(f"get: {listed.key} is another copy by now")
+    size, left = listed.size_bytes, listed.size_bytes - start
+    place = f"bytes {start}-{size - 1}/{size}" if start else None
+    told = answer.get("ContentRange")
+    # What a proxy sends in chunks has no length.
+    if status != (206 if start else 200) or told != place:
+        seen = f"HTTP {status}, {told or 'all of it'}, when asked for the bytes from {start:,} on"
+    elif int(answer.get("ContentLength", left)) != left:
+        seen = f"{int(answer['ContentLength']):,} bytes are announced and {left:,} are left"
+    else:
+        return
+    raise SourceUnavailable(f"get: {listed.key}: {seen}", Verdict.VENDOR_FAULT)
 
 
 def _check_size(key: str, size: int, limit_bytes: int) -> None:

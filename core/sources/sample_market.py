@@ -8,7 +8,7 @@ results are rounded far above what mathematical libraries differ by.
 
 import gzip
 import math
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
@@ -16,6 +16,7 @@ from random import Random
 from typing import NamedTuple
 
 from core.calendar import TradingDay, event_days, sessions, sessions_ending, trading_day
+from core.sources.sample_finra import off_exchange_file
 from core.sources.sample_names import (
     BUCKETS,
     Kind,
@@ -42,7 +43,6 @@ from core.splits import Split
 
 DAY_AGGS_HEADER = "ticker,volume,open,close,high,low,window_start,transactions"
 DECIMALS_SINCE = date(2026, 2, 23)
-
 
 _BLOCK = 32  # weekdays between two anchors of a price
 _FADE = 60  # sessions until a planted move has ebbed away
@@ -80,7 +80,7 @@ class SampleMarket:
     """An invented market in the vendor's file formats."""
 
     def __init__(self, seed: int = 1) -> None:
-        self._seed = seed
+        self.seed = seed
 
     def day_aggs(self, day: TradingDay) -> bytes:
         """The session's day aggregates: gzip CSV, sorted by ticker in byte order."""
@@ -91,31 +91,37 @@ class SampleMarket:
                 f"{bar.ticker},{size_text(bar.volume, decimals)},{price_text(bar.open, decimals)},"
                 f"{price_text(bar.close, decimals)},{price_text(bar.high, decimals)},"
                 f"{price_text(bar.low, decimals)},{start},{bar.transactions}"
-                for bar in _bars(self._seed, day)
+                for bar in _bars(self.seed, day)
             ),
         )
 
-    def trades(self, day: TradingDay) -> bytes:
-        """The session's tape: gzip CSV that aggregates to `day_aggs` by the consolidated rules."""
+    def trades(self, day: TradingDay, only: Container[str] | None = None) -> bytes:
+        """The session's tape, or some tickers of it: gzip CSV that aggregates to `day_aggs`."""
         at, decimals = bells(day), day.date >= DECIMALS_SINCE
         return _zipped(
             TRADES_HEADER,
             (
                 line
-                for bar in _bars(self._seed, day)
+                for bar in _bars(self.seed, day)
+                if only is None or bar.ticker in only
                 for line in trade_lines(
-                    bar, at, Random(f"{self._seed}:tape:{bar.ticker}:{day}"), decimals
+                    bar, at, Random(f"{self.seed}:tape:{bar.ticker}:{day}"), decimals
                 )
             ),
         )
 
+    def off_exchange_file(self, day: TradingDay) -> bytes:
+        """FINRA's file of the session: the volume off exchange in regular hours, in its format."""
+        bars, decimals = _bars(self.seed, day), day.date >= DECIMALS_SINCE
+        return off_exchange_file(bars, day.date, self.seed, decimals)
+
     def splits(self, first: date, last: date) -> list[Split]:
         """The splits executed from first to last, both included, oldest first."""
-        return splits(self._seed, first, last)
+        return splits(self.seed, first, last)
 
     def planted(self, day: TradingDay) -> list[Planted]:
         """The ground truth of a session, by ticker; for tests and demonstrations."""
-        events = _planted(self._seed, day.date).values()
+        events = _planted(self.seed, day.date).values()
         return sorted(events, key=lambda event: event.ticker)
 
 
@@ -312,16 +318,8 @@ def _bar(seed: int, weather: _Weather, place: int, name: Name, path: _Path, i: i
     if transactions < 4:
         high, low = max(opened, closed), min(opened, closed)
     part = int(path.gap[i] * MICRO) if today >= DECIMALS_SINCE else 0
-    return SampleBar(
-        name.ticker,
-        whole * MICRO + part,
-        opened,
-        closed,
-        high,
-        low,
-        transactions,
-        extra * MICRO,
-    )
+    volume = whole * MICRO + part
+    return SampleBar(name.ticker, volume, opened, closed, high, low, transactions, extra * MICRO)
 
 
 def _prices(
@@ -337,10 +335,8 @@ def _prices(
     high = max(open_, close) + path.up[i] * name.sway
     low = min(open_, close) - path.down[i] * name.sway
     if event and event.kind == "spike-and-fade":
-        high, low = (
-            before + math.log(1.62 + 0.2 * path.up[i]),
-            low * 0.25 + min(open_, close) * 0.75,
-        )
+        high = before + math.log(1.62 + 0.2 * path.up[i])
+        low = low * 0.25 + min(open_, close) * 0.75
     opened, closed, top, bottom = (_ticks(math.exp(x) / factor) for x in (open_, close, high, low))
     return opened, closed, max(top, opened, closed), min(bottom, opened, closed)
 

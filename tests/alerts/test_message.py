@@ -13,8 +13,10 @@ from alerts.message import digest, explain
 from alerts.model import Message, Report
 from alerts.words import count, percent, times
 from bot.platforms.console import render
+from bot.rungs import ALL_VENUES_ONLY, WITHOUT_TRADES
 from core.anomaly import Market
 from core.bars import Family, Scope, Series
+from core.errors import Refusal, Verdict
 from tests.records import PLAN, anomaly, judged, said
 
 REPEAT = anomaly(
@@ -31,6 +33,12 @@ FIVE = [
     anomaly("DELT", label="block-like", day_no=2, peak_ratio=2.0, peak_session=date(2026, 12, 14),
             sessions_seen=31),
 ]  # fmt: skip
+
+OFF = anomaly(scope=Scope.OFF_EXCHANGE, share=0.62, usual_share=0.41)
+COUNTED = Series(Scope.OFF_EXCHANGE, Family.TRADES, rules="bundled-2026-11")
+FREE = Series(Scope.OFF_EXCHANGE, Family.FINRA)
+TRADES = Refusal("flat files (trades)", Verdict.PLAN_LACKS_DATA_SET, "listed, 403")
+NO_FINRA = Refusal("FINRA daily file", Verdict.UNREACHABLE, "no connection")
 
 CASES: dict[str, Report] = {
     "first alert": said(anomaly()),
@@ -50,6 +58,26 @@ CASES: dict[str, Report] = {
         anomaly(), notes=("3 rows set aside: zero or negative price (AB, CD, EF)", "splits unknown")
     ),
     "second revision": said(anomaly(), revision=2),
+    "off exchange, counted": said(OFF, series=COUNTED, source="flat files (trades)"),
+    "off exchange, counted, nothing today": said(series=COUNTED, source="flat files (trades)"),
+    "off exchange, FINRA's volume": said(
+        replace(OFF, usual_share=None, transactions=None, trades_ratio=None, z_trades=None),
+        series=FREE,
+        source="FINRA daily file",
+        refused=(TRADES,),
+        notes=(WITHOUT_TRADES,),
+    ),
+    "off exchange asked for, none to be had": said(
+        anomaly(),
+        refused=(TRADES, NO_FINRA),
+        source="REST grouped daily",
+        notes=(ALL_VENUES_ONLY,),
+    ),
+    "every trade counted, all venues": said(
+        anomaly(share=0.38, usual_share=0.4),
+        source="flat files (trades)",
+        series=replace(COUNTED, scope=Scope.ALL),
+    ),
     "sample": said(anomaly(), series=Series(Scope.ALL, Family.SAMPLE)),
 }
 

@@ -1,10 +1,15 @@
 """How numbers are spelled."""
 
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts.words import count, listed, percent, price, some, sparkline, times
+from alerts.words import count, listed, percent, price, progress, some, sparkline, times, usd, wait
+from core.calendar import trading_day
+from core.progress import Reading
 
 
 @pytest.mark.parametrize(
@@ -23,6 +28,26 @@ from alerts.words import count, listed, percent, price, some, sparkline, times
 )
 def test_counts_keep_the_digits_that_matter(value: float, spelled: str) -> None:
     assert count(value) == spelled
+
+
+def test_a_reading_in_progress_is_one_line() -> None:
+    start = datetime(2026, 11, 21, 5, tzinfo=UTC)
+    reading = Reading(
+        trading_day(date(2026, 11, 20)), "flat files (trades)", 1_200_000_000, 3_400_000_000,
+        45_100_000, start, start + timedelta(seconds=60),
+    )  # fmt: skip
+    assert progress(reading) == (
+        "2026-11-20, flat files (trades): 1.2 GB of 3.4 GB (35%), 45.1M trades, about 2 min left"
+    )
+    assert progress(replace(reading, done_bytes=0)).endswith("0 MB of 3.4 GB (0%), 45.1M trades")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "spelled"),
+    [(0.4, "0 s"), (89, "89 s"), (90, "2 min"), (5_300, "88 min"), (7_290, "2 h 2 min")],
+)
+def test_waits_are_short(seconds: float, spelled: str) -> None:
+    assert wait(seconds) == spelled
 
 
 @given(st.floats(0, 1e13))
@@ -60,3 +85,8 @@ def test_a_sparkline_has_one_character_a_value(values: list[float | None]) -> No
 
 def test_a_sparkline_shows_gaps_and_the_highest() -> None:
     assert sparkline([1.0, None, 8.0]) == "▁ █"
+
+
+def test_what_is_not_known_has_a_word() -> None:
+    assert price(None) == "no price"
+    assert usd(None) == "unknown"

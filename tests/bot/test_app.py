@@ -11,6 +11,7 @@ from bot.app import App, opened
 from bot.settings import load
 from core.backfill import Step
 from tests import market
+from tests.fakes import FakeClock
 from tests.market import NEWEST
 from tests.servers.faults import Status as Answered
 
@@ -64,7 +65,7 @@ async def test_a_round_that_fails_in_any_way_is_not_the_last(
         raise ZeroDivisionError
 
     async with opened(settings, now=lambda: NIGHT) as app:
-        source = app.pipeline.chain.sources[0]
+        source = app.ladder.top.chain.sources[0]
         source.bars = broken  # type: ignore[method-assign, assignment]
         ready = asyncio.Event()
         watch = asyncio.create_task(app.watch(lambda step: None, ready))
@@ -74,10 +75,36 @@ async def test_a_round_that_fails_in_any_way_is_not_the_last(
         app.bell.ring()
         for _ in range(1000):
             await asyncio.sleep(0.01)
-            entry = await app.pipeline.ledger.entry(market.NEWEST)
+            entry = await app.ladder.top.ledger.entry(market.NEWEST)
             if entry is not None and entry.finished_at is not None:
                 break
         watch.cancel()
         await asyncio.gather(watch, return_exceptions=True)
     assert "the round failed" in caplog.text
     assert entry is not None
+
+
+async def test_at_the_deadline_what_is_not_there_is_no_longer_waited_for(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Trades files that nobody publishes: FINRA's volume serves, once it is too late for them."""
+    clock = FakeClock(datetime(2026, 3, 7, 17, tzinfo=UTC))
+    async with market.vendor(tmp_path / "vendor", market.window()) as vendor:
+        settings = await vendor.settings(
+            tmp_path / "data", dark_pool_only="true", use_trades_files="true"
+        )
+        async with opened(settings, now=clock) as app:
+            ready = asyncio.Event()
+            watch = asyncio.create_task(app.watch(lambda step: None, ready))
+            await ready.wait()
+            assert await app.ladder.entry(NEWEST) is None
+            clock.at = datetime(2026, 3, 8, 1, 5, tzinfo=UTC)  # 20:05 in New York
+            ready.clear()
+            app.bell.ring()
+            await asyncio.wait_for(ready.wait(), 30)
+            entry = await app.ladder.entry(NEWEST)
+            watch.cancel()
+            await asyncio.gather(watch, return_exceptions=True)
+    assert entry is not None
+    assert (entry.source, entry.announced) == ("FINRA daily file", True)
+    assert "the deadline has passed without this session" in caplog.text

@@ -148,7 +148,7 @@ async def test_no_data_at_all_is_its_own_sentence(tmp_path: Path) -> None:
 
 async def test_a_held_session_says_why(tmp_path: Path) -> None:
     async with at(tmp_path, SATURDAY) as app:
-        pipeline: Pipeline = app.pipeline
+        pipeline: Pipeline = app.ladder.top
         older = sessions_ending(NEWEST, 3)
         await pipeline.trading_day(older[0], announce=False)
         await pipeline.ledger.held(NEWEST, "volumes look doubled", (), SATURDAY)
@@ -159,9 +159,9 @@ async def test_a_held_session_says_why(tmp_path: Path) -> None:
 
 
 async def test_a_ticker_that_did_not_trade_is_not_an_unknown_one(app: App) -> None:
-    stored = app.pipeline.store.read
+    stored = app.ladder.top.store.read
     window = sessions_ending(NEWEST, 82)
-    bars = await asyncio.to_thread(stored, app.pipeline.ledger.series, window)
+    bars = await asyncio.to_thread(stored, app.ladder.top.ledger.series, window)
     today = set(bars.filter(session=NEWEST.date)["ticker"])
     absent = sorted(set(bars["ticker"]) - today)[0]
     assert (await told(app, f"/why {absent}")).startswith(f"{absent} did not trade on {NEWEST}")

@@ -148,13 +148,40 @@ def test_secrets_never_show(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.secrets == [SECRET] * 3
 
 
-def test_what_is_asked_for_and_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DARK_POOL_ONLY", "true")
+@pytest.mark.parametrize(
+    ("files", "trades", "dark", "said"),
+    [
+        ("true", "true", "true", []),
+        ("false", "true", "true", ["USE_TRADES_FILES without USE_FLAT_FILES"]),
+        ("true", "true", "false", ["USE_TRADES_FILES without DARK_POOL_ONLY"]),
+        ("false", "false", "true", ["DARK_POOL_ONLY without USE_TRADES_FILES"]),
+        ("true", "false", "false", []),
+    ],
+)
+def test_half_said_settings_are_explained_at_the_start(
+    monkeypatch: pytest.MonkeyPatch, files: str, trades: str, dark: str, said: list[str]
+) -> None:
+    for name, value in (
+        ("USE_FLAT_FILES", files), ("USE_TRADES_FILES", trades), ("DARK_POOL_ONLY", dark),
+        ("POLYGON_API_KEY", SECRET), ("FLATFILES_ACCESS_KEY_ID", "0f1e2d3c-1111"),
+    ):  # fmt: skip
+        monkeypatch.setenv(name, value)
+    assert [notice.partition(":")[0] for notice in load().notices] == said
+
+
+def test_trades_files_without_their_keys_are_said_to_be_out_of_reach(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("USE_TRADES_FILES", "true")
-    assert [notice.split()[0] for notice in load().notices] == [
-        "DARK_POOL_ONLY",
-        "USE_TRADES_FILES",
-    ]
+    with pytest.raises(ConfigError, match="USE_TRADES_FILES=true, but FLATFILES_ACCESS_KEY_ID"):
+        load()
+    monkeypatch.setenv("POLYGON_API_KEY", SECRET)
+    assert any("FLATFILES_ACCESS_KEY_ID is not set" in notice for notice in load().notices)
+
+
+def test_the_built_in_market_needs_no_explanation(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DARK_POOL_ONLY", "true")
+    assert load().notices == []
 
 
 @given(
@@ -196,3 +223,20 @@ def test_space_around_a_key_is_not_part_of_it(monkeypatch: pytest.MonkeyPatch) -
     key = load().polygon_api_key
     assert key is not None
     assert key.get_secret_value() == SECRET
+
+
+@pytest.mark.parametrize("url", ["http://mirror.example/finra/", "https://mirror.example/finra"])
+def test_finras_files_may_come_from_anywhere_for_no_key_goes_there(
+    monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    monkeypatch.setenv("FINRA_URL", url)
+    assert load().finra_url == url.rstrip("/")
+
+
+@pytest.mark.parametrize("ending", ["CNMSshvol20261002.txt", "CNMSshvol20261002.TXT", "a.txt/"])
+def test_the_address_of_one_file_of_finras_is_a_fault(
+    monkeypatch: pytest.MonkeyPatch, ending: str
+) -> None:
+    (said,) = faults(monkeypatch, FINRA_URL=f"https://cdn.finra.org/equity/regsho/daily/{ending}")
+    assert said.startswith("FINRA_URL='https://cdn.finra.org/")
+    assert said.endswith("the address of the folder, without the file's name")

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 import boto3
+import httpx
 import pytest
 from moto.server import ThreadedMotoServer
 from polars.testing import assert_frame_equal
@@ -18,15 +19,20 @@ from core.bars import BARS, Bars
 from core.calendar import TradingDay, trading_day
 from core.errors import BadBars, NotPublished, SourceRefused, SourceUnavailable
 from core.sources import Source
+from core.sources.control import control_day
 from core.sources.day_aggs import key
+from core.sources.finra import FinraSource
+from core.sources.finra_file import name_of
 from core.sources.flatfiles import DayAggsSource
 from core.sources.s3 import S3Reader
 from core.sources.sample import SampleSource
 from core.sources.sample_market import SampleMarket
+from core.sources.short_volume import ShortVolumeSource
 from tests import files
 from tests.files import HEADER, Clock, Line, line
 from tests.servers import faults, vendor_faults
 from tests.servers.faults import Fault
+from tests.servers.finra import FinraServer
 from tests.servers.local import LocalServer
 
 NOW = datetime(2026, 10, 5, 12, tzinfo=UTC)
@@ -79,6 +85,45 @@ async def over_rest(moto_url: str) -> AsyncIterator[Adapter]:
             rest.server.faults.add(faults.Status(200, junk, "application/json"), on="grouped")
 
         yield Adapter(rest.source, clock, publish, garble, rest.server)
+
+
+def volumes(lines: list[Line]) -> list[Line]:
+    """What sources of volume alone have of these rows."""
+    return [{"ticker": row["ticker"], "volume": row["volume"]} for row in lines]
+
+
+@asynccontextmanager
+async def over_finra(moto_url: str) -> AsyncIterator[Adapter]:
+    clock = Clock(NOW)
+    control = {name_of(control_day(DAY, NOW).date): b"there"}
+    async with FinraServer(files=control, now=clock) as server, httpx.AsyncClient() as http:
+
+        async def garble(day: TradingDay, junk: bytes) -> None:
+            server.files[name_of(day.date)] = junk
+
+        async def publish(day: TradingDay, lines: list[Line]) -> list[Line]:
+            await garble(day, files.finra(day, lines))
+            return volumes(lines)
+
+        source = FinraSource(http, server.daily_url, clock, attempts=1)
+        yield Adapter(source, clock, publish, garble, server)
+
+
+@asynccontextmanager
+async def over_short_volume(moto_url: str) -> AsyncIterator[Adapter]:
+    clock = Clock(NOW)
+    async with files.rest(clock) as rest:
+
+        async def publish(day: TradingDay, lines: list[Line]) -> list[Line]:
+            rest.server.short_volumes = {day.date: files.short_volumes(lines)}
+            return volumes(lines)
+
+        async def garble(day: TradingDay, junk: bytes) -> None:
+            await publish(day, LINES)
+            rest.server.faults.add(faults.Status(200, junk, "application/json"), on="short-volume")
+
+        source = ShortVolumeSource(rest.client, clock)
+        yield Adapter(source, clock, publish, garble, rest.server)
 
 
 async def flat_files(url: str, clock: Clock, bucket: str) -> DayAggsSource:
@@ -134,7 +179,9 @@ async def built_in(moto_url: str) -> AsyncIterator[Adapter]:
     yield Adapter(SampleSource(SampleMarket()), Clock(NOW), publish, garble)
 
 
-VENDORS = (over_rest, over_our_s3, over_moto)
+DAILY = (over_rest, over_our_s3, over_moto)
+OFF_EXCHANGE = (over_finra, over_short_volume)
+VENDORS = (*DAILY, *OFF_EXCHANGE)
 
 
 @pytest.fixture(params=[*VENDORS, built_in], ids=lambda made: made.__name__)
@@ -151,21 +198,21 @@ async def vendor(request: pytest.FixtureRequest, moto_url: str) -> AsyncIterator
         yield made
 
 
-@pytest.fixture(params=VENDORS[1:], ids=lambda made: made.__name__)
+@pytest.fixture(params=DAILY[1:], ids=lambda made: made.__name__)
 async def bucket(request: pytest.FixtureRequest, moto_url: str) -> AsyncIterator[Adapter]:
     """Each adapter that reads files."""
     async with request.param(moto_url) as made:
         yield made
 
 
-def numbers(bars: Bars) -> dict[str, list[float]]:
+def numbers(bars: Bars) -> dict[str, list[float | None]]:
     named = bars.select("ticker", "open", "high", "low", "close", "volume", "transactions")
     return {ticker: list(values) for ticker, *values in named.iter_rows()}
 
 
-def published_numbers(lines: Sequence[Line]) -> dict[str, list[float]]:
+def published_numbers(lines: Sequence[Line]) -> dict[str, list[float | None]]:
     columns = ("open", "high", "low", "close", "volume", "transactions")
-    return {row["ticker"]: [float(row[c]) for c in columns] for row in lines}
+    return {row["ticker"]: [float(row[c]) if c in row else None for c in columns] for row in lines}
 
 
 async def refusal(adapter: Adapter) -> BaseException:
@@ -210,13 +257,18 @@ async def test_sorts_rows_that_come_in_another_order(vendor: Adapter) -> None:
     assert bars["ticker"].to_list() == ["A", "BAPA", "BApA", "ZZZ", "b"]
 
 
-async def test_rest_and_files_give_equal_bars_of_one_market_day(moto_url: str) -> None:
+@pytest.mark.parametrize("made", [DAILY, OFF_EXCHANGE], ids=["daily", "off exchange"])
+async def test_sources_of_one_series_give_equal_bars_of_one_market_day(
+    made: Any, moto_url: str
+) -> None:
     sample = files.unpacked(SampleMarket().day_aggs(DAY))
-    served = []
-    for made in VENDORS:
-        async with made(moto_url) as adapter:
+    served, series = [], set()
+    for each in made:
+        async with each(moto_url) as adapter:
             await adapter.publish(DAY, sample)
+            series.add(adapter.source.series)
             served.append((await adapter.source.bars(DAY)).bars.drop("vwap"))
+    assert len(series) == 1
     for other in served[1:]:
         assert_frame_equal(served[0], other, check_exact=True)
 
@@ -290,12 +342,20 @@ FAULTS: dict[str, Fault] = {
 }
 
 
-@pytest.mark.parametrize("made", VENDORS[:2], ids=lambda made: made.__name__)
+OPERATIONS: dict[Any, tuple[str, ...]] = {
+    over_rest: ("grouped",),
+    over_our_s3: ("list", "get"),
+    over_finra: ("get",),
+    over_short_volume: ("short-volume",),
+}
+
+
+@pytest.mark.parametrize("made", OPERATIONS, ids=lambda made: made.__name__)
 async def test_only_what_is_promised_ever_escapes(made: Any, moto_url: str) -> None:
     async with made(moto_url) as adapter:
         await adapter.publish(DAY, LINES)
         raised = {}
-        for operation in ("grouped",) if made is over_rest else ("list", "get"):
+        for operation in OPERATIONS[made]:
             for name, fault in FAULTS.items():
                 if operation == "list" and isinstance(fault, faults.Endless):
                     continue  # botocore reads any listing to its end: nothing of ours can stop it
@@ -324,5 +384,5 @@ async def test_a_version_names_the_copy_that_was_served(vendor: Adapter) -> None
     await vendor.publish(DAY, LINES[:-1])
     second = (await vendor.source.bars(DAY)).version
     assert await vendor.source.version(DAY) == second
-    assert (first is None) == (vendor.source.name == "REST grouped daily")
+    assert (first is None) == (vendor.source.name.startswith("REST"))
     assert first is None or first != second

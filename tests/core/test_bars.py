@@ -149,14 +149,15 @@ def test_case_is_kept_and_part_of_the_ticker() -> None:
 
 def test_series_that_differ_in_anything_have_different_keys() -> None:
     keys = {
-        Series(scope, family, adjustment).key
+        Series(scope, family, adjustment, rules).key
         for scope in Scope
         for family in Family
         for adjustment in ("raw", "split")
+        for rules in ("", "bundled-2026-11")
     }
 
-    assert len(keys) == 8
-    assert "all-daily-raw" in keys
+    assert len(keys) == 2 * len(Family) * 2 * 2
+    assert {"all-daily-raw", "off_exchange-trades-raw-bundled-2026-11"} <= keys
 
 
 def test_an_empty_frame_has_the_columns_of_bars() -> None:

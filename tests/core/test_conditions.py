@@ -5,7 +5,17 @@ from typing import Any
 
 import pytest
 
-from core.conditions import BUNDLED_VERSION, NOTHING, VOLUME_ONLY, Judge, bundled, from_reference
+from core.conditions import (
+    BUNDLED_VERSION,
+    NOTHING,
+    VOLUME_ONLY,
+    Judge,
+    bundled,
+    completed,
+    dump,
+    from_reference,
+    load,
+)
 from core.errors import BadBars
 from tests.core.slow_tape import KNOWN, NO_HIGH_LOW, NO_OPEN_CLOSE, NO_VOLUME
 
@@ -106,3 +116,51 @@ def test_quote_conditions_share_ids_and_are_left_out_legacy_ones_kept() -> None:
 def test_another_body_is_refused(body: dict[str, Any]) -> None:
     with pytest.raises(BadBars, match="sale condition"):
         from_reference(body)
+
+
+def test_a_condition_more_that_moves_no_price_is_the_same_rules() -> None:
+    more = from_reference(listing(n999=(False, False, True)))
+    assert more.version == BUNDLED_VERSION
+    assert more.unknown("999") == []
+
+
+def test_rules_that_a_list_leaves_out_are_filled_up() -> None:
+    entries = listing()["results"]
+    some = [e for e in entries if e["id"] not in (5, 14, 15, 38)]
+    rules = completed(from_reference({"results": some}))
+    assert rules.updates == bundled().updates
+    assert rules.version == BUNDLED_VERSION
+    changed = completed(from_reference({"results": [*some, entry(5, (True, True, True))]}))
+    assert changed.verdict("5") == (True, True, True)
+    assert changed.verdict("15") == NOTHING
+    assert changed.version.startswith("vendor-")
+
+
+@pytest.mark.parametrize("count", [1, 10, len(KNOWN) // 2 - 1])
+def test_a_list_cut_short_is_refused(count: int) -> None:
+    cut = from_reference({"results": listing()["results"][:count]})
+    with pytest.raises(BadBars, match=f"{count} of the {len(KNOWN)}"):
+        completed(cut)
+    others = from_reference({"results": [entry(n, (True, True, True)) for n in range(900, 999)]})
+    with pytest.raises(BadBars, match="0 of the"):
+        completed(others)
+
+
+def test_rules_come_back_from_json_as_they_were() -> None:
+    changed = from_reference(listing(n17=(True, False, True)))
+    for rules in (bundled(), changed):
+        assert load(dump(rules)) == rules
+        assert load(dump(rules)).verdict("17,37") == rules.verdict("17,37")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "[]", "5", "{}", "null", '{"version":"x"}', '{"version":"x","updates":[]}'),
+        '{"version":"x","updates":{"a":[true,true,true]}}',
+        '{"version":"x","updates":{"1":[true,true]}}',
+    ],
+)
+def test_other_json_is_no_rules(text: str) -> None:
+    with pytest.raises(BadBars, match="cannot be read"):
+        load(text)

@@ -10,10 +10,11 @@ import polars as pl
 import pytest
 
 from core.anomaly import Rule
-from core.bars import Bars
+from core.bars import Bars, Family, Scope, Series
 from core.calendar import TradingDay
 from core.db import Db
 from core.errors import NotPublished, SourceRefused, SourceUnavailable, Verdict
+from core.judged import Beside
 from core.ledger import Entry, Ledger, Status
 from core.pipeline import Pipeline
 from core.sources import Chain, NoneServed
@@ -415,3 +416,104 @@ async def test_without_a_source_of_splits_readers_are_told(house: House) -> None
 
     (note,) = house.publish.judged[0].notes
     assert note.startswith("splits unknown: no source for them")
+
+
+OFF = Series(Scope.OFF_EXCHANGE, Family.TRADES, rules="bundled")
+LIT = replace(OFF, scope=Scope.ALL)
+
+
+def taped(house: House) -> Pipeline:
+    """Off-exchange bars whose source brings those of all venues along."""
+    made = house.pipeline()
+    tape = replace(house.source, series=OFF)
+    return replace(made, ledger=Ledger(house.db, OFF), chain=Chain([tape]), other=LIT)
+
+
+def both(house: House, of: TradingDay, *more: str, close: float = 10.2) -> None:
+    """Put a session up in both scopes."""
+    prices = dict.fromkeys(("open", "high", "low", "close"))
+    names = ("AAPL", "MSFT", "NVDA", *more)
+    house.source.days[of.date] = bars(of, [row(t, volume=4e5) | prices for t in names])
+    lit = bars(of, [row(t, close=close) for t in names])
+    house.source.also[of.date] = ((LIT, lit),)
+
+
+async def test_both_scopes_of_one_reading_are_stored_and_meet_again(house: House) -> None:
+    both(house, DAY)
+    pipeline = taped(house)
+
+    await pipeline.trading_day(DAY, announce=True)
+
+    found = await pipeline.bars([DAY])
+    assert found["volume"].to_list() == 3 * [4e5]
+    assert found["close"].to_list() == 3 * [10.2]
+    assert found["share"].to_list() == 3 * [0.4]
+    lit = await Ledger(house.db, LIT).entry(DAY)
+    assert lit is not None
+    assert (lit.status, lit.revision) == (Status.STORED, 1)
+
+
+async def test_another_scope_that_differs_is_a_new_revision_of_both(house: House) -> None:
+    both(house, DAY)
+    house.source.versions[DAY.date] = "one"
+    await taped(house).trading_day(DAY, announce=True)
+
+    both(house, DAY, close=11.0)
+    house.source.versions[DAY.date] = "two"
+
+    assert await taped(house).revisit(DAY)
+    assert [j.revision for j in house.publish.judged] == [1, 2]
+    assert not await taped(house).revisit(DAY)
+
+
+async def test_a_released_day_has_the_prices_of_all_venues(house: House) -> None:
+    for of in BEFORE:
+        both(house, of)
+        await taped(house).trading_day(of, announce=False)
+    both(house, DAY, "MORE")
+    with pytest.raises(NoneServed, match="4 rows; the last sessions had 3"):
+        await taped(house).trading_day(DAY, announce=True)
+    assert (await taped(house).bars([DAY])).is_empty()
+
+    await taped(house).release(DAY)
+
+    found = await taped(house).bars([DAY])
+    assert found["close"].to_list() == 4 * [10.2]
+    assert not [name for name in await house.files() if name.startswith("held/")]
+
+
+async def test_an_unknown_condition_is_said_in_one_digest_and_logged_once(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    house.source.unknown = ("99",)
+    for of in BEFORE:
+        both(house, of)
+        await taped(house).trading_day(of, announce=False)
+    both(house, DAY)
+    await taped(house).trading_day(DAY, announce=True)
+    await taped(house).trading_day(BEFORE[-1], announce=True)
+
+    notes = [note for judged in house.publish.judged for note in judged.notes]
+    assert notes == ["condition 99 is not in the table: counted for volume, sets no price"]
+    assert [r.message for r in caplog.records if "unknown sale" in r.message] == [
+        "unknown sale condition: volume only, no price"
+    ]
+
+
+async def test_bars_beside_that_were_republished_are_judged_with_again(house: House) -> None:
+    daily = house.pipeline()
+    house.source.versions[DAY.date] = "one"
+    free = Series(Scope.OFF_EXCHANGE, Family.FINRA)
+    volumes = FakeSource("free", bars_of({DAY: plain(DAY, volume=4e5)}), series=free)
+    rung = replace(
+        daily, ledger=Ledger(house.db, free), chain=Chain([volumes]), other=SERIES, beside=daily
+    )
+    await rung.trading_day(DAY, announce=True)
+    assert house.publish.judged[0].beside == Beside("first", ())
+
+    house.source.versions[DAY.date] = "two"
+    house.source.days[DAY.date] = plain(DAY, volume=2e6)
+
+    assert await rung.revisit(DAY)
+    assert [j.revision for j in house.publish.judged] == [1, 2]
+    assert (await rung.bars([DAY]))["share"].to_list() == 3 * [0.2]

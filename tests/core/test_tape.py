@@ -3,7 +3,11 @@
 import csv
 import gzip
 import io
+import json
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from datetime import datetime, time
 from itertools import pairwise
 from random import Random
@@ -13,12 +17,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.bars import MAX_TICKER_CHARS
 from core.calendar import NEW_YORK, TradingDay
-from core.conditions import bundled
+from core.conditions import Rules, bundled
 from core.errors import BadBars
 from core.sources.sample_market import SampleMarket
 from core.sources.sample_trades import TRADES_HEADER
-from core.tape import Limits, Tape, read_tape
+from core.tape import Tape, read_tape, session_of, tape_of
+from core.tape_count import count
+from core.tape_sums import Counted, Limits, Session
 from tests.core.slow_tape import KNOWN, reduced
 from tests.frames import day
 
@@ -138,6 +145,13 @@ def test_many_members_are_one_file() -> None:
     assert_exact(b"".join(members))
 
 
+def test_commas_and_quotes_in_a_field_of_any_length() -> None:
+    notes = [text[:n] for n in range(140) for text in ("," * n, ',"' * n, 'a""' * n)]
+    rows = [trade(n, id=note, note=note[::-1]) for n, note in enumerate(notes)]
+    tape = assert_exact(packed(rows, ["note", *HEADER]))
+    assert (tape.lines, tape.unreadable) == (3 * 140, 0)
+
+
 def test_overnight_prints_and_resent_closes() -> None:
     four, close = nanoseconds(DAY, time(4)), bells(DAY)[1]
     night = {"participant_timestamp": four - 7 * HOUR, "conditions": "12,37"}
@@ -230,6 +244,30 @@ def test_bars_of_all_trades_are_the_day_aggregates(session: TradingDay) -> None:
     assert ours == {row["ticker"]: [float(row[c]) for c in names] for row in published}
 
 
+def test_another_process_may_count() -> None:
+    asked = json.loads(json.dumps([asdict(session_of(DAY)), bundled().plain()]))
+    session, rules = Session(**asked[0]), Rules.from_plain(asked[1])
+    assert (session, rules) == (session_of(DAY), bundled())
+    data = packed(shuffled(500, 6, True))
+    tape, direct = tape_of(Counted.load(count(io.BytesIO(data), session, rules).dump())), read(data)
+    assert tape.facts() == direct.facts()
+    assert tape.bars.equals(direct.bars)
+
+
+@pytest.mark.parametrize(
+    ("module", "heavy"),
+    [("core.tape_count", {"polars", "core.calendar"}), ("core.tape", {"numba", "isal"})],
+)
+def test_neither_process_loads_what_the_other_needs(module: str, heavy: set[str]) -> None:
+    code = f"import sys, {module}; print(sorted({heavy} & {{*sys.modules}}))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_a_ticker_is_as_long_as_the_bars_let_it_be() -> None:
+    assert Limits().ticker_bytes == MAX_TICKER_CHARS
+
+
 def test_progress_is_told() -> None:
     heard: list[int] = []
     data = packed(shuffled(500, 5, True))
@@ -287,9 +325,12 @@ def test_a_wrong_number_in_a_row_is_counted_and_bounded(wrong: Row) -> None:
         read(packed([*(trade(n) for n in range(1, 10)), bad]))
 
 
-def test_one_wrong_row_in_ten_thousand_is_left_out() -> None:
+@pytest.mark.parametrize(
+    "wrong", [b"A,,0,4\n", b"A" + b"," * 9_000 + b"\n", b'"A' + b"," * 12 + b"\n"]
+)
+def test_one_wrong_row_in_ten_thousand_is_left_out(wrong: bytes) -> None:
     text = TEXT + TEXT[TEXT.index(b"\n") + 1 :] * 5
-    tape = read(gzip.compress(text + b"A,,0,4\n"))
+    tape = read(gzip.compress(text + wrong))
     assert (tape.lines, tape.unreadable) == (11_995, 1)
     assert tape.bars["transactions"].to_list() == [11_994] * 2
 

@@ -36,6 +36,10 @@ class Fault:
         """The answer to send instead."""
         return answer
 
+    def sent_bytes(self, answer: Answer) -> int:
+        """How much of this answer's body goes out, if the client takes it all."""
+        return len(answer.body)
+
     async def send(self, request: web.BaseRequest, answer: Answer) -> web.StreamResponse:
         """Send it, well or badly."""
         return _whole(answer)
@@ -110,6 +114,10 @@ class Hang(Fault):
     after_bytes: int | None = None
     seconds: float = _FOR_EVER_S
 
+    def sent_bytes(self, answer: Answer) -> int:
+        """What comes before the silence."""
+        return min(self.after_bytes or 0, len(answer.body))
+
     async def send(self, request: web.BaseRequest, answer: Answer) -> web.StreamResponse:
         """Fall silent; the client must give up by itself."""
         response = await _begun(request, answer, self.after_bytes)
@@ -124,6 +132,10 @@ class Reset(Fault):
 
     after_bytes: int | None = None
 
+    def sent_bytes(self, answer: Answer) -> int:
+        """Sent; what the client had not read yet is lost all the same."""
+        return min(self.after_bytes or 0, len(answer.body))
+
     async def send(self, request: web.BaseRequest, answer: Answer) -> web.StreamResponse:
         """Cut the line hard."""
         response = await _begun(request, answer, self.after_bytes)
@@ -133,13 +145,20 @@ class Reset(Fault):
 
 @dataclass(frozen=True, slots=True)
 class Truncated(Fault):
-    """An orderly close half way through: Content-Length promises all, `share` of it comes."""
+    """An orderly close on the way: Content-Length promises all, `share` or `after_bytes` comes."""
 
     share: float = 0.5
+    after_bytes: int | None = None
+
+    def sent_bytes(self, answer: Answer) -> int:
+        """All of this arrives."""
+        if self.after_bytes is not None:
+            return min(self.after_bytes, len(answer.body))
+        return int(len(answer.body) * self.share)
 
     async def send(self, request: web.BaseRequest, answer: Answer) -> web.StreamResponse:
         """Close politely, too early."""
-        response = await _begun(request, answer, int(len(answer.body) * self.share))
+        response = await _begun(request, answer, self.sent_bytes(answer))
         if request.transport is not None:
             request.transport.close()
         return response
@@ -151,13 +170,15 @@ class Drip(Fault):
 
     chunk_bytes: int = 64
     pause_s: float = 0.01
+    after_bytes: int = 0
+    """So much comes at once, before it begins to drip."""
 
     async def send(self, request: web.BaseRequest, answer: Answer) -> web.StreamResponse:
         """Sip by sip."""
         if request.method == "HEAD":
             return _whole(answer)
-        response = await _begun(request, answer, 0)
-        for start in range(0, len(answer.body), self.chunk_bytes):
+        response = await _begun(request, answer, self.after_bytes)
+        for start in range(self.after_bytes, len(answer.body), self.chunk_bytes):
             await response.write(answer.body[start : start + self.chunk_bytes])
             await asyncio.sleep(self.pause_s)
         return response

@@ -48,15 +48,15 @@ class LocalServer(ABC):
         """The operation that was asked for, and its right answer."""
 
     @abstractmethod
-    def record(self, request: web.BaseRequest, answer: Answer) -> None:
-        """Remember what was asked and what it got."""
+    def record(self, request: web.BaseRequest, answer: Answer, sent_bytes: int) -> None:
+        """Remember what was asked and what it got, `sent_bytes` of its body."""
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         operation, answer = await self.answer(request)
         fault = self.faults.take(operation)
         dated = {"Date": format_datetime(self.now(), usegmt=True), **answer.headers}
         answer = await asyncio.to_thread(fault.spoil, Answer(answer.status, answer.body, dated))
-        self.record(request, answer)
+        self.record(request, answer, fault.sent_bytes(answer))
         return await fault.send(request, answer)
 
     async def __aenter__(self) -> Self:

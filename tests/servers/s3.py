@@ -49,6 +49,8 @@ class SeenRequest:
     range: str | None
     if_match: str | None
     status: int
+    sent_bytes: int = 0
+    """Of the body; a client that hangs up gets less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,7 @@ class S3Server(LocalServer):
         refusal_body: Literal["empty", "json"] = "empty",
         opaque_credentials: bool = False,
         page_keys: int = 1000,
+        ignores_ranges: bool = False,
         clock_shift: timedelta = timedelta(),
         now: Callable[[], datetime] = utc_now,
         port: int = 0,
@@ -96,6 +99,7 @@ class S3Server(LocalServer):
         self.refusal_body = refusal_body
         self.opaque_credentials = opaque_credentials
         self.page_keys = page_keys
+        self.ignores_ranges = ignores_ranges
         self.requests: list[SeenRequest] = []
         self._shelf = Shelf(self.objects, modified or {}, root, self.now())
 
@@ -119,12 +123,18 @@ class S3Server(LocalServer):
             return operation, faults.Answer(200)
         return operation, await asyncio.to_thread(self._object, key, request.headers)
 
-    def record(self, request: web.BaseRequest, answer: faults.Answer) -> None:
+    def record(self, request: web.BaseRequest, answer: faults.Answer, sent_bytes: int) -> None:
         """Remember it in `requests`."""
         _, key = _bucket_and_key(request)
         part, match = request.headers.get("Range"), request.headers.get("If-Match")
         query = dict(request.query)
-        self.requests.append(SeenRequest(request.method, key, query, part, match, answer.status))
+        seen = SeenRequest(request.method, key, query, part, match, answer.status, sent_bytes)
+        self.requests.append(seen)
+
+    def sent_bytes(self, key: str) -> int:
+        """How much of an object's bytes went out, all answers together."""
+        right = (seen for seen in self.requests if seen.status in (200, 206))
+        return sum(seen.sent_bytes for seen in right if seen.key == key)
 
     def _list(self, query: Mapping[str, str]) -> faults.Answer:
         try:
@@ -139,7 +149,8 @@ class S3Server(LocalServer):
             return self._bare_403()
         if found is None:
             return error("NoSuchKey", key)
-        return _conditions(found, headers) or _part(found, headers.get("Range", ""))
+        wanted = "" if self.ignores_ranges else headers.get("Range", "")
+        return _conditions(found, headers) or _part(found, wanted)
 
     def _is_to_come(self, key: str) -> bool:
         match = _FILE_DATE.search(key)

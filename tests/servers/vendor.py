@@ -23,10 +23,11 @@ from tests.servers.vendor_data import (
     Split,
     adjusted,
     day_file,
-    default_conditions,
     end_of_window_ms,
     read_splits,
     rows_of_file,
+    short_volume_file,
+    short_volumes_of_file,
     split_rows,
 )
 from tests.servers.vendor_faults import (
@@ -38,7 +39,8 @@ from tests.servers.vendor_faults import (
     not_authorized,
     unknown_key,
 )
-from tests.servers.vendor_pages import Table, page
+from tests.servers.vendor_pages import Table, asked_for, page
+from tests.servers.vendor_reference import default_conditions, default_exchanges
 
 GROUPED = "/v2/aggs/grouped/locale/us/market/stocks/"
 SPLITS = "/stocks/v1/splits"
@@ -46,6 +48,7 @@ OLD_SPLITS = "/v3/reference/splits"
 MARKET_STATUS = "/v1/marketstatus/now"
 SHORT_VOLUME = "/stocks/v1/short-volume"
 CONDITIONS = "/v3/reference/conditions"
+EXCHANGES = "/v3/reference/exchanges"
 
 _OPERATIONS = {
     SPLITS: "splits",
@@ -53,12 +56,14 @@ _OPERATIONS = {
     MARKET_STATUS: "marketstatus",
     SHORT_VOLUME: "short-volume",
     CONDITIONS: "conditions",
+    EXCHANGES: "exchanges",
 }
 _TABLES = {
     SPLITS: Table(100, 5_000, ("execution_date", "ticker")),
     OLD_SPLITS: Table(10, 1_000, ("execution_date", "ticker")),
     SHORT_VOLUME: Table(10, 50_000, ("date", "ticker")),
     CONDITIONS: Table(10, 1_000, ("asset_class", "data_type", "id")),
+    EXCHANGES: Table(1_000, 1_000, ("asset_class",)),  # not paged at all
 }
 
 
@@ -85,9 +90,11 @@ class VendorServer(LocalServer):
         splits: Sequence[Split] = (),
         short_volumes: Mapping[date, list[Row]] | None = None,
         conditions: list[Row] | None = None,
+        exchanges: list[Row] | None = None,
         plan_from: date | None = None,
         today: date | None = None,
         entitled_grouped: bool = True,
+        entitled_short_volume: bool = True,
         status: str = "OK",
         market: str = "closed",
         clock_shift: timedelta = timedelta(),
@@ -101,9 +108,11 @@ class VendorServer(LocalServer):
         self.splits = splits
         self.short_volumes = {} if short_volumes is None else short_volumes
         self.conditions = default_conditions() if conditions is None else conditions
+        self.exchanges = default_exchanges() if exchanges is None else exchanges
         self.plan_from = plan_from
         self.today = today
         self.entitled_grouped = entitled_grouped
+        self.entitled_short_volume = entitled_short_volume
         self.status = status
         self.market = market
         self.requests: list[SeenRequest] = []
@@ -121,9 +130,9 @@ class VendorServer(LocalServer):
         if grouped:
             text = request.path.removeprefix(GROUPED)
             return operation, await asyncio.to_thread(self._grouped, text, request.query)
-        return operation, self._table(request.path, request.query)
+        return operation, await asyncio.to_thread(self._table, request.path, request.query)
 
-    def record(self, request: web.BaseRequest, answer: Answer) -> None:
+    def record(self, request: web.BaseRequest, answer: Answer, sent_bytes: int) -> None:
         """Remember it in `requests`."""
         bearer = request.headers.get("Authorization", "").startswith("Bearer ")
         query = dict(request.query)
@@ -132,19 +141,24 @@ class VendorServer(LocalServer):
         )
 
     def _grouped(self, text: str, query: Mapping[str, str]) -> Answer:
-        if not self.entitled_grouped:
-            return not_authorized(NOT_ENTITLED)
         day = _day(text)
-        if day is None:  # the vendor is known to blame the plan for a date it cannot read
-            return not_authorized(TIMEFRAME)
-        if day >= (self.today or self.new_york_date()):
-            return not_authorized(BEFORE_END_OF_DAY)
-        if self.plan_from is not None and day < self.plan_from:
-            return not_authorized(TIMEFRAME)
+        refusal = self._refusal(day, entitled=self.entitled_grouped)
+        if refusal is not None or day is None:
+            return not_authorized(refusal or TIMEFRAME)
         rows, rebase = self._rows(day), query.get("adjusted", "true") != "false"
         if query.get("include_otc", "false") != "true":
             rows = [row for row in rows if not row.get("otc")]
         return self._envelope(adjusted(rows, day, self.splits) if rebase else rows, rebase=rebase)
+
+    def _refusal(self, day: date | None, *, entitled: bool) -> str | None:
+        """What the plan says to a date; of one that it cannot read the vendor blames the plan."""
+        if not entitled:
+            return NOT_ENTITLED
+        if day is not None and day >= (self.today or self.new_york_date()):
+            return BEFORE_END_OF_DAY
+        if day is None or (self.plan_from is not None and day < self.plan_from):
+            return TIMEFRAME
+        return None
 
     def _rows(self, day: date) -> list[Row]:
         if (rows := self.days.get(day)) is not None:
@@ -167,23 +181,33 @@ class VendorServer(LocalServer):
         if path not in _TABLES:
             return Answer(404, b"404 page not found\n", {"Content-Type": "text/plain"})
         try:
-            body = page(self._all(path), _TABLES[path], query, f"{self.url}{path}")
+            asked, _ = asked_for(query)
+            if path == SHORT_VOLUME and "date" in asked:
+                entitled = self.entitled_short_volume
+                if refusal := self._refusal(_day(asked["date"]), entitled=entitled):
+                    return not_authorized(refusal)
+            body = page(self._all(path, asked), _TABLES[path], query, f"{self.url}{path}")
         except ValueError as wrong:
             said = {"status": "ERROR", "request_id": REQUEST_ID, "error": str(wrong)}
             return json_answer(400, said)
         return json_answer(200, body | {"request_id": REQUEST_ID})
 
-    def _all(self, path: str) -> list[Row]:
+    def _all(self, path: str, asked: Mapping[str, str]) -> list[Row]:
         if path == CONDITIONS:
             return self.conditions
+        if path == EXCHANGES:
+            return self.exchanges
         if path == SHORT_VOLUME:
-            dated = (
-                {"date": day.isoformat()} | r
-                for day, rows in self.short_volumes.items()
-                for r in rows
-            )
-            return sorted(dated, key=lambda row: (row["ticker"], row["date"]))
+            return self._short_volumes(_day(asked.get("date", "")))
         return split_rows(self.splits, old_endpoint=path == OLD_SPLITS)
+
+    def _short_volumes(self, day: date | None) -> list[Row]:
+        told = dict(self.short_volumes)
+        path = short_volume_file(self.root, day) if self.root and day else None
+        if day is not None and path is not None and path.is_file():
+            told[day] = short_volumes_of_file(path)
+        dated = ({"date": day.isoformat()} | row for day, rows in told.items() for row in rows)
+        return sorted(dated, key=lambda row: (row["ticker"], row["date"]))
 
     def _market_status(self) -> Row:
         exchanges = dict.fromkeys(("nasdaq", "nyse", "otc"), self.market)

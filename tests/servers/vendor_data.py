@@ -1,4 +1,4 @@
-"""The rows behind the local REST vendor: grouped daily out of flat files, splits, conditions.
+"""The rows behind the local REST vendor: grouped daily out of flat files, splits, short volumes.
 
 Shapes and defaults are those of the vendor's OpenAPI description. Where a flat file lacks what REST
 has (the volume-weighted price), a plausible number is made from the row.
@@ -19,23 +19,6 @@ Row = dict[str, Any]
 """One element of a `results` array."""
 
 _PRICES = ("o", "h", "l", "c", "vw")
-_RULES: dict[str, tuple[str, ...]] = {"FFF": (), "FFT": ("volume",), "TFT": ("high_low", "volume")}
-_CONDITIONS = {
-    1: ("Acquisition", "TTT"),
-    2: ("Average Price Trade", "FFT"),
-    7: ("Cash Sale", "FFT"),
-    8: ("Closing Prints", "TTT"),
-    9: ("Cross Trade", "TTT"),
-    10: ("Derivatively Priced", "TFT"),
-    12: ("Form T/Extended Hours", "FFT"),
-    14: ("Intermarket Sweep", "TTT"),
-    15: ("Market Center Official Close", "FFF"),
-    16: ("Market Center Official Open", "FFF"),
-    17: ("Market Center Opening Trade", "TTT"),
-    37: ("Odd Lot Trade", "FFT"),
-    41: ("Trade Thru Exempt", "TTT"),
-    53: ("Qualified Contingent Trade", "FFT"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,19 +119,22 @@ def read_splits(path: Path) -> list[Split]:
         ]
 
 
-def default_conditions() -> list[Row]:
-    """Some of the vendor's trade conditions: more than the ten that a call without limit gets."""
-    return [_condition(number, *said) for number, said in _CONDITIONS.items()]
+def short_volume_file(root: Path, day: date) -> Path:
+    """Where a session's file of FINRA's lies, out of which short volumes are told."""
+    return root / "finra" / f"CNMSshvol{day:%Y%m%d}.txt"
 
 
-def _condition(number: int, name: str, flags: str) -> Row:
-    updates = _RULES.get(flags, ("high_low", "open_close", "volume"))
-    rule = {f"updates_{what}": what in updates for what in ("high_low", "open_close", "volume")}
-    return {
-        "asset_class": "stocks",
-        "data_types": ["trade"],
-        "id": number,
-        "name": name,
-        "type": "trade_thru_exempt" if number == 41 else "sale_condition",
-        "update_rules": {"consolidated": rule, "market_center": rule},
-    }
+def short_volumes_of_file(path: Path) -> list[Row]:
+    """Short-volume rows out of a file of FINRA's, in the vendor's spelling of tickers."""
+    with path.open(newline="") as file:
+        lines = list(csv.DictReader(file, delimiter="|"))
+    return [
+        {
+            "ticker": line["Symbol"].replace("/", "."),
+            "short_volume": _number(line["ShortVolume"]),
+            "exempt_volume": _number(line["ShortExemptVolume"]),
+            "total_volume": _number(line["TotalVolume"]),
+        }
+        for line in lines
+        if line["Symbol"]
+    ]

@@ -26,7 +26,7 @@ def page(rows: list[Row], table: Table, query: Mapping[str, str], url: str) -> R
 
     A limit above the allowed one counts as the allowed one.
     """
-    asked, start = _asked(query)
+    asked, start = asked_for(query)
     limit = min(int(asked.get("limit", table.default_limit)), table.max_limit)
     found = [row for row in rows if _matches(row, table, asked)]
     body: Row = {"results": found[start : start + limit], "status": "OK"}
@@ -35,7 +35,8 @@ def page(rows: list[Row], table: Table, query: Mapping[str, str], url: str) -> R
     return body
 
 
-def _asked(query: Mapping[str, str]) -> tuple[Mapping[str, str], int]:
+def asked_for(query: Mapping[str, str]) -> tuple[Mapping[str, str], int]:
+    """The first page's query, also out of a later page's cursor, and the row to begin with."""
     if "cursor" not in query:
         return {name: value for name, value in query.items() if name != "apiKey"}, 0
     asked, start = json.loads(base64.urlsafe_b64decode(query["cursor"]))

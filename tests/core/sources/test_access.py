@@ -11,10 +11,10 @@ import pytest
 
 from core.calendar import last_complete, sessions_ending
 from core.errors import Verdict
-from core.sources.access import DATA_SETS, Doctor, Part
+from core.sources.access import DATA_SETS, Doctor
 from core.sources.control import control_day
 from core.sources.day_aggs import key
-from core.sources.next_step import next_step
+from core.sources.next_step import Part, next_step
 from core.sources.pace import Pace
 from core.sources.rest import RestClient, RestSource
 from tests import files
@@ -40,7 +40,7 @@ class Clinic:
     async def verdicts(self, day: date = DAY.date) -> list[Verdict]:
         """Of REST, day aggregates and trades; what is told holds no secret."""
         probes = await self.doctor.examine(day)
-        assert [probe.part for probe in probes] == list(Part)
+        assert [probe.part for probe in probes] == [Part.REST, *DATA_SETS]
         assert all(files.says_no_secret(probe) and probe.seen for probe in probes)
         assert all(probe.next_step for probe in probes)
         return [probe.verdict for probe in probes]
@@ -188,7 +188,7 @@ async def test_without_credentials_nobody_is_asked() -> None:
 
 def step(part: Part, verdict: Verdict) -> str:
     place = f"s3://flatfiles/{key(DATA_SETS[part], DAY.date)}" if part in DATA_SETS else ""
-    return next_step(verdict, "http://localhost:9", place, DAY.date)
+    return next_step(part, verdict, "http://localhost:9", place, DAY.date)
 
 
 @pytest.mark.parametrize("verdict", Verdict, ids=lambda verdict: verdict.name)
@@ -196,11 +196,22 @@ def step(part: Part, verdict: Verdict) -> str:
 def test_every_verdict_on_every_part_has_a_next_step(part: Part, verdict: Verdict) -> None:
     told = step(part, verdict)
     assert told
-    if verdict in (V.OK, V.NOT_A_SESSION, V.NOT_CONFIGURED):
+    if verdict in (V.OK, V.NOT_A_SESSION):
         return
-    commands = ("curl -sS",) if part is Part.REST else ("mc alias set", "mc cat", "aws s3api")
+    if verdict is V.NOT_CONFIGURED and part is not Part.FINRA:
+        return
+    by_files = part in DATA_SETS
+    commands = ("mc alias set", "mc cat", "aws s3api") if by_files else ("curl -sS",)
     assert all(command in told for command in commands)
-    assert "YOUR_" in told
+    assert ("YOUR_" in told) == (part is not Part.FINRA)
+
+
+def test_an_address_that_is_not_finras_is_told_so_and_of_no_key() -> None:
+    told = step(Part.FINRA, V.NOT_CONFIGURED)
+    assert "set FINRA_URL to the folder" in told
+    assert "firewall" in told
+    assert "POLYGON_API_KEY" not in told
+    assert f"curl -sS -A Mozilla/5.0 'http://localhost:9/CNMSshvol{DAY.date:%Y%m%d}.txt'" in told
 
 
 def test_the_next_steps_differ_where_the_cure_does() -> None:

@@ -118,6 +118,29 @@ async def test_a_refusal_of_everything_is_remembered_until_the_next_round(verdic
     assert (await chain.bars(LATER, open_gate)).source == "first"
 
 
+async def test_one_that_is_away_three_times_running_is_left_alone_until_the_next_round() -> None:
+    first, second = Told("first", error=SourceUnavailable("no connection")), Told("second")
+    chain = Chain([first, second])
+
+    for _ in range(6):
+        served = await chain.bars(DAY, open_gate)
+        assert [r.verdict for r in served.refused] == [Verdict.UNREACHABLE]
+    assert len(first.asked) == 3
+
+    chain.ask_all_again()
+    first.error = None
+    assert (await chain.bars(DAY, open_gate)).source == "first"
+
+
+async def test_only_three_times_running_counts() -> None:
+    first, second = Told("first"), Told("second")
+    chain = Chain([first, second])
+    for error in (*2 * [SourceUnavailable("no")], None, *2 * [SourceUnavailable("no")], None):
+        first.error = error
+        await chain.bars(DAY, open_gate)
+    assert len(first.asked) == 6
+
+
 async def test_a_remembered_refusal_does_not_grow_with_every_session() -> None:
     chain = Chain([Told("first", error=SourceRefused("no"))])
     for _ in range(50):

@@ -20,8 +20,9 @@ from core.errors import (
     Verdict,
 )
 from core.sources.control import control_day
+from core.sources.fetch import FOREIGN, translate
 from core.sources.pace import Pace
-from core.sources.rest import FOREIGN, RestClient, RestSource, connected, translate
+from core.sources.rest import RestClient, RestSource, connected
 from core.splits import Split
 from tests import files
 from tests.files import API_KEY, Clock, Rest, line

@@ -1,0 +1,118 @@
+"""Bars put away: the file on disk first, then the ledger's line. Revisions, held, absent days."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from core.bars import Bars, Series, check, more_than_bars
+from core.calendar import TradingDay, last_complete, sessions_ending
+from core.errors import BadBars, HeldBars, NotPublished
+from core.ledger import Entry, Ledger
+from core.sources import NoneServed, Served
+from core.store import Store
+
+_ABSENT_AFTER_SESSIONS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Keeper:
+    """The sessions of one series, on disk and in the ledger."""
+
+    store: Store
+    ledger: Ledger
+    now: Callable[[], datetime]
+
+    async def keep(self, day: TradingDay, served: Served) -> bool:
+        """Store what was served; did that change anything?
+
+        The same bars again change nothing. Others are a new revision, and so are the same with
+        another scope that differs: what was said of the session came from both.
+        """
+        changed = await self._keep_others(day, served)
+        before = await self.ledger.entry(day)
+        if not before or not before.revision or not await self._is_stored(day, served, before):
+            changed = True
+        if changed or before is None:
+            await self._write(day, served, 1 + (before.revision if before else 0))
+        else:
+            # Another source's name for its copy says nothing about the one that was kept.
+            version = served.version if served.source == before.source else before.version
+            await self.ledger.same_again(day, version, self.now())
+        return changed
+
+    async def _keep_others(self, day: TradingDay, served: Served) -> bool:
+        changed = False
+        for series, bars in served.also:
+            # The notes are about the series that was asked for.
+            own = replace(served, bars=bars, also=(), notes=())
+            changed |= await self._of(series).keep(day, own)
+        return changed
+
+    def _of(self, series: Series) -> "Keeper":
+        return replace(self, ledger=self.ledger.of(series))
+
+    async def anew(self, day: TradingDay) -> None:
+        """The same bars as a revision of their own: what they are judged with has changed."""
+        entry = await self.ledger.entry(day)
+        if entry is None or entry.source is None:
+            return
+        read = self.store.read_revision
+        rows = await asyncio.to_thread(read, self.ledger.series, day, entry.revision)
+        notes = () if entry.note is None else (entry.note,)
+        served = Served(
+            Bars(rows), entry.source, entry.version, notes, entry.refused, detail=entry.detail
+        )
+        await self._write(day, served, entry.revision + 1)
+
+    async def release(self, day: TradingDay, served: Served) -> None:
+        """Store a held session on a person's word."""
+        before = await self.ledger.entry(day)
+        await self._write(day, served, 1 + (before.revision if before else 0))
+
+    async def release_other(self, day: TradingDay, series: Series, source: str) -> bool:
+        """The same for another series that was held with it; is it there now?"""
+        rows = await asyncio.to_thread(self.store.held, series, day)
+        if rows is not None:
+            bars = check(rows, day, more_than_bars(rows))
+            await self._of(series).release(day, Served(bars, source))
+        return await asyncio.to_thread(self.store.has, series, day)
+
+    async def not_served(self, day: TradingDay, error: NoneServed) -> None:
+        """Nothing is stored; what is known about the session is."""
+        await self.ledger.log(day, error.refused, self.now())
+        weightiest = error.weightiest
+        if isinstance(weightiest, HeldBars):
+            held = next(e for e in error.causes.values() if isinstance(e, HeldBars))
+            for series, rows in ((self.ledger.series, held.rows), *held.also):
+                await asyncio.to_thread(self.store.hold, series, day, rows)
+        if isinstance(weightiest, BadBars):
+            await self.ledger.held(day, str(error), error.refused, self.now())
+        elif isinstance(weightiest, NotPublished) and self._is_past(day):
+            await self.ledger.absent(day, str(error), error.refused, self.now())
+
+    async def _write(self, day: TradingDay, served: Served, revision: int) -> None:
+        series = self.ledger.series
+        await asyncio.to_thread(self.store.write, series, day, served.bars, revision)
+        await asyncio.to_thread(self.store.drop_held, series, day)
+        await self.ledger.stored(
+            day,
+            revision=revision,
+            source=served.source,
+            version=served.version,
+            row_count=len(served.bars),
+            refused=served.refused,
+            notes=served.notes,
+            detail=served.detail,
+            now=self.now(),
+        )
+
+    async def _is_stored(self, day: TradingDay, served: Served, before: Entry) -> bool:
+        # Of the ledger's revision: a crash may have left a later one on disk, never judged.
+        read = self.store.read_revision
+        stored = await asyncio.to_thread(read, self.ledger.series, day, before.revision)
+        return stored.equals(served.bars)
+
+    def _is_past(self, day: TradingDay) -> bool:
+        """So old that a file which is not there will hardly come."""
+        return day < sessions_ending(last_complete(self.now()), _ABSENT_AFTER_SESSIONS)[0]

@@ -1,0 +1,160 @@
+"""The series a session can be judged from, best first: when one is refused, the next one serves.
+
+Each rung is a pipeline with a baseline of its own, so nothing is ever mixed; a session is announced
+from one rung only. A rung that is merely late or out of reach is waited for.
+"""
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+
+from core.backfill import Step, backfill
+from core.calendar import TradingDay
+from core.errors import (
+    BadBars,
+    NotPublished,
+    Refusal,
+    SourceError,
+    SourceRefused,
+    SourceUnavailable,
+)
+from core.ledger import Entry, Status
+from core.pipeline import Pipeline
+from core.schedule import due
+from core.sources import NoneServed
+
+
+@dataclass(slots=True)
+class Ladder:
+    """Pipelines in order of preference."""
+
+    rungs: Sequence[Pipeline]
+    retired: Sequence[Pipeline] = ()
+    """Series that other settings, or other rules, had once: to look things up, never to work."""
+
+    @property
+    def known(self) -> list[Pipeline]:
+        """Every series of which something is stored."""
+        return [*self.rungs, *self.retired]
+
+    @property
+    def top(self) -> Pipeline:
+        """What the settings ask for."""
+        return self.rungs[0]
+
+    async def work(
+        self,
+        wanted: Sequence[TradingDay],
+        tell: Sequence[TradingDay],
+        now: datetime,
+        *,
+        late: bool = False,
+        again: bool = False,
+    ) -> AsyncIterator[Step]:
+        """Bring the `wanted` sessions in, oldest first, and say those of `tell`.
+
+        A rung whose sources refuse every session gives way for all of them; otherwise only a
+        session to be said goes down, and the next rung fills its own baseline for it. `late`: the
+        deadline has passed, so what is not there is not waited for. `again`: ask as well for what
+        every source lacked a short time ago.
+        """
+        left, refused = list(tell), tuple[Refusal, ...]()
+        for rung in self.rungs:
+            said = [day for day in left if not await self._done_elsewhere(day, rung)]
+            # What a better rung still waits for is not to be finished silently on this one.
+            waits = set() if rung is self.top else set(tell) - set(left)
+            todo = await self._todo(rung, [day for day in wanted if day not in waits], now, again)
+            errors, last = dict[date, SourceError | None](), None
+            async for step in backfill(rung, todo, said, refused):
+                errors[step.day.date], last = step.error, step
+                yield step
+            # What the last one met is what the sessions that were not tried would have met.
+            ended = last.error if last is not None and last.done < last.total else None
+            left = [d for d in said if d in todo and _gives_way(errors.get(d.date, ended), late)]
+            if not left and not _gives_way(ended, late):
+                return
+            refused += _refusals(errors.values())
+
+    async def _todo(
+        self, rung: Pipeline, wanted: Sequence[TradingDay], now: datetime, again: bool
+    ) -> list[TradingDay]:
+        at = datetime.max.replace(tzinfo=UTC) if again else now
+        return due(wanted, await rung.ledger.entries(wanted), at)
+
+    async def reachable(self, day: TradingDay) -> Pipeline:
+        """The rung that can have the session; raises the error of the one that should."""
+        for rung in self.rungs[:-1]:
+            try:
+                await rung.reachable(day)
+            except NoneServed as error:
+                if not _gives_way(error, late=False):
+                    raise
+            else:
+                return rung
+        await self.rungs[-1].reachable(day)
+        return self.rungs[-1]
+
+    async def of(self, day: TradingDay) -> Pipeline:
+        """Whose bars stand for a session: who announced it, else the first that has them."""
+        entries = [(rung, await rung.ledger.entry(day)) for rung in self.known]
+        having = [(rung, entry) for rung, entry in entries if entry and entry.revision]
+        announced = [rung for rung, entry in having if entry.announced]
+        return (announced or [rung for rung, _ in having] or [self.top])[0]
+
+    async def holding(self, day: TradingDay) -> Pipeline:
+        """Whose gate holds a session; the top if nobody's does."""
+        for rung in self.rungs:
+            entry = await rung.ledger.entry(day)
+            if entry is not None and entry.status is Status.HELD:
+                return rung
+        return self.top
+
+    async def entry(self, day: TradingDay) -> Entry | None:
+        """The ledger's line that stands for a session."""
+        return await (await self.of(day)).ledger.entry(day)
+
+    async def entries(self, days: Sequence[TradingDay]) -> dict[date, Entry]:
+        """The lines of the sessions between the first and the last of `days`, by date."""
+        found: dict[date, Entry] = {}
+        for rung in self.known:
+            for on, entry in (await rung.ledger.entries(days)).items():
+                if on not in found or _weight(entry) > _weight(found[on]):
+                    found[on] = entry
+        return found
+
+    async def newest(self, status: Status, until: date | None = None) -> Entry | None:
+        """The newest session of a status on any rung."""
+        found = [await rung.ledger.newest(status, until) for rung in self.known]
+        return max((e for e in found if e), key=lambda e: (e.day, e.announced), default=None)
+
+    async def span(self) -> tuple[date, date] | None:
+        """The first and the last session stored on any rung."""
+        found = [span for rung in self.known if (span := await rung.ledger.span())]
+        return (min(s[0] for s in found), max(s[1] for s in found)) if found else None
+
+    def ask_all_again(self) -> None:
+        """A new round: sources that refused everything get another chance."""
+        for rung in self.rungs:
+            rung.ask_all_again()
+
+    async def _done_elsewhere(self, day: TradingDay, here: Pipeline) -> bool:
+        """Was the session said from another series, or was it history there?"""
+        entries = [await rung.ledger.entry(day) for rung in self.known if rung is not here]
+        return any(entry.status is Status.FINISHED for entry in entries if entry)
+
+
+def _weight(entry: Entry) -> tuple[bool, bool]:
+    return entry.announced, entry.revision > 0
+
+
+def _gives_way(error: SourceError | None, late: bool) -> bool:
+    """Is it no use to wait for this rung?"""
+    cause = getattr(error, "weightiest", error)
+    waited_for = (NotPublished, SourceUnavailable)
+    return isinstance(cause, (SourceRefused, BadBars, *(waited_for if late else ())))
+
+
+def _refusals(errors: Iterable[SourceError | None]) -> tuple[Refusal, ...]:
+    """Who refused, once each, the newest word of each."""
+    asked = [r for error in errors if isinstance(error, NoneServed) for r in error.refused]
+    return tuple({r.source: r for r in asked}.values())

@@ -1,0 +1,120 @@
+"""One HTTP request, bounded in time and size: all that fails leaves it as a SourceError."""
+
+import asyncio
+import math
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+import httpx
+import stamina
+
+from core.errors import BadBars, SourceError, SourceUnavailable, Verdict
+
+MAX_ANSWER_BYTES = 64 * 2**20
+"""Real answers, a session of the whole market each, are about 1 MB."""
+
+ANSWER_S = 45.0
+"""A whole answer takes no longer, tries included."""
+
+_SHORT_WAIT_S = 5.0
+_FIRST_WAIT_S = 0.5
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer that came whole, whatever its status."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+def client() -> httpx.AsyncClient:
+    """A client that goes to the address in the settings and nowhere else: no redirects."""
+    return httpx.AsyncClient(timeout=httpx.Timeout(20, connect=5), follow_redirects=False)
+
+
+async def retried(ask: Callable[[], Awaitable[T]], attempts: int, answer_s: float) -> T:
+    """What `ask` gives; after network faults and 5xx it is asked again a little later.
+
+    So it is after a 429 that asks for a short wait: a longer one is the caller's to plan.
+    """
+    async for attempt in stamina.retry_context(
+        on=_worth_another, attempts=attempts, timeout=answer_s, wait_initial=_FIRST_WAIT_S
+    ):
+        with attempt:
+            return await ask()
+    raise AssertionError("stamina ends with a value or an error")
+
+
+async def fetch(
+    http: httpx.AsyncClient,
+    method: str,
+    url: str,
+    headers: Mapping[str, str],
+    *,
+    params: Mapping[str, str] | None = None,
+    answer_s: float = ANSWER_S,
+) -> Reply:
+    """Ask once. Raises SourceUnavailable, also for a 429, or BadBars if it has no end."""
+    try:
+        async with (
+            asyncio.timeout(answer_s),
+            http.stream(method, url, params=params, headers=headers) as response,
+        ):
+            body = await _read(response)
+    except TimeoutError as error:
+        raise SourceUnavailable(f"no whole answer within {answer_s:.0f} s") from error
+    except FOREIGN as error:
+        raise translate(error) from error
+    if response.status_code == 429:
+        raise SourceUnavailable(
+            "429: too many calls", Verdict.RATE_LIMITED, retry_after_s=_retry_after_s(response)
+        )
+    return Reply(response.status_code, response.headers, body)
+
+
+FOREIGN = (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, httpx.CookieConflict)
+"""The roots of all that httpx raises."""
+
+
+def translate(error: Exception) -> SourceError:
+    """Our error for any of httpx's; a test holds this against the library's whole list."""
+    kind = type(error).__name__
+    if isinstance(error, httpx.DecodingError | httpx.TooManyRedirects | httpx.StreamError):
+        return SourceUnavailable(f"an unreadable answer ({kind})", Verdict.VENDOR_FAULT)
+    return SourceUnavailable(f"no connection ({kind})", Verdict.UNREACHABLE)
+
+
+def _worth_another(error: Exception) -> bool | float:
+    if not isinstance(error, SourceUnavailable):
+        return False
+    if error.verdict is not Verdict.RATE_LIMITED:
+        return True
+    asked = error.retry_after_s
+    return asked if asked is not None and asked <= _SHORT_WAIT_S else False
+
+
+def _retry_after_s(response: httpx.Response) -> float | None:
+    """None as well for a date, which the vendor has not been seen to send."""
+    try:
+        asked = float(response.headers.get("Retry-After", ""))
+    except ValueError:
+        return None
+    return asked if math.isfinite(asked) and asked >= 0 else None
+
+
+async def _read(response: httpx.Response) -> bytes:
+    """The body, at most MAX_ANSWER_BYTES of it, unpacked."""
+    claimed = response.headers.get("Content-Length", "0")
+    if claimed.isdigit() and int(claimed) > MAX_ANSWER_BYTES:
+        raise BadBars(f"an answer of {int(claimed) / 1e9:.1f} GB; a day has about 1 MB")
+    body = bytearray()
+    async for chunk in response.aiter_bytes():
+        body += chunk
+        if len(body) > MAX_ANSWER_BYTES:
+            raise BadBars(f"an answer over {MAX_ANSWER_BYTES / 2**20:.0f} MB; a day has about 1 MB")
+    return bytes(body)

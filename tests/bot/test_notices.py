@@ -1,0 +1,51 @@
+"""Who says, on stderr, what settings that say half of something are taken to mean."""
+
+from pathlib import Path
+
+import pytest
+
+from bot.__main__ import main
+from bot.once import Exit
+from bot.settings import load
+
+HALF_SAID = "DARK_POOL_ONLY without USE_TRADES_FILES"
+
+
+@pytest.fixture(autouse=True)
+def _settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a key, of which nothing is asked: all these commands end before that."""
+    monkeypatch.setenv("DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("POLYGON_API_KEY", "s3cr3ts3cr3ts3cr3ts3cr3ts3cr3t00")
+    for name in ("POLYGON_REST_URL", "FINRA_URL"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    monkeypatch.setenv("DARK_POOL_ONLY", "true")
+
+
+@pytest.mark.parametrize(
+    "words", [["once", "--session", "2999-01-04"], ["backfill", "2999-01-04", "2999-01-05"]]
+)
+def test_who_reads_sessions_says_what_the_settings_mean(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words) == Exit.USAGE
+    caught = capsys.readouterr()
+    (notice,) = load().notices
+    assert caught.err.startswith(f"{notice}\n")
+    assert HALF_SAID in notice
+    assert HALF_SAID not in caught.out
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *(["ask", "/help"], ["bars", "2999-01-04"], ["anomalies", "2999-01-04"]),
+        ["doctor", "--session", "2999-01-04"],
+    ],
+    ids=lambda words: words[0],
+)
+def test_who_only_looks_says_nothing_of_them(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(words)
+    caught = capsys.readouterr()
+    assert HALF_SAID not in caught.out + caught.err

@@ -1,0 +1,175 @@
+"""DARK_POOL_ONLY end to end, plan by plan: what serves, and what every digest says of it."""
+
+import asyncio
+import gzip
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from alerts.message import digest
+from bot.app import App, opened
+from bot.commands import CommandRequest
+from bot.export import stored_bars
+from bot.platforms.console import ConsoleSender, render
+from bot.settings import load
+from core.bars import Family, Scope
+from core.errors import NotPublished, Verdict
+from core.sources.day_aggs import key
+from tests import market
+from tests.market import MARKET, NEWEST, NOW, Vendor
+from tests.servers.faults import Status as Answered
+
+DAYS = market.window()
+TAPED = DAYS[-24:]
+PLANTED = {planted.ticker for planted in MARKET.planted(NEWEST)}
+
+
+def _names() -> set[str]:
+    """Planted ones, and enough others for a market."""
+    rows = gzip.decompress(market.day_file(NEWEST)).decode().splitlines()[1:]
+    tickers = [row.split(",")[0] for row in rows]
+    return {*tickers[::5], *PLANTED}
+
+
+@pytest.fixture(scope="module")
+def tapes() -> dict[str, bytes]:
+    """Trades files of the last sessions, of part of the market."""
+    names = _names()
+    return {key("trades_v1", day.date): MARKET.trades(day, names) for day in TAPED}
+
+
+@pytest.fixture
+async def vendor(tmp_path: Path, tapes: dict[str, bytes]) -> AsyncIterator[Vendor]:
+    """Everything published; the plan is the test's business."""
+    for name, payload in tapes.items():
+        path = tmp_path / "vendor" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(payload)
+    async with market.vendor(tmp_path / "vendor", DAYS) as running:
+        yield running
+
+
+async def asked_for(vendor: Vendor, folder: Path, **changes: Any) -> Any:
+    """Settings of somebody who wants the tape."""
+    await asyncio.to_thread(market.compiled_once, folder)
+    return await vendor.settings(folder, dark_pool_only="true", use_trades_files="true", **changes)
+
+
+async def swept(app: App) -> str:
+    """One round of the day loop; the digest that the terminal was given."""
+    shown: list[str] = []
+    app.senders["console"] = ConsoleSender(shown.append)
+    await app.sweep(lambda step: None)
+    (one,) = shown
+    return " ".join(one.split())
+
+
+async def test_a_developer_plan_counts_every_trade(vendor: Vendor, tmp_path: Path) -> None:
+    async with opened(await asked_for(vendor, tmp_path / "data"), now=lambda: NOW) as app:
+        shown = await swept(app)
+        said = await app.commands.report(NEWEST)
+        assert said.judged.source == "flat files (trades)"
+        assert said.judged.series.family is Family.TRADES
+        assert "Off-exchange anomalies · Fri 6 Mar 2026" in shown
+        assert "each one counted; prices are of all venues" in shown
+        assert said.pushed
+        assert {a.ticker for a in said.pushed} <= PLANTED
+        assert all(a.share is not None and a.usual_share is not None for a in said.pushed)
+        off = await stored_bars(app, NEWEST, None)
+        every = await stored_bars(app, NEWEST, Scope.ALL)
+        assert off.series.scope is Scope.OFF_EXCHANGE
+        assert "Nasdaq TRF Carteret" in (off.entry.detail or "")
+        assert float(off.rows["volume"].sum()) < float(every.rows["volume"].sum())
+        assert (
+            off.csv()
+            .splitlines()[0]
+            .startswith("ticker,open,high,low,close,volume,transactions,vwap,blocks")
+        )
+        card = await app.commands.answer(
+            CommandRequest.parse(f"/ticker {said.pushed[0].ticker}", "me", "here")
+        )
+        text = render(card.message, 100)
+        assert "off-exchange volume" in text
+        assert "largest trade" in text
+        assert not vendor.finra.requests
+
+
+async def test_a_starter_plan_gets_the_free_volume_and_the_doctors_word(
+    vendor: Vendor, tmp_path: Path
+) -> None:
+    vendor.s3.entitled = lambda name: "trades_v1" not in name
+    async with opened(await asked_for(vendor, tmp_path / "data"), now=lambda: NOW) as app:
+        shown = await swept(app)
+        said = await app.commands.report(NEWEST)
+        assert said.judged.source == "FINRA daily file"
+        assert "flat files (trades): plan lacks this data set, so FINRA daily file served" in shown
+        assert "without trades files there are no trade counts, no blocks" in shown
+        assert said.judged.market.eligible > 100
+        assert said.pushed
+        assert all(a.feature == "volume" and a.transactions is None for a in said.pushed)
+        assert {a.ticker for a in said.pushed} & PLANTED
+        (stored,) = [await stored_bars(app, NEWEST, None)]
+        assert stored.rows["close"].null_count() == len(stored.rows)
+        with pytest.raises(NotPublished, match="scope"):
+            await stored_bars(app, DAYS[0], Scope.OFF_EXCHANGE)
+    assert len([r for r in vendor.s3.requests if r.status == 403]) <= 2
+
+
+async def test_a_basic_plan_has_rest_and_the_free_volume(vendor: Vendor, tmp_path: Path) -> None:
+    vendor.s3.entitled = lambda name: False
+    async with opened(await asked_for(vendor, tmp_path / "data"), now=lambda: NOW) as app:
+        shown = await swept(app)
+        said = await app.commands.report(NEWEST)
+        assert said.judged.series.family is Family.FINRA
+        assert "flat files (trades): plan lacks this data set" in shown
+        daily = await app.ladder.rungs[-1].ledger.entry(NEWEST)
+        assert daily is not None
+        assert daily.source == "REST grouped daily"
+
+
+async def test_when_finras_site_refuses_the_vendors_copy_serves(
+    vendor: Vendor, tmp_path: Path
+) -> None:
+    vendor.s3.entitled = lambda name: "trades_v1" not in name
+    vendor.finra.faults.add(Answered(503), times=999)
+    async with opened(await asked_for(vendor, tmp_path / "data"), now=lambda: NOW) as app:
+        await swept(app)
+        said = await app.commands.report(NEWEST)
+        assert said.judged.source == "REST short volume"
+        assert said.judged.series.family is Family.FINRA
+        assert [(r.source, r.verdict) for r in said.judged.refused] == [
+            ("flat files (trades)", Verdict.PLAN_LACKS_DATA_SET),
+            ("FINRA daily file", Verdict.VENDOR_FAULT),
+        ]
+
+
+async def test_without_any_off_exchange_source_a_banner_says_what_it_is(
+    vendor: Vendor, tmp_path: Path
+) -> None:
+    vendor.s3.entitled = lambda name: "trades_v1" not in name
+    vendor.rest.entitled_short_volume = False
+    for path in (tmp_path / "vendor" / "finra").iterdir():
+        await asyncio.to_thread(path.write_bytes, b"<html>not today</html>")
+    async with opened(await asked_for(vendor, tmp_path / "data"), now=lambda: NOW) as app:
+        shown = await swept(app)
+        said = await app.commands.report(NEWEST)
+        assert said.judged.series.scope is Scope.ALL
+        assert "no off-exchange volume could be had: this is the volume of all venues" in shown
+        assert "Off-exchange anomalies" not in shown
+        assert len(digest(said).banners) >= 3
+
+
+async def test_the_built_in_market_has_a_tape_too(tmp_path: Path) -> None:
+    await asyncio.to_thread(market.compiled_once, tmp_path)
+    settings = await asyncio.to_thread(load, data_dir=tmp_path, dark_pool_only="true")
+    async with opened(settings, now=lambda: NOW) as app:
+        await app.ladder.top.trading_day(NEWEST, announce=True)
+        said = await app.commands.report(NEWEST)
+        assert said.judged.series.scope is Scope.OFF_EXCHANGE
+        assert "SAMPLE" in digest(said).stamp
+        found = await stored_bars(app, NEWEST, Scope.ALL)
+        plain = pl.read_csv(market.day_file(NEWEST), infer_schema_length=None)
+        assert found.rows["volume"].sum() == pytest.approx(plain["volume"].sum())
