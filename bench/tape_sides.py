@@ -43,7 +43,7 @@ def ours(job: Job, watch: Watch) -> Answer:
     bars = tape_of(Counted.load(dumped)).bars
     frame = time.process_time() - start
     rows = bars.select("scope", *NUMBERS).group_by("scope").sum().rows_by_key("scope", unique=True)
-    return {"cpu_s": cpu, "frame_s": frame, **_answer(rows)}
+    return {"cpu_s": cpu, "frame_s": frame, **answer(rows)}
 
 
 def unpack(job: Job, watch: Watch) -> Answer:
@@ -77,7 +77,7 @@ def tuned_polars(job: Job, watch: Watch) -> Answer:
         ruled = groups.join(kinds, on=["conditions", "cancelled"])
         bars = {"all": _polars_bars(ruled), "off_exchange": _polars_bars(ruled.filter("off"))}
     cpu = time.process_time() - start
-    return {"cpu_s": cpu, **_answer({s: b.select(NUMBERS).sum().row(0) for s, b in bars.items()})}
+    return {"cpu_s": cpu, **answer({s: b.select(NUMBERS).sum().row(0) for s, b in bars.items()})}
 
 
 def _polars_groups(trades: Any) -> Any:
@@ -150,7 +150,7 @@ def duckdb(job: Job, watch: Watch) -> Answer:
     cpu = time.process_time() - start
     sums = "SELECT scope, sum(COLUMNS(* EXCLUDE (ticker, scope))) FROM bars GROUP BY scope"
     rows = base.execute(sums).fetchall()
-    return {"cpu_s": cpu, **_answer({scope: row for scope, *row in rows})}
+    return {"cpu_s": cpu, **answer({scope: row for scope, *row in rows})}
 
 
 _GROUPS = """
@@ -215,7 +215,7 @@ def pandas(job: Job, watch: Watch) -> Answer:
         ruled = groups.merge(kinds, on=["conditions", "cancelled"])
         bars = {"all": _pandas_bars(ruled), "off_exchange": _pandas_bars(ruled[ruled["off"]])}
     cpu = time.process_time() - start
-    return {"cpu_s": cpu, **_answer({s: b[NUMBERS].sum() for s, b in bars.items()})}
+    return {"cpu_s": cpu, **answer({s: b[NUMBERS].sum() for s, b in bars.items()})}
 
 
 _PANDAS_GROUP = {
@@ -283,7 +283,7 @@ def python(job: Job, watch: Watch) -> Answer:
                 bar = bars[scope].get(ticker) or bars[scope].setdefault(ticker, _NO_TRADE.copy())
                 _take(bar, kept, *trade)
         totals = {scope: _python_sums(bars[scope].values()) for scope in SCOPES}
-    return {"cpu_s": time.process_time() - start, **_answer(totals)}
+    return {"cpu_s": time.process_time() - start, **answer(totals)}
 
 
 _NO_TRADE = dict.fromkeys(["open", "high", "low", "close", "vwap", "largest", "largest_price"])
@@ -341,6 +341,6 @@ def _ruled(texts: Iterable[str]) -> list[tuple[str, bool, bool, bool, bool, bool
     return rows
 
 
-def _answer(totals: Mapping[str, Iterable[Any]]) -> Answer:
+def answer(totals: Mapping[str, Iterable[Any]]) -> Answer:
     """By names such as all_volume, from the sums of each scope in the order of NUMBERS."""
     return {f"{s}_{n}": float(v) for s in SCOPES for n, v in zip(NUMBERS, totals[s], strict=True)}
