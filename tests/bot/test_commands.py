@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from bot.settings import load
 from core.calendar import sessions_ending
 from core.errors import BadBars
 from core.pipeline import Pipeline
+from core.progress import Reading
 from tests.market import NEWEST, NOW
 
 SATURDAY = NOW
@@ -188,3 +190,22 @@ async def test_whatever_is_typed_there_is_an_answer(app: App, text: str) -> None
         reply = await ask(app, typed)
         assert reply.message.lead
         assert "failed on our side" not in reply.message.lead
+
+
+async def test_a_large_file_that_is_being_read_shows_in_the_status(app: App) -> None:
+    start = SATURDAY - timedelta(minutes=1)
+    reading = Reading(NEWEST, "flat files (trades)", 10**9, 4 * 10**9, 30_000_000, start, SATURDAY)
+    app.board(reading)
+    facts = dict((await ask(app, "/source status")).message.facts)
+    assert facts["reading now"] == (
+        "2026-03-06, flat files (trades): 1.0 GB of 4.0 GB (25%), 30.0M trades, about 3 min left"
+    )
+
+    app.board(replace(reading, done_bytes=4 * 10**9))
+    assert "reading now" not in dict((await ask(app, "/source status")).message.facts)
+
+
+async def test_a_reading_that_was_not_heard_of_for_long_is_not_shown(app: App) -> None:
+    start = SATURDAY - timedelta(minutes=9)
+    app.board(Reading(NEWEST, "flat files (trades)", 1, 4, 3, start, start + timedelta(minutes=6)))
+    assert "reading now" not in dict((await ask(app, "/source status")).message.facts)

@@ -1,0 +1,38 @@
+"""What the shell's commands say on the way."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from bot.once import reading
+from core.progress import Reading
+from tests.market import NEWEST
+
+START = datetime(2026, 3, 7, 5, tzinfo=UTC)
+
+
+def at(seconds: int, done_bytes: int) -> Reading:
+    """A file of 4 GB, so many seconds after it was begun."""
+    now = START + timedelta(seconds=seconds)
+    return Reading(NEWEST, "flat files (trades)", done_bytes, 4 * 10**9, 10**6, START, now)
+
+
+def test_a_long_reading_says_a_line_every_quarter_of_a_minute(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    tell = reading()
+    for seconds in range(0, 60):
+        tell(at(seconds, seconds * 10**7))
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 3
+    assert lines[0] == (
+        "reading 2026-03-06, flat files (trades): 150 MB of 4.0 GB (4%), 1.0M trades,"
+        " about 6 min left"
+    )
+
+
+def test_a_short_reading_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    tell = reading()
+    tell(at(0, 0))
+    tell(at(14, 4 * 10**9))
+    assert capsys.readouterr().err == ""
