@@ -60,17 +60,19 @@ def grid(bars: pl.DataFrame, sessions: pl.Series) -> pl.DataFrame:
         pl.select(cell=pl.int_range(len(tickers.categories) * count, dtype=pl.UInt32))
         .join(placed, on="cell", how="left", maintain_order="left")
         .select(
-            (pl.col("cell") // count).cat.to(tickers).alias("ticker"),
+            (pl.col("cell") // count).cat.to(tickers).set_sorted().alias("ticker"),
             (pl.col("cell") % count).alias("t"),
             pl.when(pl.col("volume") > 0).then(pl.col("volume", "transactions")),
             "close",
         )
     )
     last = count - 1
-    before = dense.filter(pl.col("t") < last, pl.col("t") >= last - SCALE_SESSIONS)
-    dollars = (pl.col("volume") * pl.col("close")).log()
-    adv = before.group_by("ticker").agg(
-        pl.when(dollars.count() >= MIN_SCALE).then(dollars.median().exp()).alias("adv")
+    dollars = pl.col("dollars")
+    adv = (
+        dense.select("ticker", "t", dollars=(pl.col("volume") * pl.col("close")).log())
+        .filter(pl.col("t") < last, pl.col("t") >= last - SCALE_SESSIONS)
+        .group_by("ticker")
+        .agg(pl.when(dollars.count() >= MIN_SCALE).then(dollars.median().exp()).alias("adv"))
     )
     return dense.join(adv.with_columns(_bucket()), on="ticker", how="left", maintain_order="left")
 
@@ -87,15 +89,10 @@ def activity(dense: pl.DataFrame, feature: str) -> pl.DataFrame:
     x = pl.col(FEATURES[feature]).cast(pl.Float64)
     return (
         dense.select("ticker", "t", "bucket", pl.when(x > 0).then(x.log()).alias("x"))
-        .with_columns(e0=pl.col("x") - _before(pl.col("x")).rolling_median(
-            LEVEL_SESSIONS, min_samples=MIN_LEVEL).over("ticker"))
+        .with_columns(e0=pl.col("x") - _level("x"))
         .with_columns(m=_bucket_median("e0", _MIN_BUCKET_FACTOR))
         .select("ticker", "t", "bucket", "m", y=pl.col("x") - pl.col("m"))
-        .with_columns(
-            level=_before(pl.col("y")).rolling_median(
-                LEVEL_SESSIONS, min_samples=MIN_LEVEL).over("ticker"),
-            raw=_scale("y"),
-        )
+        .with_columns(level=_level("y"), raw=_scale("y"))
         .with_columns(raw=_clipped())
         .rename({"raw": "yw"})
         .with_columns(
@@ -103,8 +100,9 @@ def activity(dense: pl.DataFrame, feature: str) -> pl.DataFrame:
             n=_before(pl.col("yw")).is_not_null().cast(pl.Float64).rolling_sum(
                 SCALE_SESSIONS, min_samples=1).over("ticker"),
         )
+        .drop("yw")
         .with_columns(s=_shrunk())
-        .drop("yw", "s0")
+        .drop("s0")
         .with_columns(z=(pl.col("y") - pl.col("level")) / pl.col("s"))
         .with_columns(pl.col("z") / _spread())
         .select("m", "y", "level", "s", "n", "z")
@@ -113,6 +111,12 @@ def activity(dense: pl.DataFrame, feature: str) -> pl.DataFrame:
 
 def _before(column: pl.Expr) -> pl.Expr:
     return column.shift(1)
+
+
+def _level(column: str) -> pl.Expr:
+    # Shifted last: without the null in front a full history takes the kernel of half the time.
+    median = pl.col(column).rolling_median(LEVEL_SESSIONS, min_samples=MIN_LEVEL)
+    return _before(median).over("ticker")
 
 
 def _scale(column: str) -> pl.Expr:
@@ -127,10 +131,9 @@ def _clipped() -> pl.Expr:
 
 def _bucket_median(column: str, least: int) -> pl.Expr:
     """The bucket's median that session; 0 where it has too few names."""
-    median = pl.col(column).median().over("t", "bucket")
-    names = pl.col(column).count().over("t", "bucket")
-    enough = pl.col("bucket").is_not_null() & (names >= least)
-    return pl.when(enough).then(median).otherwise(0.0)
+    values = pl.col(column)
+    median = pl.when(values.count() >= least).then(values.median()).otherwise(0.0)
+    return pl.when(pl.col("bucket").is_not_null()).then(median.over("t", "bucket")).otherwise(0.0)
 
 
 def _shrunk() -> pl.Expr:
@@ -143,8 +146,9 @@ def _spread() -> pl.Expr:
     """How much wider than 1 the bucket's z are today: quadruple expiries, rebalances."""
     z = pl.col("z")
     width = (z.quantile(0.84, "linear") - z.quantile(0.16, "linear")) / 2
-    enough = pl.col("bucket").is_not_null() & (z.count().over("t", "bucket") >= _MIN_BUCKET_SPREAD)
-    return pl.when(enough).then(width.over("t", "bucket").clip(lower_bound=1.0)).otherwise(1.0)
+    wider = width.clip(lower_bound=1.0)
+    factor = pl.when(z.count() >= _MIN_BUCKET_SPREAD).then(wider).otherwise(1.0)
+    return pl.when(pl.col("bucket").is_not_null()).then(factor.over("t", "bucket")).otherwise(1.0)
 
 
 def returns(dense: pl.DataFrame) -> pl.DataFrame:

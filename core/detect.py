@@ -32,7 +32,7 @@ def score(
     bars, last = restate(bars, splits, day.date), len(window) - 1
     dense = grid(bars, pl.Series("session", window, pl.Date))
     is_recent = dense["t"] >= max(0, last - REPEAT_SESSIONS)
-    recent = dense.filter(is_recent)
+    recent, dense = dense.filter(is_recent), dense.drop("adv")
     for feature in FEATURES:
         latest, z = _rated(dense, feature, is_recent)
         recent, dense = recent.hstack(latest), dense.hstack([z])
