@@ -1,4 +1,4 @@
-"""python -m bench [ingest] [judge] [loop] [tape] [stream]: ratios against named rivals."""
+"""python -m bench [ingest] [judge] [loop] [tape] [stream] [detection]: against named rivals."""
 
 import argparse
 import importlib
@@ -9,14 +9,16 @@ import time
 from bench.data import ENVIRONMENT, prepared
 
 NAMES = ("ingest", "judge", "loop", "tape", "stream")
+ON_REQUEST = ("detection",)
+_HELP = f"{', '.join(NAMES)}; all of these by default; or {', '.join(ON_REQUEST)}"
 
 
 def main() -> None:
-    """Run the measurements asked for, all by default."""
+    """Run the measurements asked for; by default all but those on request."""
     parser = argparse.ArgumentParser("python -m bench", description=__doc__)
-    parser.add_argument("name", nargs="*", help=f"{', '.join(NAMES)}; all by default")
+    parser.add_argument("name", nargs="*", help=_HELP)
     asked = parser.parse_args().name or NAMES
-    if unknown := set(asked) - set(NAMES):
+    if unknown := set(asked) - {*NAMES, *ON_REQUEST}:
         parser.error(f"no such measurement: {', '.join(sorted(unknown))}")
     print(f"{os.cpu_count()} cores, Python {platform.python_version()}; {ENVIRONMENT} chooses data")
     with prepared() as data:
