@@ -31,7 +31,6 @@ from core.sources.short_volume import ShortVolumeSource
 from core.sources.trades import TradesSource
 from core.store import Store
 
-_OTHER = {Scope.ALL: Scope.OFF_EXCHANGE, Scope.OFF_EXCHANGE: Scope.ALL}
 WITHOUT_TRADES = "without trades files there are no trade counts, no blocks and no extended hours"
 ALL_VENUES_ONLY = (
     "DARK_POOL_ONLY is set, but no off-exchange volume could be had: this is the volume of all"
@@ -97,7 +96,7 @@ class Rungs:
 
     def _retired(self, series: Series) -> Pipeline:
         source = NotConfigured("an earlier series", "the settings or the rules changed", series)
-        other = replace(series, scope=_OTHER[series.scope])
+        other = series.other_scope
         if series.family is Family.FINRA:
             other = DayAggsSource.series
         known = None if series.family is Family.DAILY else other
@@ -116,8 +115,8 @@ class Rungs:
         daily = self._pipeline(self._daily(), self.outside.rest)
         if asked:
             trades = self._trades(rules, Scope.OFF_EXCHANGE if off else Scope.ALL)
-            other = replace(trades.series, scope=_OTHER[trades.series.scope])
-            yield replace(self._pipeline([trades], self.outside.rest), other=other)
+            rung = self._pipeline([trades], self.outside.rest)
+            yield replace(rung, other=trades.series.other_scope)
         free = [s for s in (self.outside.finra, self.outside.short_volume) if s is not None]
         if off and free:
             rung = self._pipeline(free, self.outside.rest)

@@ -5,7 +5,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from types import MappingProxyType
 from typing import NewType
@@ -65,6 +65,12 @@ class Series:
     def key(self) -> str:
         """Its name in folders and tables, such as `all-daily-raw`."""
         return "-".join(filter(None, (self.scope, self.family, self.adjustment, self.rules)))
+
+    @property
+    def other_scope(self) -> "Series":
+        """The same bars of the other scope."""
+        off = self.scope is Scope.OFF_EXCHANGE
+        return replace(self, scope=Scope.ALL if off else Scope.OFF_EXCHANGE)
 
     @classmethod
     def of_key(cls, key: str) -> "Series":

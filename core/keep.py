@@ -34,7 +34,7 @@ class Keeper:
         if not before or not before.revision or not await self._is_stored(day, served, before):
             changed = True
         if changed or before is None:
-            await self._write(day, served, 1 + (before.revision if before else 0))
+            await self.add(day, served)
         else:
             # Another source's name for its copy says nothing about the one that was kept.
             version = served.version if served.source == before.source else before.version
@@ -63,19 +63,14 @@ class Keeper:
         served = Served(
             Bars(rows), entry.source, entry.version, notes, entry.refused, detail=entry.detail
         )
-        await self._write(day, served, entry.revision + 1)
-
-    async def release(self, day: TradingDay, served: Served) -> None:
-        """Store a held session on a person's word."""
-        before = await self.ledger.entry(day)
-        await self._write(day, served, 1 + (before.revision if before else 0))
+        await self.add(day, served)
 
     async def release_other(self, day: TradingDay, series: Series, source: str) -> bool:
-        """The same for another series that was held with it; is it there now?"""
+        """Store another series that was held with a session; is it there now?"""
         rows = await asyncio.to_thread(self.store.held, series, day)
         if rows is not None:
             bars = check(rows, day, more_than_bars(rows))
-            await self._of(series).release(day, Served(bars, source))
+            await self._of(series).add(day, Served(bars, source))
         return await asyncio.to_thread(self.store.has, series, day)
 
     async def not_served(self, day: TradingDay, error: NoneServed) -> None:
@@ -91,8 +86,10 @@ class Keeper:
         elif isinstance(weightiest, NotPublished) and self._is_past(day):
             await self.ledger.absent(day, str(error), error.refused, self.now())
 
-    async def _write(self, day: TradingDay, served: Served, revision: int) -> None:
-        series = self.ledger.series
+    async def add(self, day: TradingDay, served: Served) -> None:
+        """Store these bars as the session's next revision, whatever they are."""
+        series, before = self.ledger.series, await self.ledger.entry(day)
+        revision = 1 + (before.revision if before else 0)
         await asyncio.to_thread(self.store.write, series, day, served.bars, revision)
         await asyncio.to_thread(self.store.drop_held, series, day)
         await self.ledger.stored(

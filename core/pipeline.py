@@ -176,7 +176,7 @@ class Pipeline:
                 raise NotPublished(f"the prices of all venues for {day} are not stored")
         screened = possible(check(rows, day, more_than_bars(rows)))
         notes = ("held by the gate, released by hand", *screened.notes)
-        await self._keeper.release(day, Served(screened.bars, "held rows", notes=notes))
+        await self._keeper.add(day, Served(screened.bars, "held rows", notes=notes))
         return await self._entry(day)
 
     async def judge(self, day: TradingDay, refused: tuple[Refusal, ...] = ()) -> Judged:

@@ -8,13 +8,13 @@ import io
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
 from isal import igzip, isal_zlib
 
 from core.errors import BadBars
 from core.tape_lines import SLACK
+from core.tape_sums import Limits
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -22,28 +22,15 @@ if TYPE_CHECKING:
 _GZIP_FAULTS: tuple[type[Exception], ...] = (gzip.BadGzipFile, isal_zlib.error)  # type: ignore[assignment]
 
 
-@dataclass(frozen=True, slots=True)
-class Sizes:
-    """How much is unpacked at a time, and how much there may be, in bytes."""
-
-    block: int
-    line: int
-    total: int
-    ratio: int
-    """Times as much as was read of the file ..."""
-    ratio_from: int
-    """... once there is more than this."""
-
-
-def blocks(stream: BinaryIO, name: str, sizes: Sizes) -> Iterator[tuple[bytearray, int, int]]:
+def blocks(stream: BinaryIO, name: str, limits: Limits) -> Iterator[tuple[bytearray, int, int]]:
     """Unpacked text in blocks of whole lines: a buffer and where the lines in it begin and end.
 
     Two buffers take turns; a block must have been used when the next one is asked for. `name` is
     what BadBars calls the file; the stream's own errors pass through. The stream is closed when
     this ends, or is left: what reads ahead may be waiting for the network, and nobody waits for it.
     """
-    room, total, carry = sizes.line, 0, b""
-    buffers = [bytearray(room + sizes.block + SLACK) for _ in range(2)]
+    room, total, carry = limits.line_bytes, 0, b""
+    buffers = [bytearray(room + limits.block_bytes + SLACK) for _ in range(2)]
     packed = _Tally(stream)
     unpacked = igzip.IGzipFile(fileobj=packed, mode="rb")  # type: ignore[no-untyped-call]
     with closing(stream), _thread() as pool:
@@ -53,7 +40,7 @@ def blocks(stream: BinaryIO, name: str, sizes: Sizes) -> Iterator[tuple[bytearra
             buffers.reverse()
             waiting = pool.submit(_fill, unpacked, memoryview(buffers[0])[room:-SLACK])
             total += filled
-            _refuse_bomb(total, packed.done, name, sizes)
+            _refuse_bomb(total, packed.done, name, limits)
             first = room - len(carry)
             buffer[first:room] = carry
             cut = max(buffer.rfind(b"\n", first, end) + 1, first)
@@ -93,11 +80,11 @@ def _thread() -> Iterator[ThreadPoolExecutor]:
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _refuse_bomb(total: int, read: int, name: str, sizes: Sizes) -> None:
-    if total > sizes.total:
-        raise BadBars(f"{name} unpack to more than {sizes.total:,} bytes")
-    if total > sizes.ratio_from and total > sizes.ratio * read:
-        raise BadBars(f"{name} unpack to more than {sizes.ratio} times their size: a bomb?")
+def _refuse_bomb(total: int, read: int, name: str, limits: Limits) -> None:
+    if total > limits.unpacked_bytes:
+        raise BadBars(f"{name} unpack to more than {limits.unpacked_bytes:,} bytes")
+    if total > limits.ratio_from and total > limits.ratio * read:
+        raise BadBars(f"{name} unpack to more than {limits.ratio} times their size: a bomb?")
 
 
 def _fill(unpacked: igzip.IGzipFile, into: memoryview) -> int:

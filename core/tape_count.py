@@ -14,7 +14,7 @@ import numpy as np
 from core import tape_kernel as k
 from core.conditions import Judge, Rules, Updates
 from core.errors import BadBars
-from core.tape_blocks import Sizes, blocks
+from core.tape_blocks import blocks
 from core.tape_lines import MISSING, NEWLINE, ROLES, Bytes
 from core.tape_sums import (
     CANCELLED,
@@ -47,11 +47,7 @@ def count(
     errors pass through. The stream is closed, however this ends.
     """
     counter = _Counter(session, rules, limits)
-    sizes = Sizes(
-        *(limits.block_bytes, limits.line_bytes, limits.unpacked_bytes),
-        *(limits.ratio, limits.ratio_from),
-    )
-    for text, first, end in blocks(stream, f"the trades of {session.name}", sizes):
+    for text, first, end in blocks(stream, f"the trades of {session.name}", limits):
         counter.block(text, first, end)
         if told is not None:
             told(int(counter.state.counts[k.LINES]))

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from core.calendar import TradingDay, last_complete, sessions_ending
+from core.errors import NotPublished
 
 _RECENT_SESSIONS = 10
 _WELL_BACK_SESSIONS = 30
@@ -23,3 +24,9 @@ def control_day(day: TradingDay, now: datetime) -> TradingDay:
 def still_open(day: TradingDay, now: datetime) -> bool:
     """Do trades still come in? Bars taken before the end of extended hours are not the day's."""
     return now < day.tape_end
+
+
+def raise_if_open(day: TradingDay, now: datetime) -> None:
+    """NotPublished while trades of the session still come in."""
+    if still_open(day, now):
+        raise NotPublished(f"extended hours of {day} go on until {day.tape_end:%H:%M} New York")

@@ -10,7 +10,7 @@ import httpx
 from core.calendar import TradingDay
 from core.errors import NotPublished, SourceError, SourceRefused, SourceUnavailable, Verdict
 from core.sources import Served
-from core.sources.control import control_day, still_open
+from core.sources.control import control_day, raise_if_open
 from core.sources.fetch import ANSWER_S, Reply, client, fetch, retried
 from core.sources.finra_file import OFF_EXCHANGE, name_of, parse
 
@@ -45,8 +45,7 @@ class FinraSource:
 
     async def bars(self, day: TradingDay) -> Served:
         """Raises only NotPublished, SourceUnavailable, SourceRefused or BadBars."""
-        if still_open(day, self._now()):
-            raise NotPublished(f"extended hours of {day} go on until {day.tape_end:%H:%M} New York")
+        raise_if_open(day, self._now())
         reply = await self._ask("GET", day)
         bars = await asyncio.to_thread(parse, reply.body, day)
         return Served(bars, self.name, _copy(reply.headers))

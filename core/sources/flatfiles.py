@@ -8,7 +8,7 @@ from core.bars import Family, Scope, Series
 from core.calendar import TradingDay
 from core.errors import NotPublished, SourceError, SourceRefused, Verdict
 from core.sources import Served
-from core.sources.control import control_day, still_open
+from core.sources.control import control_day, raise_if_open
 from core.sources.day_aggs import key, parse
 from core.sources.s3 import Forbidden, Gone, S3Reader
 
@@ -28,8 +28,7 @@ class DayAggsSource:
 
     async def bars(self, day: TradingDay) -> Served:
         """Raises only NotPublished, SourceUnavailable, SourceRefused or BadBars."""
-        if still_open(day, self._now()):
-            raise NotPublished(f"extended hours of {day} go on until {day.tape_end:%H:%M} New York")
+        raise_if_open(day, self._now())
         return await asyncio.to_thread(self._bars, day)
 
     async def version(self, day: TradingDay) -> str | None:

@@ -25,7 +25,7 @@ from core.errors import (
     Verdict,
 )
 from core.sources import Served
-from core.sources.control import control_day, still_open
+from core.sources.control import control_day, raise_if_open
 from core.sources.fetch import ANSWER_S, Reply, client, fetch, retried
 from core.sources.grouped import parse, results_of
 from core.sources.pace import Pace
@@ -144,8 +144,7 @@ class RestSource:
 
     async def bars(self, day: TradingDay) -> Served:
         """Raises only NotPublished, SourceUnavailable, SourceRefused or BadBars."""
-        if still_open(day, self._now()):
-            raise NotPublished(f"extended hours of {day} go on until {day.tape_end:%H:%M} New York")
+        raise_if_open(day, self._now())
         answer = await self._grouped(day)
         await raise_if_refused(answer, GROUPED.format(day=day), day, self._now(), self._grouped)
         return Served(await asyncio.to_thread(parse, answer.body, day), self.name)

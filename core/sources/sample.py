@@ -14,10 +14,8 @@ from core.sources.day_aggs import parse
 from core.sources.errand import run
 from core.sources.sample_job import SampleJob, unpacked
 from core.sources.sample_market import SampleMarket
-from core.sources.tape_served import both_scopes, detail, notes
+from core.sources.tape_served import served
 from core.splits import Split
-from core.tape import tape_of
-from core.tape_sums import Counted
 
 _MOST_PROCESSES = 4
 
@@ -71,7 +69,10 @@ class SampleTradesSource:
         if day not in made:
             made = self._made = await self._make(self._wanted(day))
         self._next = _from(day, 2)[1]
-        return await asyncio.to_thread(self._served, made[day], day)
+        own = self.series
+        return await asyncio.to_thread(
+            served, made[day], day, own, own.other_scope, self.name, None
+        )
 
     async def version(self, day: TradingDay) -> str | None:
         """The sample never changes."""
@@ -94,13 +95,6 @@ class SampleTradesSource:
             for share, task in zip(shares, made, strict=True)
             for day, one in zip(share, unpacked(task.result()), strict=True)
         }
-
-    def _served(self, packed: bytes, day: TradingDay) -> Served:
-        tape = tape_of(Counted.load(packed))
-        bars = both_scopes(tape, day)
-        also = ((SampleSource.series, bars[Scope.ALL]),)
-        own = bars[Scope.OFF_EXCHANGE]
-        return Served(own, self.name, notes=notes(tape), detail=detail(tape), also=also)
 
 
 def _from(day: TradingDay, count: int) -> list[TradingDay]:

@@ -9,9 +9,8 @@ import polars as pl
 
 from core.bars import Bars
 from core.calendar import TradingDay
-from core.errors import NotPublished
 from core.sources import Served
-from core.sources.control import still_open
+from core.sources.control import raise_if_open
 from core.sources.finra_file import OFF_EXCHANGE, volumes_only
 from core.sources.grouped import frame_of, results_of
 from core.sources.rest import Answer, RestClient, raise_if_refused
@@ -34,8 +33,7 @@ class ShortVolumeSource:
 
     async def bars(self, day: TradingDay) -> Served:
         """Raises only NotPublished, SourceUnavailable, SourceRefused or BadBars."""
-        if still_open(day, self._now()):
-            raise NotPublished(f"extended hours of {day} go on until {day.tape_end:%H:%M} New York")
+        raise_if_open(day, self._now())
         results: list[Any] = []
         async for answer in self._client.pages(SHORT_VOLUME, _asked(day, _ROWS_A_PAGE)):
             await raise_if_refused(answer, SHORT_VOLUME, day, self._now(), self._one_row)

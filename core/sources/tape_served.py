@@ -1,10 +1,32 @@
 """A counted tape as a source serves it: checked bars of both scopes, and words. Pure."""
 
-from core.bars import Bars, Scope, check, more_than_bars
+from core.bars import Bars, Scope, Series, check, more_than_bars
 from core.calendar import TradingDay
-from core.tape import Tape
+from core.sources import Served
+from core.tape import Tape, tape_of
+from core.tape_sums import Counted
 
 _FACILITIES = {201: "NYSE TRF", 202: "Nasdaq TRF Carteret", 203: "Nasdaq TRF Chicago"}
+
+
+def served(
+    packed: bytes, day: TradingDay, own: Series, other: Series, source: str, version: str | None
+) -> Served:
+    """What a source serves of a Counted, dumped: bars of `own`, and of `other` beside them.
+
+    Raises BadBars.
+    """
+    tape = tape_of(Counted.load(packed))
+    bars = both_scopes(tape, day)
+    return Served(
+        bars[own.scope],
+        source,
+        version,
+        notes(tape),
+        unknown=tape.unknown_conditions,
+        detail=detail(tape),
+        also=((other, bars[other.scope]),),
+    )
 
 
 def both_scopes(tape: Tape, day: TradingDay) -> dict[Scope, Bars]:

@@ -11,16 +11,15 @@ from core.conditions import Rules
 from core.errors import BadBars, NotPublished, SourceUnavailable, Verdict
 from core.progress import Reading, Told
 from core.sources import Served
-from core.sources.control import still_open
+from core.sources.control import raise_if_open
 from core.sources.day_aggs import key
 from core.sources.errand import run
 from core.sources.flatfiles import TRADES, why_forbidden
 from core.sources.s3 import Forbidden, Gone, Listed, Republished, S3Access, S3Reader
 from core.sources.s3_stream import PATIENCE, Patience
 from core.sources.tape_job import TapeJob
-from core.sources.tape_served import both_scopes, detail, notes
-from core.tape import session_of, tape_of
-from core.tape_sums import Counted
+from core.sources.tape_served import served
+from core.tape import session_of
 
 _COPIES = 3
 _KEPT = 4
@@ -55,15 +54,14 @@ class TradesSource:
     @property
     def series(self) -> Series:
         """Bars counted by other rules are not comparable."""
-        return self._series(self._scope)
+        return Series(self._scope, Family.TRADES, rules=self._rules.version)
 
     async def bars(self, day: TradingDay) -> Served:
         """Raises only NotPublished, SourceUnavailable, SourceRefused or BadBars.
 
         The bars of the other scope come along in `also`.
         """
-        if still_open(day, self._now()):
-            raise NotPublished(f"extended hours of {day} go on until {day.tape_end:%H:%M} New York")
+        raise_if_open(day, self._now())
         for _ in range(_COPIES):
             listed = await self._find(day)
             if listed is None:
@@ -95,18 +93,21 @@ class TradesSource:
         copy = (listed.key, listed.etag)
         if copy in self._good:
             return self._good[copy]
+        if copy in self._bad:
+            raise self._bad[copy].with_traceback(None)
         try:
-            if copy in self._bad:
-                raise self._bad[copy].with_traceback(None)
             packed = await self._counted(listed, day)
-            served = await asyncio.to_thread(self._served, packed, day, listed.etag)
+            own, version = self.series, listed.etag or None
+            found = await asyncio.to_thread(
+                served, packed, day, own, own.other_scope, self.name, version
+            )
         except BadBars as error:
             self._bad |= {copy: error} if listed.etag else {}
             raise
-        self._good |= {copy: served} if listed.etag else {}
+        self._good |= {copy: found} if listed.etag else {}
         while len(self._good) > _KEPT:
             del self._good[min(self._good)]  # of the oldest session: the newest is asked for again
-        return served
+        return found
 
     async def _counted(self, listed: Listed, day: TradingDay) -> bytes:
         started_at = self._now()
@@ -124,21 +125,3 @@ class TradesSource:
             return packed
         finally:
             self.progress = None
-
-    def _served(self, packed: bytes, day: TradingDay, etag: str) -> Served:
-        tape = tape_of(Counted.load(packed))
-        bars = both_scopes(tape, day)
-        own = bars.pop(self._scope)
-        also = tuple((self._series(scope), other) for scope, other in bars.items())
-        return Served(
-            own,
-            self.name,
-            etag or None,
-            notes(tape),
-            unknown=tape.unknown_conditions,
-            detail=detail(tape),
-            also=also,
-        )
-
-    def _series(self, scope: Scope) -> Series:
-        return Series(scope, Family.TRADES, rules=self._rules.version)

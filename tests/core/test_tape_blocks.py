@@ -13,7 +13,7 @@ from core.conditions import bundled
 from core.errors import BadBars
 from core.sources.sample_market import SampleMarket
 from core.tape import read_tape
-from core.tape_blocks import Sizes, blocks
+from core.tape_blocks import blocks
 from core.tape_sums import LIMITS, Limits
 from tests.core.test_tape import DAY, TEXT, read
 
@@ -88,7 +88,7 @@ def test_what_unpacks_to_many_times_its_size_is_refused_early() -> None:
 def test_the_ratio_is_of_what_was_read_so_far() -> None:
     bomb = Heavy(gzip.compress(b"\n" * 50_000_000) * 100)
     size = len(bomb.getbuffer())
-    sizes = Sizes(1 << 20, 1 << 14, 10**12, 40, 0)
+    sizes = Limits(unpacked_bytes=10**12, ratio_from=0)
     with pytest.raises(BadBars, match="more than 40 times"):
         deque(blocks(bomb, "the trades", sizes), maxlen=0)
     assert 0 < bomb.weighed < size / 2
@@ -121,7 +121,7 @@ def test_a_refusal_does_not_wait_for_the_line(text: bytes, words: str, limits: L
 
 def test_a_reading_that_is_left_lets_go_of_line_and_thread() -> None:
     line = Silent(gzip.compress(TEXT))
-    left = blocks(line, "the trades", Sizes(10_000, 1 << 14, 10**9, 40, 10**9))  # type: ignore[arg-type]
+    left = blocks(line, "the trades", Limits(block_bytes=10_000, unpacked_bytes=10**9))  # type: ignore[arg-type]
     next(left)
     left.close()  # type: ignore[attr-defined]
     assert line.closed
