@@ -5,11 +5,10 @@ from collections import Counter
 from alerts.model import Report
 from core.anomaly import Anomaly
 from core.judged import Judged
+from core.labels import CORPORATE_ACTION
 
 MAX_PER_LABEL = 5
 """Of one kind; the rest is one command away."""
-
-CORPORATE_ACTION = "corporate action"
 
 
 def report(judged: Judged, top: int) -> Report:

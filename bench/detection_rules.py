@@ -7,6 +7,7 @@ import polars as pl
 from core.anomaly import Rule
 from core.calendar import TradingDay
 from core.detect import score
+from core.measure import Known, Window, measure
 from core.splits import Split
 
 RULE = Rule()
@@ -22,7 +23,8 @@ def judged(
     tutorial: pl.DataFrame,
 ) -> pl.DataFrame:
     """A row a name of the last session: our numbers, the shared gate, the tutorial's z (`tz`)."""
-    ours = score(bars, list(sessions), list(splits), RULE).select(_KEPT)
+    measured = measure(Window.of(bars, sessions), sessions, Known(tuple(splits)))
+    ours = score(measured, RULE).select(_KEPT)
     return ours.join(tutorial, on="ticker", how="left", maintain_order="left").with_columns(
         pl.col("tz").fill_null(0.0)
     )

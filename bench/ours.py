@@ -12,6 +12,7 @@ from core.bars import Family, Scope, Series
 from core.calendar import event_days, sessions_ending, trading_day
 from core.detect import anomalies, score
 from core.gate import HISTORY_COLUMNS, HISTORY_SESSIONS, screen
+from core.measure import HISTORY, RECENT_SESSIONS, Known, Window, measure
 from core.sources.day_aggs import key, parse
 from core.store import Store
 
@@ -43,7 +44,10 @@ def judge(job: Job, watch: Watch) -> dict[str, Any]:
     """The newest session against its lookback, from Parquet to ranked anomalies."""
     window = [trading_day(date.fromisoformat(text)) for text in job.days]
     with watch.lap():
-        scores = score(Store(job.root).read(SERIES, window), window, [], Rule())
+        store = Store(job.root)
+        recent = store.read(SERIES, window[-RECENT_SESSIONS:])
+        bars = Window(store.read(SERIES, window, list(HISTORY)), recent)
+        scores = score(measure(bars, window, Known()), Rule())
         found = anomalies(scores)
     columns = ["ticker", "z", "score", "rarity"]
     (job.root / "ours.json").write_text(json.dumps(scores.select(columns).rows()))

@@ -31,7 +31,6 @@ logger = logging.getLogger(__name__)
 
 _TICKER_SESSIONS, _MAX_TICKER_SESSIONS = 20, 250
 _FLAGS = 5
-_CACHED_SESSIONS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +83,6 @@ class Commands:
         self._ladder, self._doctor, self._board = ladder, doctor, board
         self._next_try, self._top = next_try, top
         self._sessions = Sessions(ladder, ladder.top.now)
-        self._scores: dict[tuple[str, date, int], pl.DataFrame] = {}
         handlers = (self._anomalies, self._ticker, self._why, self._source, self._help)
         self._handlers: dict[str, Handler] = dict(zip(self.USAGE, handlers, strict=True))
 
@@ -146,7 +144,8 @@ class Commands:
         said = await published(pipeline.db, pipeline.series, day)
         if said is not None:
             return said
-        return report(await pipeline.judged(day, await self._scores_of(pipeline, day)), self._top)
+        scores = await pipeline.record.scores(day, pipeline.rule)
+        return report(await pipeline.judged(day, scores), self._top)
 
     async def _ticker(self, words: tuple[str, ...]) -> Message:
         usage = "/ticker SYM [sessions]"
@@ -155,9 +154,9 @@ class Commands:
         chosen = await self._sessions.resolve(None)
         pipeline = await self._ladder.of(chosen.day)
         window = sessions_ending(chosen.day, max(many, LOOKBACK_SESSIONS))
-        stored = await pipeline.bars(window)
+        stored = await pipeline.record.bars(window)
         ticker = find_ticker(words[0] if words else "", stored["ticker"].unique().to_list(), usage)
-        splits = await pipeline.known_splits(window[0].date, chosen.day.date)
+        splits = await pipeline.record.splits(window[0].date, chosen.day.date)
         own = restate(stored.filter(ticker=ticker), splits, chosen.day.date)
         history = _dense(own, window[-many:])
         if history["volume"].null_count() == len(history):
@@ -205,18 +204,8 @@ class Commands:
 
     async def _row(self, pipeline: Pipeline, day: TradingDay, ticker: str) -> dict[str, Any] | None:
         """A ticker's line of the session's scores; None if it did not trade."""
-        scores = await self._scores_of(pipeline, day)
+        scores = await pipeline.record.scores(day, pipeline.rule)
         return next(scores.filter(ticker=ticker).iter_rows(named=True), None)
-
-    async def _scores_of(self, pipeline: Pipeline, day: TradingDay) -> pl.DataFrame:
-        entry = await pipeline.ledger.entry(day)
-        key = (pipeline.series.key, day.date, entry.revision if entry else 0)
-        if key not in self._scores:
-            scores = await pipeline.scores(day)
-            while len(self._scores) >= _CACHED_SESSIONS:
-                del self._scores[next(iter(self._scores))]
-            self._scores[key] = scores
-        return self._scores[key]
 
     async def _prints(
         self, pipeline: Pipeline, day: TradingDay, ticker: str

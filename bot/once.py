@@ -217,7 +217,7 @@ async def stored_anomalies(
     entries = await app.ladder.entries(sessions(first, last))
     for day in [e.day for _, e in sorted(entries.items()) if e.revision > 0]:
         pipeline = await app.ladder.of(day)
-        scores = await pipeline.scores(day)
+        scores = await pipeline.record.scores(day, pipeline.rule)
         said = report(await pipeline.judged(day, scores), app.settings.alert_top)
         scope = pipeline.series.scope
         chosen = anomalies(scores, scope, every=True) if every else said.judged.anomalies

@@ -17,10 +17,11 @@ def in_context(bars: pl.DataFrame, other: pl.DataFrame, scope: Scope) -> pl.Data
     not know has no share, and off exchange no price.
     """
     off = scope is Scope.OFF_EXCHANGE
-    wanted = other.select("session", "ticker", *(PRICES if off else ()), other="volume")
+    prices = [column for column in PRICES if off and column in bars.columns]
+    wanted = other.select("session", "ticker", *prices, other="volume")
     share = pl.col("volume") / pl.col("other") if off else pl.col("other") / pl.col("volume")
     return (
-        bars.drop(PRICES if off else ())
+        bars.drop(prices)
         .join(wanted, on=["session", "ticker"], how="left", maintain_order="left")
         .with_columns(share=pl.when(pl.col("other") > 0, share <= 1).then(share))
         .drop("other")

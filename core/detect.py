@@ -1,73 +1,39 @@
-"""Bars against what is normal -> ranked anomalies with the evidence for every word said. Pure.
+"""What was measured, judged by a rule -> ranked anomalies with their evidence. Pure.
 
-The rule, its formulas and what lost against it: docs/detection.md.
+The rule and what lost against it: docs/detection.md.
 """
-
-from datetime import date
 
 import polars as pl
 
 from core.anomaly import Anomaly, Market, Rule, from_row
 from core.bars import Scope
-from core.baseline import FEATURES, LOOKBACK_SESSIONS, activity, grid, returns
-from core.calendar import TradingDay
 from core.instruments import COMMON, kinds
-from core.splits import Split, restate
+from core.labels import label
 
-REPEAT_SESSIONS = 5
 _LN_FRESH = 0.405465108108  # ln 1.5: half again above the last peak is news, not a repeat
-_MIN_EXCEEDING = 10
-_COUNTED = {"ticker": pl.String, "bucket": pl.String, "z": pl.Float64, "pool": pl.Int64}
-_COUNTED |= {"below": pl.Int64}
 
 
-def score(
-    bars: pl.DataFrame, sessions: list[TradingDay], splits: list[Split], rule: Rule
-) -> pl.DataFrame:
-    """One row a ticker that traded in the last of `sessions`: every number and every gate.
+def score(measured: pl.DataFrame, rule: Rule) -> pl.DataFrame:
+    """The rows of the newest session in `measured`: every number, every gate, the verdict.
 
-    `bars`: the stored rows of the sessions, in any order. Bit-identical on a re-run.
+    Best first: eligible ones by score, dollar volume, ticker.
     """
-    day, window = sessions[-1], [s.date for s in sessions[-LOOKBACK_SESSIONS:]]
-    bars, last = restate(bars, splits, day.date), len(window) - 1
-    dense = grid(bars, pl.Series("session", window, pl.Date))
-    is_recent = dense["t"] >= max(0, last - REPEAT_SESSIONS)
-    recent, dense = dense.filter(is_recent), dense.drop("adv")
-    for feature in FEATURES:
-        latest, z = _rated(dense, feature, is_recent)
-        recent, dense = recent.hstack(latest), dense.hstack([z])
-    recent = recent.with_columns(*_louder("z", "dev", "m"), feature=_FEATURE)
-    today = _today(recent, bars.filter(pl.col("session") == day.date), last)
+    newest = pl.col("session") == pl.col("session").max()
+    today, earlier = measured.filter(newest), measured.filter(~newest)
     kind = kinds(today["ticker"])
     return (
-        today.join(_texts(returns(dense)), on="ticker", how="left")
-        .join(_texts(_sizes(dense, last)), on="ticker", how="left")
-        .join(_repeats(recent, kind, window, rule), on="ticker", how="left")
+        today.join(_repeats(earlier, kind, rule), on="ticker", how="left")
         .join(kind, on="ticker", how="left")
-        .join(_splits_today(splits, day.date), on="ticker", how="left")
         .with_columns(_gates(rule))
         .with_columns(eligible=pl.all_horizontal(pl.col("^pass_.*$")))
-        .pipe(_rarity, dense, last)
         .with_columns(_verdict(rule))
-        .with_columns(label=_label())
+        .with_columns(label=label())
         .sort(
             [pl.col("eligible"), pl.col("score"), pl.col("dollar_volume"), pl.col("ticker")],
             descending=[True, True, True, False],
             nulls_last=True,
         )
     )
-
-
-def _today(recent: pl.DataFrame, bars: pl.DataFrame, last: int) -> pl.DataFrame:
-    """The tickers that traded in the last session, with the columns of Bars beside the judged."""
-    traded = recent.filter(pl.col("t") == last, pl.col("volume").is_not_null())
-    rest = bars.drop("volume", "transactions", "close")
-    return traded.pipe(_texts).join(rest, on="ticker", how="left", maintain_order="left")
-
-
-def _texts(frame: pl.DataFrame) -> pl.DataFrame:
-    """Text instead of the grid's numbers, for what leaves this module."""
-    return frame.cast({c: pl.String for c in ("ticker", "bucket") if c in frame.columns})
 
 
 def market(scores: pl.DataFrame) -> Market:
@@ -90,78 +56,21 @@ def anomalies(
     return [from_row(rank, row, scope) for rank, row in enumerate(chosen.iter_rows(named=True), 1)]
 
 
-def _rated(
-    dense: pl.DataFrame, feature: str, is_recent: pl.Series
-) -> tuple[pl.DataFrame, pl.Series]:
-    """Everything about a feature in the last sessions; of the whole window only z, for memory."""
-    dev = (pl.col("y") - pl.col("level")).alias("dev")
-    found = activity(dense, feature).select("m", dev, "n", "z")
-    found = found.rename(lambda column: f"{column}_{feature}")
-    return found.filter(is_recent), found[f"z_{feature}"]
-
-
-def _louder(*names: str) -> list[pl.Expr]:
-    """These numbers of the feature that stands out more."""
-    return [
-        pl.when(_IS_TRADES).then(f"{name}_trades").otherwise(f"{name}_volume").alias(name)
-        for name in names
-    ]
-
-
-_IS_TRADES = pl.col("z_trades").is_not_null() & (
-    pl.col("z_volume").is_null() | (pl.col("z_trades") > pl.col("z_volume"))
-)
-_FEATURE = pl.when(_IS_TRADES).then(pl.lit("trades")).otherwise(pl.lit("volume"))
-
-
-def _sizes(dense: pl.DataFrame, last: int) -> pl.DataFrame:
-    """Shares a trade against the ticker's own usual: ticker, z_size, dev_size (ln)."""
-    size = (pl.col("volume") / pl.col("transactions")).log()
-    before = pl.col("t").is_between(last - 60, last - 1)
-    return (
-        dense.select("ticker", "t", size=pl.when(pl.col("transactions") > 0).then(size))
-        .group_by("ticker")
-        .agg(
-            today=pl.col("size").filter(pl.col("t") == last).first(),
-            usual=pl.col("size").filter(before).median(),
-            spread=pl.col("size").filter(before).std().clip(lower_bound=0.15),
-        )
-        .select(
-            "ticker",
-            dev_size=pl.col("today") - pl.col("usual"),
-            z_size=(pl.col("today") - pl.col("usual")) / pl.col("spread"),
-        )
-    )
-
-
-def _repeats(
-    recent: pl.DataFrame, kind: pl.DataFrame, window: list[date], rule: Rule
-) -> pl.DataFrame:
+def _repeats(earlier: pl.DataFrame, kind: pl.DataFrame, rule: Rule) -> pl.DataFrame:
     """Sessions of the same ticker shortly before that were alertable: how many, and the highest."""
-    last = len(window) - 1
-    loud = (pl.col("z") >= rule.min_z) & pl.col("t").is_between(last - REPEAT_SESSIONS, last - 1)
-    earlier = (
-        recent.filter(loud)
-        .pipe(_texts)
+    return (
+        earlier.filter(pl.col("z") >= rule.min_z)
         .join(kind, on="ticker")
         .with_columns(_gates(rule))
         .filter(pl.all_horizontal(pl.col("^pass_.*$")))
-    )
-    times = pl.DataFrame({"t": range(len(window)), "on": window}, schema_overrides={"t": pl.UInt32})
-    return (
-        earlier.join(times, on="t")
-        .sort("ticker", "dev", "t", descending=[False, True, False])
+        .sort("ticker", "dev", "session", descending=[False, True, False])
         .group_by("ticker", maintain_order=True)
-        .agg(repeats=pl.len(), peak_dev=pl.col("dev").first(), peak_session=pl.col("on").first())
+        .agg(
+            repeats=pl.len(),
+            peak_dev=pl.col("dev").first(),
+            peak_session=pl.col("session").first(),
+        )
     )
-
-
-def _splits_today(splits: list[Split], day: date) -> pl.DataFrame:
-    today = sorted(s for s in splits if s.execution_date == day)
-    return pl.DataFrame(
-        {"ticker": [s.ticker for s in today], "split": [str(s) for s in today]},
-        schema={"ticker": pl.String, "split": pl.String},
-    ).unique("ticker", keep="first", maintain_order=True)
 
 
 def _gates(rule: Rule) -> list[pl.Expr]:
@@ -183,37 +92,6 @@ def _gates(rule: Rule) -> list[pl.Expr]:
     ]
 
 
-def _rarity(scores: pl.DataFrame, dense: pl.DataFrame, last: int) -> pl.DataFrame:
-    """K of "1 in K": how often names of this bucket were at least as far out in the window.
-
-    K = (1 + n) / (1 + exceeding), capped at n / 10 where fewer than 10 exceeded.
-    """
-    past = dense.select("bucket", *_louder("z")).filter(dense["t"] < last).drop_nulls()
-    # How many past z of the bucket are below: where today's would be put among them.
-    counted = [
-        names.with_columns(
-            pool=pl.lit(len(pool), pl.Int64),
-            below=pool.search_sorted(names["z"]).cast(pl.Int64),
-        )
-        for (bucket,), names in scores.select("ticker", "bucket", "z")
-        .drop_nulls()
-        .group_by("bucket")
-        if len(pool := past.filter(pl.col("bucket") == bucket)["z"].sort())
-    ]
-    found = (
-        pl.concat([pl.DataFrame(schema=_COUNTED), *counted])
-        .with_columns(exceeding=pl.col("pool") - pl.col("below"))
-        .select(
-            "ticker",
-            rarity_is_floor=pl.col("exceeding") < _MIN_EXCEEDING,
-            rarity=pl.when(pl.col("exceeding") < _MIN_EXCEEDING)
-            .then(pl.col("pool") / _MIN_EXCEEDING)
-            .otherwise((1 + pl.col("pool")) / (1 + pl.col("exceeding"))),
-        )
-    )
-    return scores.join(found, on="ticker", how="left", maintain_order="left")
-
-
 def _verdict(rule: Rule) -> list[pl.Expr]:
     peak = pl.col("peak_dev")
     known = pl.col("ret_z").fill_null(0.0).clip(upper_bound=6.0)
@@ -224,29 +102,3 @@ def _verdict(rule: Rule) -> list[pl.Expr]:
         .alias("alertable"),
         (peak.is_not_null() & (pl.col("dev") <= peak + _LN_FRESH)).alias("continuing"),
     ]
-
-
-def _label() -> pl.Expr:
-    """The first that fits."""
-    place = (pl.col("close") - pl.col("low")) / (pl.col("high") - pl.col("low"))
-    faded = (
-        (pl.col("close") < 5)
-        & (pl.col("dev").exp() >= 10)
-        & (place <= 0.25)
-        & (pl.col("high") / pl.col("prev_close") >= 1.3)
-    )
-    return (
-        pl.when(pl.col("split").is_not_null())
-        .then(pl.lit("corporate action"))
-        .when(pl.col("ret_z") >= 3)
-        .then(pl.lit("news-like"))
-        .when((pl.col("z_size") >= 3) & (pl.col("z_trades") < 2))
-        .then(pl.lit("block-like"))
-        .when((pl.col("z_trades") - pl.col("z_volume") >= 1) & (pl.col("dev_size") < 0))
-        .then(pl.lit("crowd"))
-        .when(faded)
-        .then(pl.lit("spike-and-fade"))
-        .when(pl.col("ret_z") < 1.5)
-        .then(pl.lit("quiet volume"))
-        .otherwise(pl.lit("volume"))
-    )

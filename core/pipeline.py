@@ -10,17 +10,17 @@ from typing import Protocol
 import polars as pl
 
 from core.anomaly import Rule
-from core.bars import BARS, Scope, Series, check, more_than_bars
+from core.bars import Scope, Series, check, more_than_bars
 from core.baseline import LOOKBACK_SESSIONS
 from core.calendar import TradingDay, event_days, sessions_ending
-from core.context import PRICES, in_context, usual_share
 from core.db import Connection, Db, insert
-from core.detect import anomalies, market, score
+from core.detect import anomalies, market
 from core.errors import NotPublished, Refusal, SourceError
 from core.gate import HISTORY_COLUMNS, HISTORY_SESSIONS, possible, screen
 from core.judged import Beside, Judged
 from core.keep import Keeper
 from core.ledger import Entry, Ledger, Status
+from core.record import Record
 from core.sources import Chain, NoneServed, Served
 from core.splits import Split
 from core.store import Store
@@ -72,6 +72,11 @@ class Pipeline:
     @property
     def _unknown(self) -> UnknownConditions:
         return UnknownConditions(self.db)
+
+    @property
+    def record(self) -> Record:
+        """What is stored of the series, read for judging."""
+        return Record(self.db, self.store, self.series, self.other)
 
     @property
     def series(self) -> Series:
@@ -184,29 +189,8 @@ class Pipeline:
         window = sessions_ending(day, LOOKBACK_SESSIONS)
         unknown = await self._learn_splits(window[0].date, day.date)
         unknown += await self._unknown.untold()
-        return await self.judged(day, await self.scores(day), unknown, refused)
-
-    async def scores(self, day: TradingDay) -> pl.DataFrame:
-        """core.detect.score of a stored session, from what is on this machine alone.
-
-        Where the other scope is known, with the columns share and usual_share.
-        """
-        window = sessions_ending(day, LOOKBACK_SESSIONS)
-        splits = await self.known_splits(window[0].date, day.date)
-        bars = await self.bars(window)
-        scores = await asyncio.to_thread(score, bars, window, splits, self.rule)
-        if self.other is None:
-            return scores
-        return scores.join(usual_share(bars), on="ticker", how="left", maintain_order="left")
-
-    async def bars(self, days: Sequence[TradingDay]) -> pl.DataFrame:
-        """The stored rows of the sessions (columns of BARS), in context with the other scope."""
-        own = await asyncio.to_thread(self.store.read, self.series, days, list(BARS))
-        if self.other is None:
-            return own
-        columns = ["session", "ticker", *PRICES, "volume"]
-        other = await asyncio.to_thread(self.store.read, self.other, days, columns)
-        return await asyncio.to_thread(in_context, own, other, self.series.scope)
+        scores = await self.record.scores(day, self.rule)
+        return await self.judged(day, scores, unknown, refused)
 
     async def judged(
         self,
@@ -248,7 +232,7 @@ class Pipeline:
         if self.beside is None:
             history = await asyncio.to_thread(read, self.series, before, HISTORY_COLUMNS)
         else:
-            history = (await self.bars(before)).select(HISTORY_COLUMNS)
+            history = await self.record.bars(before, HISTORY_COLUMNS)
             market = await asyncio.to_thread(read, self.beside.series, [day])
         special = bool(event_days(day))
         screened = await asyncio.to_thread(
@@ -271,15 +255,6 @@ class Pipeline:
         except SourceError as error:
             return (f"splits unknown: {error.verdict}",)
         return ()
-
-    async def known_splits(self, first: date, last: date) -> list[Split]:
-        """The splits on record from first to last, both included."""
-        rows = await self.db.rows(
-            "SELECT execution_date, ticker, split_from, split_to FROM splits"
-            " WHERE series = ? AND execution_date BETWEEN ? AND ?",
-            (self.series.key, str(first), str(last)),
-        )
-        return [Split(date.fromisoformat(r[0]), r[1], r[2], r[3]) for r in rows]
 
     async def _remember(self, first: date, last: date, splits: Sequence[Split]) -> None:
         async with self.db.transaction() as writer:

@@ -3,12 +3,15 @@
 <root>/bars/<series>/2026-11-20.parquet      the current revision
 <root>/bars/<series>/2026-11-20.r1.parquet   an earlier one
 <root>/held/<series>/2026-11-20.parquet      refused by the gate, kept aside
+<root>/measured/<series>/2026-11-20.1f3a.parquet   numbers made of bars; may be deleted
 """
 
+import logging
 import os
 import tempfile
 from collections.abc import Iterable
 from contextlib import suppress
+from hashlib import sha256
 from pathlib import Path
 
 import polars as pl
@@ -16,7 +19,11 @@ import polars as pl
 from core.bars import BARS, Bars, Series, empty
 from core.calendar import TradingDay
 
+logger = logging.getLogger(__name__)
+
 _LEFTOVER_S = 600
+MEASURED_SESSIONS = 130
+"""Of so many sessions a series, newest first, the measured numbers are kept: half a year."""
 
 
 class Store:
@@ -66,8 +73,44 @@ class Store:
         earlier = _earlier(path, revision)
         return pl.read_parquet(earlier if earlier.exists() else path)
 
-    def _path(self, kind: str, series: Series, day: TradingDay) -> Path:
-        return self._root / kind / series.key / f"{day}.parquet"
+    def state(self, series: Iterable[Series], days: Iterable[TradingDay], more: str) -> str:
+        """Letters that change when any of these files does, or `more`."""
+        paths = [self._path("bars", one, day) for one in series for day in days]
+        files = [(p.name, s.st_size, s.st_mtime_ns) for p in paths if (s := _stat(p))]
+        return sha256(f"{files} {more}".encode()).hexdigest()[:16]
+
+    def measured(self, series: Series, day: TradingDay, made_of: str) -> pl.DataFrame | None:
+        """The session's numbers, if they were made of the same."""
+        try:
+            return pl.read_parquet(self._path("measured", series, day, made_of))
+        except (OSError, pl.exceptions.PolarsError):
+            return None
+
+    def keep_measured(
+        self, series: Series, day: TradingDay, made_of: str, found: pl.DataFrame
+    ) -> None:
+        """In place of what was measured of the session before; only the newest ones are kept."""
+        path = self._path("measured", series, day, made_of)
+        try:
+            _write_whole(path, found)
+        except OSError as error:  # a full disk: measured again when it is needed again
+            logger.warning("not kept", extra={"file": str(path), "seen": str(error)})
+            return
+        kept = sorted(path.parent.glob("*.parquet"), reverse=True)
+        stale = [p for p in kept if p.name.startswith(f"{day}.") and p != path]
+        for old in {*stale, *kept[MEASURED_SESSIONS:]}:
+            old.unlink(missing_ok=True)
+
+    def _path(self, kind: str, series: Series, day: TradingDay, more: str = "") -> Path:
+        name = f"{day}.{more}.parquet" if more else f"{day}.parquet"
+        return self._root / kind / series.key / name
+
+
+def _stat(path: Path) -> os.stat_result | None:
+    try:
+        return path.stat()
+    except FileNotFoundError:
+        return None
 
 
 def _earlier(path: Path, revision: int) -> Path:

@@ -42,7 +42,7 @@ CASES: dict[str, tuple[Rows, str]] = {
 def shown(rows: Rows) -> tuple[Message, Message]:
     """Both cards of ODD."""
     bars = panel.frame(rows)
-    (row,) = score(bars, SESSIONS, [], Rule()).filter(ticker="ODD").iter_rows(named=True)
+    (row,) = score(panel.measured(bars), Rule()).filter(ticker="ODD").iter_rows(named=True)
     grid = pl.DataFrame({"session": [d.date for d in SESSIONS[-20:]]})
     own = grid.join(bars.filter(ticker="ODD"), on="session", how="left").sort("session")
     return ticker_card(row, own, [], Rule(), SERIES, ""), why(row, Rule(), "", SERIES, "")

@@ -8,7 +8,9 @@ import polars as pl
 
 from core.bars import BARS
 from core.baseline import LOOKBACK_SESSIONS
-from core.calendar import sessions_ending
+from core.calendar import TradingDay, sessions_ending
+from core.measure import Known, Window, measure
+from core.splits import Split
 from tests.frames import day
 
 SESSIONS = sessions_ending(day("2026-11-20"), LOOKBACK_SESSIONS)
@@ -59,6 +61,13 @@ def gappy(tickers: int, seed: int = 7) -> Rows:
 def frame(rows: Sequence[dict[str, Any]]) -> pl.DataFrame:
     """The rows as they would be read from a store."""
     return pl.DataFrame(list(rows), schema=BARS).sort("session", "ticker")
+
+
+def measured(
+    bars: pl.DataFrame, days: Sequence[TradingDay] = SESSIONS, splits: Sequence[Split] = ()
+) -> pl.DataFrame:
+    """core.measure.measure of bars with every column."""
+    return measure(Window.of(bars, days), days, Known(tuple(splits)))
 
 
 def changed(rows: Rows, ticker: str, t: int, change: Callable[[dict[str, Any]], Any]) -> Rows:

@@ -15,7 +15,7 @@ from core.baseline import FEATURES
 from core.detect import anomalies, market, score
 from core.splits import Split
 from tests.core import slow_rule
-from tests.core.panel import LAST, SESSIONS, Rows, bar, changed, frame, gappy, noisy
+from tests.core.panel import LAST, SESSIONS, Rows, bar, changed, frame, gappy, measured, noisy
 
 DATES = [s.date for s in SESSIONS]
 RULE = Rule()
@@ -27,7 +27,7 @@ few = settings(max_examples=12, deadline=None)
 
 
 def scored(rows: Rows, splits: Sequence[Split] = (), rule: Rule = RULE) -> pl.DataFrame:
-    return score(frame(rows), SESSIONS, list(splits), rule)
+    return score(measured(frame(rows), SESSIONS, splits), rule)
 
 
 def line(scores: pl.DataFrame, ticker: str = "LOUD") -> dict[str, Any]:
@@ -110,7 +110,7 @@ def test_the_order_of_rows_changes_nothing(seed: int) -> None:
 
     shuffled = rows.sample(fraction=1.0, shuffle=True, seed=seed)
 
-    assert score(shuffled, SESSIONS, [], RULE).equals(score(rows, SESSIONS, [], RULE))
+    assert score(measured(shuffled), RULE).equals(score(measured(rows), RULE))
 
 
 @few
@@ -236,7 +236,7 @@ def test_a_split_in_the_future_is_not_known() -> None:
     rows = frame([r for r in CALM if r["session"] != DATES[LAST]])
     split = Split(DATES[LAST], "LOUD", 1, 20)
 
-    assert score(rows, earlier, [split], RULE).equals(score(rows, earlier, [], RULE))
+    assert measured(rows, earlier, [split]).equals(measured(rows, earlier))
 
 
 def faded() -> Rows:

@@ -250,7 +250,7 @@ async def test_the_free_rung_has_the_prices_of_the_day_bars(house: House) -> Non
     await house.work()
     rung = await house.ladder().of(DAY)
 
-    found = await rung.bars([DAY])
+    found = await rung.record.bars([DAY])
 
     assert found["volume"].to_list() == [4e5, 4e5]
     assert found["close"].to_list() == [10.2, 10.2]

@@ -385,10 +385,10 @@ async def test_splits_are_learned_and_remembered(house: House) -> None:
     await house.pipeline().trading_day(DAY, announce=True)
     house.splits.error = SourceUnavailable("HTTP 503")
 
-    known = await house.pipeline().known_splits(BEFORE[0].date, DAY.date)
+    known = await house.pipeline().record.splits(BEFORE[0].date, DAY.date)
 
     assert known == house.splits.known
-    scores = await house.pipeline().scores(DAY)
+    scores = await house.pipeline().record.scores(DAY, Rule())
     assert scores.filter(pl.col("ticker") == "AAPL")["split"].to_list() == ["4-for-1"]
 
 
@@ -399,7 +399,7 @@ async def test_a_split_that_the_source_took_back_is_forgotten(house: House) -> N
 
     await house.pipeline().judge(DAY)
 
-    known = await house.pipeline().known_splits(BEFORE[0].date, DAY.date)
+    known = await house.pipeline().record.splits(BEFORE[0].date, DAY.date)
     assert known == house.splits.known
 
 
@@ -444,7 +444,7 @@ async def test_both_scopes_of_one_reading_are_stored_and_meet_again(house: House
 
     await pipeline.trading_day(DAY, announce=True)
 
-    found = await pipeline.bars([DAY])
+    found = await pipeline.record.bars([DAY])
     assert found["volume"].to_list() == 3 * [4e5]
     assert found["close"].to_list() == 3 * [10.2]
     assert found["share"].to_list() == 3 * [0.4]
@@ -473,11 +473,11 @@ async def test_a_released_day_has_the_prices_of_all_venues(house: House) -> None
     both(house, DAY, "MORE")
     with pytest.raises(NoneServed, match="4 rows; the last sessions had 3"):
         await taped(house).trading_day(DAY, announce=True)
-    assert (await taped(house).bars([DAY])).is_empty()
+    assert (await taped(house).record.bars([DAY])).is_empty()
 
     await taped(house).release(DAY)
 
-    found = await taped(house).bars([DAY])
+    found = await taped(house).record.bars([DAY])
     assert found["close"].to_list() == 4 * [10.2]
     assert not [name for name in await house.files() if name.startswith("held/")]
 
@@ -516,4 +516,4 @@ async def test_bars_beside_that_were_republished_are_judged_with_again(house: Ho
 
     assert await rung.revisit(DAY)
     assert [j.revision for j in house.publish.judged] == [1, 2]
-    assert (await rung.bars([DAY]))["share"].to_list() == 3 * [0.2]
+    assert (await rung.record.bars([DAY]))["share"].to_list() == 3 * [0.2]

@@ -1,0 +1,94 @@
+"""core.record: measured once, read again, and never from other bars than those stored."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from core.anomaly import Rule
+from core.bars import Bars, check
+from core.db import Db
+from core.record import Record
+from core.splits import Split
+from core.store import MEASURED_SESSIONS, Store
+from tests.core.panel import LAST, SESSIONS, frame, measured, noisy
+from tests.fakes import SERIES
+from tests.frames import days_before
+
+ROWS = frame([r for n in range(4) for r in noisy(f"M{n}", 1e6)])
+DAY = SESSIONS[LAST]
+
+
+def of(t: int, rows: pl.DataFrame = ROWS) -> Bars:
+    return check(rows.filter(session=SESSIONS[t].date), SESSIONS[t])
+
+
+@pytest.fixture
+async def record(tmp_path: Path) -> AsyncIterator[Record]:
+    store = Store(tmp_path)
+    for t in range(len(SESSIONS)):
+        await asyncio.to_thread(store.write, SERIES, SESSIONS[t], of(t), 1)
+    async with Db.open(tmp_path / "state.db") as db:
+        yield Record(db, store, SERIES)
+
+
+def kept(folder: Path) -> list[str]:
+    return sorted(p.name for p in (folder / "measured").rglob("*.parquet"))
+
+
+async def test_a_session_is_measured_once(record: Record, tmp_path: Path) -> None:
+    first = await record.measured(DAY)
+    (name,) = await asyncio.to_thread(kept, tmp_path)
+    again = await record.measured(DAY)
+
+    assert first.equals(measured(ROWS))
+    assert again.equals(first)
+    assert await asyncio.to_thread(kept, tmp_path) == [name]
+
+
+async def test_a_new_revision_or_a_split_is_measured_anew(record: Record, tmp_path: Path) -> None:
+    first = await record.measured(DAY)
+    twice = ROWS.with_columns(pl.col("volume") * 2)
+    await asyncio.to_thread(record.store.write, SERIES, SESSIONS[40], of(40, twice), 2)
+
+    revised = await record.measured(DAY)
+    split = Split(SESSIONS[50].date, "M1", 1, 2)
+    async with record.db.transaction() as writer:
+        await writer.execute(
+            "INSERT INTO splits VALUES (?, ?, ?, 1, 2)",
+            (SERIES.key, "M1", str(split.execution_date)),
+        )
+    restated = await record.measured(DAY)
+
+    assert not revised.equals(first)
+    assert not restated.equals(revised)
+    assert len(await asyncio.to_thread(kept, tmp_path)) == 1
+
+
+async def test_a_file_that_cannot_be_read_is_measured_again(record: Record, tmp_path: Path) -> None:
+    first = await record.measured(DAY)
+    (name,) = await asyncio.to_thread(kept, tmp_path)
+    path = tmp_path / "measured" / SERIES.key / name
+    await asyncio.to_thread(path.write_bytes, b"PAR1 half a file")
+
+    assert (await record.measured(DAY)).equals(first)
+
+
+async def test_a_place_that_cannot_be_written_costs_only_the_keeping(
+    record: Record, tmp_path: Path
+) -> None:
+    await asyncio.to_thread((tmp_path / "measured").write_text, "a file where a folder should be")
+
+    scores = await record.scores(DAY, Rule())
+
+    assert len(scores) == 4
+
+
+def test_only_the_newest_sessions_stay_measured(tmp_path: Path) -> None:
+    store, days = Store(tmp_path), days_before(DAY, MEASURED_SESSIONS + 2)
+    for day in days:
+        store.keep_measured(SERIES, day, "abcd", ROWS.head(1))
+
+    assert kept(tmp_path) == [f"{day}.abcd.parquet" for day in days[2:]]
