@@ -166,7 +166,7 @@ def why(row: Mapping[str, Any], rule: Rule, place: str, series: Series, note: st
         lead=f"{ticker} {was}.",
         banners=(note,) if note else (),
         rows=tuple(Row(f"{mark} {name}: {seen}") for mark, name, seen in gates),
-        footer=(f"rule {rule.stamp}; ✔ passed, ✘ stopped here, · not decisive",),
+        footer=(f"settings {rule.stamp()}; ✔ passed, ✘ stopped here, · not decisive",),
         stamp=stamp(series),
     )
 

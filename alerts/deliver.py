@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from typing import Protocol
 
+from alerts.corrections import correction
 from alerts.message import digest
-from alerts.model import TERMINAL, Delivery, Destination, Message, Receipt, State
+from alerts.model import TERMINAL, Delivery, Destination, Kind, Message, Receipt, State
 from alerts.publish import report_of
 from core.db import Db, iso
 from core.errors import DeliveryAmbiguous, DeliveryDeferred, DeliveryRefused
@@ -76,7 +77,7 @@ async def _lane(
 async def _deliver(
     db: Db, sender: Sender, delivery: Delivery, now: Callable[[], datetime]
 ) -> State:
-    message = digest(await report_of(db, delivery.series, delivery.session, delivery.revision))
+    message = await _message(db, delivery)
     if not await _claim(db, delivery, now):
         return State.SENDING  # another process has it
     try:
@@ -93,6 +94,14 @@ async def _deliver(
     await _mark(db, delivery, state, now, reason=reason)
     logger.warning("not delivered", extra={"delivery": delivery.key, "state": state})
     return state
+
+
+async def _message(db: Db, delivery: Delivery) -> Message:
+    said = await report_of(db, delivery.series, delivery.session, delivery.revision)
+    if delivery.since is None:
+        return digest(said)
+    before = await report_of(db, delivery.series, delivery.session, delivery.since)
+    return correction(before, said)
 
 
 async def _claim(db: Db, delivery: Delivery, now: Callable[[], datetime]) -> bool:
@@ -135,6 +144,8 @@ async def _pending(db: Db) -> list[Delivery]:
             revision=r["revision"],
             state=State(r["state"]),
             attempts=r["attempts"],
+            kind=Kind(r["kind"]),
+            since=r["since"],
         )
         for r in rows
     ]

@@ -18,7 +18,7 @@ _NOTABLE_MARKET_LN = 0.30
 _SHORT_HISTORY_SESSIONS = 45
 _LEAD_NAMES = 3
 _FOLDED_NAMES = 8
-_DISCLAIMER = "research data, not advice"
+DISCLAIMER = "research data, not advice"
 _COUNTED = (
     "off exchange: trades reported to FINRA's facilities (dark pools and wholesalers), each one"
     " counted; prices are of all venues"
@@ -59,23 +59,24 @@ def digest(report: Report) -> Message:
     total = shown + len(report.beyond)
     counted = some(shown, "line") if total == shown else f"{shown} shown of {total}"
     return Message(
-        title=f"{_title(judged.series)} · {day(judged.session)} · {counted}",
+        title=f"{title(judged.series)} · {day(judged.session)} · {counted}",
         lead=_lead(report),
         context=_context(report),
-        banners=_banners(report),
+        banners=banners(judged),
         rows=tuple(_row(n, a) for n, a in enumerate(report.pushed, 1)),
         footer=_footer(report),
         stamp=stamp(judged.series),
     )
 
 
-def _title(series: Series) -> str:
+def title(series: Series) -> str:
+    """What a list about this series is called."""
     off = series.scope is Scope.OFF_EXCHANGE
     return "Off-exchange anomalies" if off else "EOD anomalies"
 
 
-def _day(judged: Judged) -> str:
-    """The session, and which part of its volume is meant if it is not all."""
+def session(judged: Judged) -> str:
+    """The session in words, and which part of its volume is meant if it is not all."""
     off = judged.series.scope is Scope.OFF_EXCHANGE
     return f"{day(judged.session)}{', off exchange' if off else ''}"
 
@@ -96,10 +97,10 @@ def _quiet(report: Report) -> Message:
             f" yet ({judged.rule.min_sessions} sessions are needed); `backfill` fills it"
         )
     return Message(
-        title=f"{_title(judged.series)} · {day(judged.session)} · none",
-        lead=f"{_day(judged)}: {said}.",
+        title=f"{title(judged.series)} · {day(judged.session)} · none",
+        lead=f"{session(judged)}: {said}.",
         context=_context(report),
-        banners=_banners(report),
+        banners=banners(judged),
         footer=_footer(report),
         stamp=stamp(judged.series),
     )
@@ -166,44 +167,55 @@ def _lead(report: Report) -> str:
     more = len(names) + len(report.beyond) - _LEAD_NAMES
     events = "".join(f" {_EVENT_WORDS[e]}." for e in event_days(trading_day(judged.session)))
     return (
-        f"{_day(judged)}: {', '.join(names[:_LEAD_NAMES])}"
+        f"{session(judged)}: {', '.join(names[:_LEAD_NAMES])}"
         f"{f'; {more} more' if more > 0 else ''}.{events}"
     )
 
 
 def _context(report: Report) -> tuple[str, ...]:
     judged, rule = report.judged, report.judged.rule
-    revision = f" · revision {judged.revision}" if judged.revision > 1 else ""
     prices = f", prices {judged.beside.source}" if judged.beside else ""
     origin = (
         f"{judged.source}{prices} · read {clock(judged.stored_at)} · {judged.row_count:,} names, "
-        f"{judged.market.eligible:,} judged{revision}"
+        f"{judged.market.eligible:,} judged"
     )
     method = (
         f"expected: median of {LEVEL_SESSIONS} sessions, with the market's part today"
-        f" · names from {usd(rule.min_adv_usd)} a day · rule {rule.stamp}"
+        f" · names from {usd(rule.min_adv_usd)} a day"
     )
     meant = _OFF_EXCHANGE.get(judged.series.family)
     if judged.series.scope is Scope.OFF_EXCHANGE and meant:
-        return origin, meant, method
-    return origin, method
+        return origin, meant, method, stamped(report)
+    return origin, method, stamped(report)
 
 
-def _banners(report: Report) -> tuple[str, ...]:
+def stamped(report: Report) -> str:
+    """By what the same digest can be made again."""
     judged = report.judged
+    return (
+        f"detector {judged.detector} · settings {report.settings} · data revision {judged.revision}"
+    )
+
+
+def banners(judged: Judged) -> tuple[str, ...]:
+    """What is out of the ordinary about a session and its data."""
     said = [refusal(r, judged.source) for r in judged.refused]
     if judged.beside is not None:
         said += [refusal(r, judged.beside.source) for r in judged.beside.refused]
     typical = judged.market.typical_x
     events = [_EVENT_WORDS[e] for e in event_days(trading_day(judged.session))]
+    back = judged.market.held_back
+    held = f"; {some(back, 'raw hit')} held back (/anomalies {judged.session} raw)" if back else ""
     if abs(math.log(typical)) > _NOTABLE_MARKET_LN:
         cause = f"{', '.join(events)}: the" if events else "The"
         said.append(
             f"{cause} typical stock traded {times(typical)} its usual; the lines are after removing"
-            " that"
+            f" that{held}"
         )
     elif events:
-        said.append(f"{', '.join(events)}; the typical stock traded {times(typical)} its usual")
+        said.append(
+            f"{', '.join(events)}; the typical stock traded {times(typical)} its usual{held}"
+        )
     return (*said, *judged.notes)
 
 
@@ -227,4 +239,4 @@ def _footer(report: Report) -> tuple[str, ...]:
     market = report.judged.market
     if market.no_baseline:
         lines.append(f"{some(market.no_baseline, 'name')} without a baseline yet")
-    return (*lines, _DISCLAIMER)
+    return (*lines, DISCLAIMER)

@@ -22,6 +22,13 @@ class Report:
     """Corporate actions today: listed, not ranked."""
     beyond: tuple[Anomaly, ...]
     """Alertable, but past the cap."""
+    top: int = 10
+    """The cap: ALERT_TOP."""
+
+    @property
+    def settings(self) -> str:
+        """Six letters that change with any setting that decides what is said."""
+        return self.judged.rule.stamp(self.top, self.judged.series.key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +83,13 @@ class State(StrEnum):
     EXPIRED = "expired"
 
 
+class Kind(StrEnum):
+    """What a delivery says."""
+
+    DIGEST = "digest"
+    CORRECTION = "correction"
+
+
 @dataclass(frozen=True, slots=True)
 class Receipt:
     """The platform's name for a message that arrived; needed to edit it."""
@@ -94,3 +108,6 @@ class Delivery:
     revision: int
     state: State
     attempts: int
+    kind: Kind
+    since: int | None
+    """The revision that the destination saw before, for a correction."""

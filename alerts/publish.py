@@ -6,7 +6,8 @@ from datetime import date, datetime
 
 from pydantic import TypeAdapter
 
-from alerts.model import Destination, Report, State
+from alerts.corrections import changes
+from alerts.model import Destination, Kind, Report, State
 from alerts.rank import report
 from core.bars import Series
 from core.calendar import TradingDay
@@ -14,6 +15,8 @@ from core.db import Connection, Db, Value, insert, iso
 from core.judged import Judged
 
 _REPORT = TypeAdapter(Report)
+_UNSEEN = (State.REFUSED, State.EXPIRED)
+_SELECT = "SELECT report FROM digests WHERE series = ? AND session = ?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +27,10 @@ class Outbox:
     top: int
 
     async def __call__(self, writer: Connection, judged: Judged, now: datetime) -> None:
-        """core.pipeline.Publish: the same revision published twice is one report."""
+        """core.pipeline.Publish: the same revision published twice is one report.
+
+        Who has seen an earlier revision is told of names that enter or leave, and of nothing else.
+        """
         said = report(judged, self.top)
         at = iso(now)
         key: dict[str, Value] = {"series": judged.series.key, "session": str(judged.session)}
@@ -41,33 +47,51 @@ class Outbox:
             named: dict[str, Value] = {"rank": a.rank, "ticker": a.ticker, "label": a.label}
             await insert(writer, "anomalies", key | named | {"ratio": a.ratio, "z": a.z})
         for destination in self.destinations:
+            since = await _seen(writer, judged, destination)
+            if since is not None and not changes(since, said):
+                continue
+            kind = Kind.DIGEST if since is None else Kind.CORRECTION
             name = f"{judged.series.key}/{judged.session}/r{judged.revision}/{destination}"
             await insert(
                 writer,
                 "deliveries",
                 key
                 | {"key": name, "destination": str(destination), "state": State.PENDING}
+                | {"kind": kind, "since": None if since is None else since.judged.revision}
                 | {"created_at": at, "changed_at": at},
                 or_="IGNORE",
             )
 
 
-async def published(db: Db, series: Series, day: TradingDay) -> Report | None:
-    """What was said about a session, by its newest revision; None if nothing was."""
-    row = await db.row(
-        "SELECT report FROM digests WHERE series = ? AND session = ?"
-        " ORDER BY revision DESC LIMIT 1",
-        (series.key, str(day)),
+async def _seen(writer: Connection, judged: Judged, destination: Destination) -> Report | None:
+    """What a destination was last told about the session; what is still pending is taken back."""
+    where = "series = ? AND session = ? AND destination = ? AND revision < ?"
+    of = (judged.series.key, str(judged.session), str(destination), judged.revision)
+    await writer.execute(
+        f"DELETE FROM deliveries WHERE {where} AND state = ?",  # noqa: S608
+        (*of, State.PENDING),
     )
-    return _REPORT.validate_json(row["report"]) if row else None
+    told = await writer.execute_fetchall(
+        f"SELECT revision FROM deliveries WHERE {where} AND state NOT IN (?, ?)"  # noqa: S608
+        " ORDER BY revision DESC LIMIT 1",
+        (*of, *_UNSEEN),
+    )
+    for row in told:
+        rows = await writer.execute_fetchall(f"{_SELECT} AND revision = ?", (*of[:2], row[0]))
+        for found in rows:
+            return _REPORT.validate_json(found[0])
+    return None
+
+
+async def published(db: Db, series: Series, day: TradingDay) -> list[Report]:
+    """What was said about a session, one report a revision, oldest first; empty if nothing was."""
+    rows = await db.rows(f"{_SELECT} ORDER BY revision", (series.key, str(day)))
+    return [_REPORT.validate_json(row["report"]) for row in rows]
 
 
 async def report_of(db: Db, series_key: str, session: date, revision: int) -> Report:
     """The report of one revision; KeyError if it was never published."""
-    row = await db.row(
-        "SELECT report FROM digests WHERE series = ? AND session = ? AND revision = ?",
-        (series_key, str(session), revision),
-    )
+    row = await db.row(f"{_SELECT} AND revision = ?", (series_key, str(session), revision))
     if row is None:
         raise KeyError((series_key, session, revision))
     return _REPORT.validate_json(row["report"])

@@ -27,4 +27,5 @@ def report(judged: Judged, top: int) -> Report:
         tuple(a for a in rest if a.continuing),
         suppressed,
         tuple(a for a in fresh if a not in pushed),
+        top,
     )

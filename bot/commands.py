@@ -5,17 +5,16 @@ import difflib
 import json
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from typing import Any, ClassVar
 
 import polars as pl
 
 from alerts.cards import Flag, source_status, ticker_card, why
-from alerts.message import digest, stamp
+from alerts.message import stamp
 from alerts.model import Message, Report, Row
-from alerts.publish import published
-from alerts.rank import report
+from bot import digests
 from bot.arguments import Sessions, find_ticker, no_more_than, whole
 from core.baseline import LOOKBACK_SESSIONS
 from core.calendar import TradingDay, last_complete, sessions_ending
@@ -65,7 +64,7 @@ class Commands:
     """The commands over the ladder of series."""
 
     USAGE: ClassVar = {
-        "anomalies": ("[today|DATE] [all]", "the digest of a session"),
+        "anomalies": (digests.USAGE, "the digest of a session"),
         "ticker": ("SYM [sessions]", "one ticker beside its own usual"),
         "why": ("SYM [DATE]", "every gate a ticker passed or failed"),
         "source": ("status", "what each source answers, and the next step"),
@@ -81,8 +80,9 @@ class Commands:
         top: int,
     ) -> None:
         self._ladder, self._doctor, self._board = ladder, doctor, board
-        self._next_try, self._top = next_try, top
+        self._next_try = next_try
         self._sessions = Sessions(ladder, ladder.top.now)
+        self.digests = digests.Digests(ladder, self._sessions, top)
         handlers = (self._anomalies, self._ticker, self._why, self._source, self._help)
         self._handlers: dict[str, Handler] = dict(zip(self.USAGE, handlers, strict=True))
 
@@ -128,24 +128,7 @@ class Commands:
         )
 
     async def _anomalies(self, words: tuple[str, ...]) -> Message:
-        every = "all" in (w.lower() for w in words)
-        rest = [w for w in words if w.lower() != "all"]
-        no_more_than(rest, 1, "/anomalies [today|DATE] [all]")
-        chosen = await self._sessions.resolve(rest[0] if rest else None)
-        said = await self.report(chosen.day)
-        if every:
-            said = replace(said, pushed=said.pushed + said.beyond, beyond=())
-        message = digest(said)
-        return replace(message, banners=(*chosen.notes, *message.banners))
-
-    async def report(self, day: TradingDay) -> Report:
-        """What was said of a stored session; one that was kept silent is judged now."""
-        pipeline = await self._ladder.of(day)
-        said = await published(pipeline.db, pipeline.series, day)
-        if said is not None:
-            return said
-        scores = await pipeline.record.scores(day, pipeline.rule)
-        return report(await pipeline.judged(day, scores), self._top)
+        return await self.digests.answer(words)
 
     async def _ticker(self, words: tuple[str, ...]) -> Message:
         usage = "/ticker SYM [sessions]"
@@ -180,7 +163,7 @@ class Commands:
             raise CommandError(
                 f"{ticker} did not trade on {chosen.day}: there was nothing to judge"
             )
-        said = await self.report(chosen.day)
+        said = await self.digests.report(chosen.day)
         notes = " ".join(chosen.notes)
         return why(row, pipeline.rule, _place(said, ticker), pipeline.series, notes)
 

@@ -136,7 +136,7 @@ async def one_day(app: App, day: TradingDay, *, release: bool) -> Report:
         await _bring(app, day)
     # Other sessions' messages wait for the service: this command shows one.
     await drain(app.db, app.senders, app.now, only=day.date)
-    return await app.commands.report(day)
+    return await app.commands.digests.report(day)
 
 
 async def _revisit(pipeline: Pipeline, day: TradingDay) -> None:
@@ -191,7 +191,8 @@ def day_json(said: Report) -> dict[str, Any]:
         "source": judged.source,
         "refused": [asdict(r) for r in judged.refused],
         "notes": list(judged.notes),
-        "rule": judged.rule.stamp,
+        "detector": judged.detector,
+        "settings": said.settings,
         "market": asdict(judged.market),
         "lead": digest(said).lead,
         "anomalies": [anomaly_json(a, said) for a in judged.anomalies],

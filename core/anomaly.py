@@ -27,11 +27,10 @@ class Rule:
     min_transactions: int = 100
     min_usual_transactions: float = 50.0
 
-    @property
-    def stamp(self) -> str:
-        """Six letters that change with any of these numbers or with the formulas."""
-        said = VERSION + repr([getattr(self, f.name) for f in fields(self)])
-        return sha256(said.encode()).hexdigest()[:6]
+    def stamp(self, *more: object) -> str:
+        """Six letters that change with any of these numbers, or with `more`."""
+        numbers = [getattr(self, f.name) for f in fields(self)]
+        return sha256(repr([*numbers, *more]).encode()).hexdigest()[:6]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +39,8 @@ class Anomaly:
 
     `value` and `normal` are of the louder `feature`, in `unit`; `normal` already holds what the
     market did (`market_x`), and ratio = value / normal. `rarity` is K of "1 in K" ticker-days of
-    its liquidity bucket, a lower bound if `rarity_is_floor`.
+    its liquidity bucket, a lower bound if `rarity_is_floor`: of `pool` such ticker-days in the
+    lookback, `exceeding` were at least as far out.
     """
 
     session: date
@@ -56,6 +56,8 @@ class Anomaly:
     score: float
     rarity: float | None
     rarity_is_floor: bool
+    pool: int | None
+    exceeding: int | None
     tier: str
     label: str
     alertable: bool
@@ -92,6 +94,8 @@ class Market:
     no_baseline: int
     typical_x: float
     """How many times its usual volume the typical eligible name traded."""
+    held_back: int = 0
+    """Names that would be over the cut had the market's part and its spread not been removed."""
 
 
 def tier(z: float) -> str:

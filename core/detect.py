@@ -36,7 +36,7 @@ def score(measured: pl.DataFrame, rule: Rule) -> pl.DataFrame:
     )
 
 
-def market(scores: pl.DataFrame) -> Market:
+def market(scores: pl.DataFrame, rule: Rule) -> Market:
     """What the whole session was like."""
     eligible = scores.filter("eligible")
     typical = eligible.select((pl.col("m_volume") + pl.col("dev_volume")).median().exp()).item()
@@ -45,6 +45,7 @@ def market(scores: pl.DataFrame) -> Market:
         eligible=len(eligible),
         no_baseline=int(scores.select((~pl.col("pass_history")).sum()).item()),
         typical_x=1.0 if typical is None else float(typical),
+        held_back=len(scores.filter(_held_back(rule))),
     )
 
 
@@ -54,6 +55,16 @@ def anomalies(
     """The alertable rows in order of rank; with `every`, all that pass the gates."""
     chosen = scores.filter("eligible") if every else scores.filter("alertable")
     return [from_row(rank, row, scope) for rank, row in enumerate(chosen.iter_rows(named=True), 1)]
+
+
+def raw_hits(scores: pl.DataFrame, rule: Rule, scope: Scope = Scope.ALL) -> list[Anomaly]:
+    """The names that Market.held_back counts, loudest first."""
+    chosen = scores.filter(_held_back(rule)).sort("z_raw", "ticker", descending=[True, False])
+    return [from_row(rank, row, scope) for rank, row in enumerate(chosen.iter_rows(named=True), 1)]
+
+
+def _held_back(rule: Rule) -> pl.Expr:
+    return pl.col("eligible") & ~pl.col("alertable") & (pl.col("z_raw") >= rule.min_z)
 
 
 def _repeats(earlier: pl.DataFrame, kind: pl.DataFrame, rule: Rule) -> pl.DataFrame:

@@ -34,3 +34,5 @@ class Judged:
     closest: Anomaly | None
     """The highest row under the cut, for a quiet day's line."""
     beside: Beside | None = None
+    detector: str = "1"
+    """core.anomaly.VERSION when it was judged."""

@@ -9,7 +9,7 @@ from typing import Protocol
 
 import polars as pl
 
-from core.anomaly import Rule
+from core.anomaly import VERSION, Rule
 from core.bars import Scope, Series, check, more_than_bars
 from core.baseline import LOOKBACK_SESSIONS
 from core.calendar import TradingDay, event_days, sessions_ending
@@ -215,9 +215,10 @@ class Pipeline:
             stored_at=entry.stored_at or self.now(),
             row_count=entry.row_count or 0,
             rule=self.rule,
-            market=market(scores),
+            market=market(scores, self.rule),
             anomalies=tuple(found),
             beside=await self._beside(day),
+            detector=VERSION,
             closest=next(iter(anomalies(under, scope, every=True)), None),
         )
 

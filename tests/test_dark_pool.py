@@ -70,7 +70,7 @@ async def swept(app: App) -> str:
 async def test_a_developer_plan_counts_every_trade(vendor: Vendor, tmp_path: Path) -> None:
     async with opened(await asked_for(vendor, tmp_path / "data"), now=lambda: NOW) as app:
         shown = await swept(app)
-        said = await app.commands.report(NEWEST)
+        said = await app.commands.digests.report(NEWEST)
         assert said.judged.source == "flat files (trades)"
         assert said.judged.series.family is Family.TRADES
         assert "Off-exchange anomalies · Fri 6 Mar 2026" in shown
@@ -103,7 +103,7 @@ async def test_a_starter_plan_gets_the_free_volume_and_the_doctors_word(
     vendor.s3.entitled = lambda name: "trades_v1" not in name
     async with opened(await asked_for(vendor, tmp_path / "data"), now=lambda: NOW) as app:
         shown = await swept(app)
-        said = await app.commands.report(NEWEST)
+        said = await app.commands.digests.report(NEWEST)
         assert said.judged.source == "FINRA daily file"
         assert "flat files (trades): plan lacks this data set, so FINRA daily file served" in shown
         assert "without trades files there are no trade counts, no blocks" in shown
@@ -122,7 +122,7 @@ async def test_a_basic_plan_has_rest_and_the_free_volume(vendor: Vendor, tmp_pat
     vendor.s3.entitled = lambda name: False
     async with opened(await asked_for(vendor, tmp_path / "data"), now=lambda: NOW) as app:
         shown = await swept(app)
-        said = await app.commands.report(NEWEST)
+        said = await app.commands.digests.report(NEWEST)
         assert said.judged.series.family is Family.FINRA
         assert "flat files (trades): plan lacks this data set" in shown
         daily = await app.ladder.rungs[-1].ledger.entry(NEWEST)
@@ -137,7 +137,7 @@ async def test_when_finras_site_refuses_the_vendors_copy_serves(
     vendor.finra.faults.add(Answered(503), times=999)
     async with opened(await asked_for(vendor, tmp_path / "data"), now=lambda: NOW) as app:
         await swept(app)
-        said = await app.commands.report(NEWEST)
+        said = await app.commands.digests.report(NEWEST)
         assert said.judged.source == "REST short volume"
         assert said.judged.series.family is Family.FINRA
         assert [(r.source, r.verdict) for r in said.judged.refused] == [
@@ -155,7 +155,7 @@ async def test_without_any_off_exchange_source_a_banner_says_what_it_is(
         await asyncio.to_thread(path.write_bytes, b"<html>not today</html>")
     async with opened(await asked_for(vendor, tmp_path / "data"), now=lambda: NOW) as app:
         shown = await swept(app)
-        said = await app.commands.report(NEWEST)
+        said = await app.commands.digests.report(NEWEST)
         assert said.judged.series.scope is Scope.ALL
         assert "no off-exchange volume could be had: this is the volume of all venues" in shown
         assert "Off-exchange anomalies" not in shown
@@ -167,7 +167,7 @@ async def test_the_built_in_market_has_a_tape_too(tmp_path: Path) -> None:
     settings = await asyncio.to_thread(load, data_dir=tmp_path, dark_pool_only="true")
     async with opened(settings, now=lambda: NOW) as app:
         await app.ladder.top.trading_day(NEWEST, announce=True)
-        said = await app.commands.report(NEWEST)
+        said = await app.commands.digests.report(NEWEST)
         assert said.judged.series.scope is Scope.OFF_EXCHANGE
         assert "SAMPLE" in digest(said).stamp
         found = await stored_bars(app, NEWEST, Scope.ALL)

@@ -1,7 +1,7 @@
 """The outbox on real SQLite: in order, each destination alone, once, whatever a platform does."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -29,6 +29,7 @@ class FakePlatform:
 
     def __init__(self, *failures: Exception) -> None:
         self.sent: list[str] = []
+        self.leads: list[str] = []
         self._failures = list(failures)
 
     async def send(self, destination: Destination, message: Message, key: str) -> Receipt:
@@ -37,6 +38,7 @@ class FakePlatform:
         if self._failures:
             raise self._failures.pop(0)
         self.sent.append(message.title)
+        self.leads.append(message.lead)
         return Receipt(f"m{len(self.sent)}")
 
 
@@ -47,11 +49,14 @@ async def db(tmp_path: Path) -> AsyncIterator[Db]:
         yield opened
 
 
-async def publish(db: Db, session: date = SESSION, revision: int = 1) -> None:
+async def publish(
+    db: Db, session: date = SESSION, revision: int = 1, names: Sequence[str] = ("XYZQ",)
+) -> None:
     """One judged session into the outbox of two destinations."""
+    made = (anomaly(name, session=session) for name in names)
     async with db.transaction() as writer:
         await Outbox([TERMINAL, OTHER], 10)(
-            writer, judged(anomaly(session=session), session=session, revision=revision), now()
+            writer, judged(*made, session=session, revision=revision), now()
         )
 
 
@@ -64,22 +69,77 @@ async def states(db: Db, destination: Destination = OTHER) -> list[str]:
     return [row["state"] for row in rows]
 
 
-async def test_publishing_twice_is_one_message_and_a_revision_another(db: Db) -> None:
+async def test_publishing_twice_is_one_message(db: Db) -> None:
     await publish(db)
     await publish(db)
     assert await states(db) == ["pending"]
+
+
+async def test_a_revision_with_the_same_names_is_recorded_without_a_word(db: Db) -> None:
+    platform = FakePlatform()
+    await publish(db)
+    await drain(db, {"fake": platform}, now)
     await publish(db, revision=2)
-    assert await states(db) == ["pending", "pending"]
+    assert await drain(db, {"fake": platform}, now) == 0
     said = await published(db, DAILY, trading_day(SESSION))
-    assert said is not None
-    assert said.judged.revision == 2
+    assert [one.judged.revision for one in said] == [1, 2]
+
+
+async def test_a_name_that_enters_or_leaves_is_one_correction(db: Db) -> None:
+    platform = FakePlatform()
+    await publish(db, names=("STAY", "GONE"))
+    await drain(db, {"fake": platform}, now)
+    await publish(db, revision=2, names=("STAY", "GONE"))
+    await publish(db, revision=3, names=("STAY", "CAME"))
+    await drain(db, {"fake": platform}, now)
+    digest, correction = platform.sent
+    assert "EOD anomalies" in digest
+    assert correction.startswith("Correction · EOD anomalies")
+    assert "CAME enters and GONE leaves the list" in platform.leads[1]
+
+
+async def test_a_correction_that_waits_is_replaced_by_what_a_later_revision_says(db: Db) -> None:
+    platform = FakePlatform()
+    await publish(db, names=("STAY", "GONE"))
+    await drain(db, {"fake": platform}, now)
+    await publish(db, revision=2, names=("STAY",))
+    await publish(db, revision=3, names=("STAY", "GONE"))
+    assert await drain(db, {"fake": platform}, now) == 0
+    await publish(db, revision=4, names=("GONE",))
+    await drain(db, {"fake": platform}, now)
+    assert "STAY leaves the list" in platform.leads[1]
+
+
+async def test_a_digest_that_waits_goes_out_with_the_newest_numbers_only(db: Db) -> None:
+    platform = FakePlatform(DeliveryDeferred("429", retry_after_s=1.0))
+    await publish(db, names=("OLDER",))
+    assert await drain(db, {"fake": platform}, now) == 0
+    await publish(db, revision=2, names=("NEWER",))
+    assert await drain(db, {"fake": platform}, now) == 1
+    (lead,) = platform.leads
+    assert "NEWER" in lead
+    assert "OLDER" not in lead
+
+
+@pytest.mark.parametrize(
+    ("failure", "told"),
+    [(DeliveryAmbiguous("reset"), ["Correction"]), (DeliveryRefused("gone"), ["EOD anomalies"])],
+)
+async def test_what_may_have_arrived_is_corrected_and_what_did_not_is_said_anew(
+    db: Db, failure: Exception, told: list[str]
+) -> None:
+    platform = FakePlatform(failure)
+    await publish(db, names=("OLDER",))
+    await drain(db, {"fake": platform}, now)
+    await publish(db, revision=2, names=("NEWER",))
+    await drain(db, {"fake": platform}, now)
+    assert [title.split(" · ")[0] for title in platform.sent] == told
 
 
 async def test_a_report_reads_back_as_it_was_published(db: Db) -> None:
     await publish(db)
     said = await published(db, DAILY, trading_day(SESSION))
-    assert said is not None
-    assert said.judged == judged(anomaly(session=SESSION), session=SESSION)
+    assert said[0].judged == judged(anomaly(session=SESSION), session=SESSION)
 
 
 async def test_messages_go_out_in_order_and_once(db: Db) -> None:

@@ -16,8 +16,9 @@ from typing import Any
 import pytest
 
 from alerts.message import digest
-from alerts.model import TERMINAL
+from alerts.model import TERMINAL, Message
 from bot.app import App, opened
+from bot.commands import CommandRequest
 from bot.once import Exit, day_json, one_day
 from bot.platforms.console import ConsoleSender
 from bot.settings import load
@@ -58,7 +59,7 @@ async def test_a_first_run_fills_the_baseline_silently_and_announces_the_newest(
         assert len(shown) == 1
         assert "Fri 6 Mar 2026" in shown[0]
         planted = {p.ticker for p in market.MARKET.planted(NEWEST)}
-        said = await app.commands.report(NEWEST)
+        said = await app.commands.digests.report(NEWEST)
         assert said.pushed
         assert {a.ticker for a in said.pushed} <= planted
         assert said.judged.source == "flat files (day aggregates)"
@@ -71,7 +72,7 @@ async def test_rest_and_flat_files_say_the_same(vendor: Vendor, tmp_path: Path) 
             await vendor.settings(tmp_path / name, **changes), now=lambda: NOW
         ) as app:
             await swept(app)
-            return day_json(await app.commands.report(NEWEST))
+            return day_json(await app.commands.digests.report(NEWEST))
 
     files, rest = await told("files"), await told("rest", use_flat_files="false")
     assert rest.pop("source") == "REST grouped daily"
@@ -110,26 +111,50 @@ async def test_an_outage_loses_nothing_and_floods_nobody(vendor: Vendor, tmp_pat
         assert all(entries[d.date].status is Status.FINISHED for d in DAYS[-6:])
 
 
-async def test_a_republished_file_is_a_new_revision_and_one_more_message(
+async def test_a_republished_file_is_a_new_revision_and_a_word_if_a_name_leaves(
     vendor: Vendor, tmp_path: Path
 ) -> None:
     settings = await vendor.settings(tmp_path / "data")
+
+    async def ask(text: str) -> Message:
+        reply = await app.commands.answer(CommandRequest.parse(text, "me", "here"))
+        return reply.message
+
     async with opened(settings, now=lambda: NOW) as app:
         await swept(app)
+        first = await app.commands.digests.report(NEWEST)
+        gone = first.pushed[-1].ticker
         path = tmp_path / "vendor" / key("day_aggs_v1", NEWEST.date)
-        await asyncio.to_thread(path.write_bytes, _one_row_less(market.day_file(NEWEST)))
+        await asyncio.to_thread(path.write_bytes, _without(market.day_file(NEWEST), -1))
+        assert await swept(app) == [], "numbers are updated without a word"
+        second = await app.commands.digests.report(NEWEST)
+        assert second.judged.revision == 2
+        assert "data revision 2 updated numbers only" in (await ask("anomalies as:sent")).banners[0]
+
+        await asyncio.to_thread(path.write_bytes, _without(market.day_file(NEWEST), gone))
         (shown,) = await swept(app)
-        assert "revision 2" in shown
-        entry = await app.ladder.top.ledger.entry(NEWEST)
-        assert entry is not None
-        assert entry.revision == 2
+        assert f"{gone} leaves the list" in " ".join(shown.split())
+        assert "data revision 3, before: 1" in shown
         assert await swept(app) == []
+
+        sent, now, plain = [await ask(f"anomalies {how}") for how in ("as:sent", "as:now", "")]
+        assert gone in " ".join(row.head for row in sent.rows)
+        assert f"data revision 3 changed the list: −{gone}" in sent.banners[0]
+        assert f"differs from what was sent: −{gone}" in now.banners[0]
+        assert now.rows == plain.rows
+        assert gone not in " ".join(row.head for row in plain.rows)
     stored = tmp_path / "data/bars/all-daily-raw"
     assert (stored / f"{NEWEST}.r1.parquet").exists()
 
 
-def _one_row_less(payload: bytes) -> bytes:
-    return gzip.compress(b"\n".join(gzip.decompress(payload).splitlines()[:-1]) + b"\n")
+def _without(payload: bytes, row: str | int) -> bytes:
+    """The file less one row: by place, or a ticker's."""
+    lines = gzip.decompress(payload).splitlines()
+    if isinstance(row, int):
+        del lines[row]
+    else:
+        lines = [line for line in lines if not line.startswith(f"{row},".encode())]
+    return gzip.compress(b"\n".join(lines) + b"\n")
 
 
 async def test_sample_bars_never_meet_real_ones(vendor: Vendor, tmp_path: Path) -> None:
@@ -265,7 +290,7 @@ async def test_deliveries_name_their_destination(vendor: Vendor, tmp_path: Path)
         (row,) = await app.db.rows("SELECT * FROM deliveries")
         assert row["destination"] == str(TERMINAL)
         assert row["state"] == "sent"
-        assert digest(await app.commands.report(NEWEST)).lead
+        assert digest(await app.commands.digests.report(NEWEST)).lead
 
 
 async def test_two_processes_on_one_folder_do_the_same_day_once(

@@ -64,7 +64,7 @@ async def at(folder: Path, now: datetime) -> AsyncIterator[App]:
 
 
 async def test_every_command_answers_as_reviewed(app: App, snapshot: SnapshotAssertion) -> None:
-    said = await app.commands.report(NEWEST)
+    said = await app.commands.digests.report(NEWEST)
     loud = said.pushed[0].ticker
     for text in ("/anomalies", "/anomalies today all", f"/ticker {loud}", f"/why {loud} today",
                  "/why ZVZZT", "/source status", "/help"):  # fmt: skip

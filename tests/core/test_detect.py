@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from core.anomaly import Anomaly, Rule, tier
 from core.baseline import FEATURES
-from core.detect import anomalies, market, score
+from core.detect import anomalies, market, raw_hits, score
 from core.splits import Split
 from tests.core import slow_rule
 from tests.core.panel import LAST, SESSIONS, Rows, bar, changed, frame, gappy, measured, noisy
@@ -344,14 +344,40 @@ def test_the_market_is_counted() -> None:
     rows = CALM + noisy("NEW", 1e6, "", range(75, 82))
     double = [{**r, "volume": r["volume"] * 2} if r["session"] == DATES[LAST] else r for r in rows]
 
-    found = market(scored(rows))
+    found = market(scored(rows), RULE)
 
     assert (found.names, found.eligible, found.no_baseline) == (9, 8, 1)
-    assert market(scored(double)).typical_x == pytest.approx(found.typical_x * 2)
+    assert market(scored(double), RULE).typical_x == pytest.approx(found.typical_x * 2)
+
+
+def test_raw_hits_are_those_that_only_the_market_made() -> None:
+    # Enough names for a bucket's factor; all trade tenfold, so nobody stands out.
+    many = [r for n in range(40) for r in noisy(f"M{n}", 1.2e6)]
+    rows = [{**r, "volume": r["volume"] * 10, "transactions": r["transactions"] * 10}
+            if r["session"] == DATES[LAST] else r for r in many]  # fmt: skip
+    scores = scored(rows)
+
+    hits = raw_hits(scores, RULE)
+
+    assert anomalies(scores) == []
+    assert market(scores, RULE).held_back == len(hits) > 30
+    assert all(a.ratio * a.market_x == pytest.approx(10, rel=0.9) for a in hits)
+    assert raw_hits(scored(many), RULE) == []
+
+
+def test_a_rarity_recomputes_from_the_record() -> None:
+    found = anomalies(scored(GAPPY), every=True)
+
+    assert found
+    for a in found:
+        assert a.pool is not None
+        assert a.exceeding is not None
+        assert a.rarity_is_floor == (a.exceeding < 10)
+        assert a.rarity == (a.pool / 10 if a.rarity_is_floor else (1 + a.pool) / (1 + a.exceeding))
 
 
 def test_a_market_of_which_nothing_is_eligible_is_as_usual() -> None:
-    assert market(scored([bar("A", LAST, 5.0)])).typical_x == 1.0
+    assert market(scored([bar("A", LAST, 5.0)]), RULE).typical_x == 1.0
 
 
 @pytest.mark.parametrize(
@@ -370,7 +396,7 @@ def test_tiers_begin_at_whole_z(z: float, name: str) -> None:
 
 
 def test_a_rule_with_any_other_number_has_another_stamp() -> None:
-    stamps = {replace(RULE, **{f.name: getattr(RULE, f.name) + 1}).stamp for f in fields(RULE)}
+    stamps = {replace(RULE, **{f.name: getattr(RULE, f.name) + 1}).stamp() for f in fields(RULE)}
 
-    assert len(stamps | {RULE.stamp}) == len(fields(RULE)) + 1
-    assert Rule().stamp == RULE.stamp
+    assert len(stamps | {RULE.stamp()}) == len(fields(RULE)) + 1
+    assert Rule().stamp() == RULE.stamp()

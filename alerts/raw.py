@@ -1,0 +1,32 @@
+"""Raw hits: what would be over the cut had the market's part not been removed. Pure."""
+
+from collections.abc import Sequence
+
+from alerts.message import DISCLAIMER, banners, session, stamp
+from alerts.model import Message, Row
+from alerts.words import day, some, times
+from core.anomaly import Anomaly
+from core.judged import Judged
+
+_LINES = 40
+
+
+def raw_list(judged: Judged, hits: Sequence[Anomaly]) -> Message:
+    """The names that core.anomaly.Market.held_back counts, loudest first."""
+    shown = [
+        Row(
+            f"{n}. {a.ticker}  {a.feature} {times(a.ratio * a.market_x)} its usual,"
+            f" {times(a.ratio)} after removing the market's {times(a.market_x)}"
+        )
+        for n, a in enumerate(hits[:_LINES], 1)
+    ]
+    more = len(hits) - len(shown)
+    said = "by what all names did, or within how far names like them spread that day"
+    return Message(
+        title=f"Raw hits · {day(judged.session)} · {len(hits)}",
+        lead=f"{session(judged)}: {some(len(hits), 'name')} over the cut only {said}.",
+        banners=banners(judged),
+        rows=tuple(shown),
+        footer=(*((f"{more:,} more",) if more > 0 else ()), DISCLAIMER),
+        stamp=stamp(judged.series),
+    )

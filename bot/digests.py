@@ -1,0 +1,99 @@
+"""`/anomalies`: the digest of a session, as it was sent, as it stands, or as it is judged now."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from alerts.corrections import changes
+from alerts.message import digest, stamped
+from alerts.model import Message, Report
+from alerts.publish import published
+from alerts.rank import report
+from alerts.raw import raw_list
+from bot.arguments import Sessions, no_more_than
+from core.calendar import TradingDay
+from core.detect import raw_hits
+from core.errors import CommandError
+from core.ladder import Ladder
+from core.pipeline import Pipeline
+
+USAGE = "[today|DATE] [all|raw] [as:sent|as:now]"
+_SENT, _NOW, _EVERY, _RAW = "as:sent", "as:now", "all", "raw"
+_OPTIONS = {_SENT, _NOW, _EVERY, _RAW}
+
+
+@dataclass(frozen=True, slots=True)
+class Digests:
+    """Answers for stored sessions of any rung."""
+
+    ladder: Ladder
+    sessions: Sessions
+    top: int
+
+    async def answer(self, words: Sequence[str]) -> Message:
+        """Raises CommandError in one sentence."""
+        options = {word.lower() for word in words} & _OPTIONS
+        rest = [word for word in words if word.lower() not in _OPTIONS]
+        for word in rest:
+            if word.lower().startswith("as:"):
+                raise CommandError(f"{word[:40]!r}: there is as:sent and as:now")
+        no_more_than(rest, 1, f"/anomalies {USAGE}")
+        if len(options - {_EVERY}) > 1:
+            raise CommandError(f"{' and '.join(sorted(options))} do not go together: choose one")
+        chosen = await self.sessions.resolve(rest[0] if rest else None)
+        message = await self._message(chosen.day, options)
+        return replace(message, banners=(*chosen.notes, *message.banners))
+
+    async def _message(self, day: TradingDay, options: set[str]) -> Message:
+        pipeline = await self.ladder.of(day)
+        if _RAW in options:
+            return await self._raw(pipeline, day)
+        if _SENT in options:
+            said, note = await self._sent(pipeline, day)
+        elif _NOW in options:
+            said, note = await self._now(pipeline, day)
+        else:
+            said, note = await self.report(day), ""
+        if _EVERY in options:
+            said = replace(said, pushed=said.pushed + said.beyond, beyond=())
+        message = digest(said)
+        return replace(message, banners=(note, *message.banners)) if note else message
+
+    async def report(self, day: TradingDay) -> Report:
+        """What stands for a stored session; one that was kept silent is judged now."""
+        pipeline = await self.ladder.of(day)
+        said = await published(pipeline.db, pipeline.series, day)
+        return said[-1] if said else await self._judged(pipeline, day)
+
+    async def _judged(self, pipeline: Pipeline, day: TradingDay) -> Report:
+        scores = await pipeline.record.scores(day, pipeline.rule)
+        return report(await pipeline.judged(day, scores), self.top)
+
+    async def _sent(self, pipeline: Pipeline, day: TradingDay) -> tuple[Report, str]:
+        said = await published(pipeline.db, pipeline.series, day)
+        if not said:
+            raise CommandError(
+                f"nothing was sent about {day}: it was stored silently; as:now judges it"
+            )
+        later = changes(said[0], said[-1])
+        after = ""
+        if len(said) > 1:
+            revision = said[-1].judged.revision
+            after = f"; data revision {revision} changed the list: {later}" if later else (
+                f"; data revision {revision} updated numbers only")  # fmt: skip
+        return said[0], f"As first sent{after}."
+
+    async def _now(self, pipeline: Pipeline, day: TradingDay) -> tuple[Report, str]:
+        now = await self._judged(pipeline, day)
+        said = await published(pipeline.db, pipeline.series, day)
+        if not said:
+            return now, "As judged now; nothing was sent about this session."
+        found = changes(said[0], now)
+        beside = f"the list differs from what was sent: {found}" if found else "the same list"
+        same = stamped(said[0]) == stamped(now)
+        by = "" if same else f" (sent by {stamped(said[0])})"
+        return now, f"As judged now: {beside}{by}."
+
+    async def _raw(self, pipeline: Pipeline, day: TradingDay) -> Message:
+        scores = await pipeline.record.scores(day, pipeline.rule)
+        hits = raw_hits(scores, pipeline.rule, pipeline.series.scope)
+        return raw_list(await pipeline.judged(day, scores), hits)

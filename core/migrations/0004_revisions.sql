@@ -1,0 +1,5 @@
+-- A message is the digest of a session, or a correction of it: `since` is the revision that its
+-- readers saw last.
+ALTER TABLE deliveries ADD COLUMN kind TEXT NOT NULL DEFAULT 'digest'
+    CHECK (kind IN ('digest', 'correction'));
+ALTER TABLE deliveries ADD COLUMN since INTEGER;
