@@ -214,6 +214,9 @@ def _score_gates(row: Mapping[str, Any], rule: Rule) -> list[tuple[str, str, str
         lines.append((SKIP, "price", f"{moved}; ranked by {row['score']:.1f}"))
     if row["continuing"]:
         lines.append((FAIL, "repeat", f"flagged {row['repeats']}x in the last 5 sessions: folded"))
+    if row["suspected"] is not None:
+        said = f"about {row['suspected']} on {row['suspected_on']}: held back, and listed"
+        lines.append((FAIL, "possible unreported split", said))
     if row["split"] is not None:
         lines.append((FAIL, "corporate action", f"split {row['split']} today: listed, not ranked"))
     return lines

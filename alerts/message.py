@@ -6,11 +6,11 @@ Numbers come from the stored record only, so a text recomputes from what is in t
 import math
 
 from alerts.model import SAMPLE_STAMP, Message, Report, Row
-from alerts.words import clock, count, day, listed, percent, price, share, some, times, usd
+from alerts.words import clock, count, day, events, listed, percent, price, share, some, times, usd
 from core.anomaly import Anomaly
 from core.bars import Family, Scope, Series
 from core.baseline import LEVEL_SESSIONS
-from core.calendar import event_days, trading_day
+from core.calendar import trading_day
 from core.errors import Refusal
 from core.judged import Judged
 
@@ -30,12 +30,6 @@ _OFF_EXCHANGE = {
         "off exchange: shares reported to FINRA's facilities (dark pools and wholesalers) in"
         " regular hours; prices are of all venues"
     ),
-}
-_EVENT_WORDS = {
-    "quad-witching": "Quad-witching",
-    "monthly expiry": "Monthly option expiry",
-    "Russell reconstitution": "Russell reconstitution",
-    "half day": "Half day",
 }
 
 
@@ -153,7 +147,10 @@ def _novelty(a: Anomaly) -> str:
     if a.day_no == 1 or a.peak_ratio is None or a.peak_session is None:
         return "new"
     peak = f"{times(a.peak_ratio)} on {a.peak_session:%a} {a.peak_session.day} {a.peak_session:%b}"
-    return f"day {a.day_no}, peak {peak}"
+    if a.before_ratio is None or a.day_of is None:
+        return f"day {a.day_no}, peak {peak}"
+    way = "rising" if a.ratio > a.before_ratio else "falling"
+    return f"day {a.day_no} of {a.day_of}, {way}, peak {peak}"
 
 
 def _row(number: int, anomaly: Anomaly) -> Row:
@@ -165,10 +162,10 @@ def _lead(report: Report) -> str:
     judged = report.judged
     names = [f"{a.ticker} {times(a.ratio)} {a.feature} {percent(a.ret_pct)}" for a in report.pushed]
     more = len(names) + len(report.beyond) - _LEAD_NAMES
-    events = "".join(f" {_EVENT_WORDS[e]}." for e in event_days(trading_day(judged.session)))
+    named = events(trading_day(judged.session))
     return (
         f"{session(judged)}: {', '.join(names[:_LEAD_NAMES])}"
-        f"{f'; {more} more' if more > 0 else ''}.{events}"
+        f"{f'; {more} more' if more > 0 else ''}.{f' {named}.' if named else ''}"
     )
 
 
@@ -202,21 +199,23 @@ def banners(judged: Judged) -> tuple[str, ...]:
     said = [refusal(r, judged.source) for r in judged.refused]
     if judged.beside is not None:
         said += [refusal(r, judged.beside.source) for r in judged.beside.refused]
-    typical = judged.market.typical_x
-    events = [_EVENT_WORDS[e] for e in event_days(trading_day(judged.session))]
+    named, typical = events(trading_day(judged.session)), judged.market.typical_x
     back = judged.market.held_back
     held = f"; {some(back, 'raw hit')} held back (/anomalies {judged.session} raw)" if back else ""
+    multiple = f"typical stock traded {times(typical)} its usual"
     if abs(math.log(typical)) > _NOTABLE_MARKET_LN:
-        cause = f"{', '.join(events)}: the" if events else "The"
-        said.append(
-            f"{cause} typical stock traded {times(typical)} its usual; the lines are after removing"
-            f" that{held}"
-        )
-    elif events:
-        said.append(
-            f"{', '.join(events)}; the typical stock traded {times(typical)} its usual{held}"
-        )
+        cause = f"{named}: the" if named else "The"
+        said.append(f"{cause} {multiple}; the lines are after removing that{held}")
+    elif named:
+        said.append(f"{named}; the {multiple}{held}")
     return (*said, *judged.notes)
+
+
+def _suspected(report: Report) -> list[str]:
+    return [
+        f"{a.ticker} about {a.suspected} on {a.suspected_on} ({times(a.ratio)} {a.feature})"
+        for a in report.suspected
+    ]
 
 
 def refusal(refused: Refusal, instead: str) -> str:
@@ -232,6 +231,10 @@ def _footer(report: Report) -> tuple[str, ...]:
     if report.suppressed:
         split = [f"{a.ticker} {a.split}" for a in report.suppressed]
         lines.append(f"split today, not ranked: {listed(split, _FOLDED_NAMES)}")
+    if report.suspected:
+        lines.append(
+            f"held back, possible unreported split: {listed(_suspected(report), _FOLDED_NAMES)}"
+        )
     if report.beyond:
         lines.append(
             f"{some(len(report.beyond), 'line')} more: /anomalies {report.judged.session} all"

@@ -22,6 +22,8 @@ class Report:
     """Corporate actions today: listed, not ranked."""
     beyond: tuple[Anomaly, ...]
     """Alertable, but past the cap."""
+    suspected: tuple[Anomaly, ...] = ()
+    """Possible unreported splits: held back, and listed."""
     top: int = 10
     """The cap: ALERT_TOP."""
 

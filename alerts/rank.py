@@ -12,9 +12,11 @@ MAX_PER_LABEL = 5
 
 
 def report(judged: Judged, top: int) -> Report:
-    """At most `top` lines, best first, never filled up; repeats and splits apart."""
+    """At most `top` lines, best first, never filled up; repeats and (possible) splits apart."""
     suppressed = tuple(a for a in judged.anomalies if a.label == CORPORATE_ACTION)
     rest = [a for a in judged.anomalies if a.label != CORPORATE_ACTION]
+    suspected = tuple(a for a in rest if a.suspected)
+    rest = [a for a in rest if not a.suspected]
     fresh = [a for a in rest if not a.continuing]
     pushed, per_label = list[Anomaly](), Counter[str]()
     for anomaly in fresh:
@@ -27,5 +29,6 @@ def report(judged: Judged, top: int) -> Report:
         tuple(a for a in rest if a.continuing),
         suppressed,
         tuple(a for a in fresh if a not in pushed),
+        suspected,
         top,
     )

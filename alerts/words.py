@@ -2,7 +2,7 @@
 
 from datetime import date, datetime
 
-from core.calendar import NEW_YORK
+from core.calendar import NEW_YORK, EventDay, TradingDay, event_days, holidays_before
 from core.progress import Reading
 
 
@@ -42,6 +42,26 @@ def percent(value: float | None) -> str:
 def day(value: date) -> str:
     """Fri 18 Dec 2026."""
     return f"{value:%a} {value.day} {value:%b %Y}"
+
+
+_EVENTS: dict[EventDay, str] = {
+    "quad-witching": "quad-witching",
+    "monthly expiry": "monthly option expiry",
+    "S&P rebalance": "S&P rebalance",
+    "Russell reconstitution": "Russell reconstitution",
+    "half day": "half day",
+    "quarter end": "quarter end",
+    "month end": "month end",
+}
+
+
+def events(session: TradingDay) -> str:
+    """What is special about a session: "Half day, month end"; empty if nothing is."""
+    closed = " and ".join(holidays_before(session))
+    the = "the " if closed.startswith("National Day") else ""
+    said = [_EVENTS.get(e, f"first session after {the}{closed}") for e in event_days(session)]
+    joined = ", ".join(said)
+    return joined[:1].upper() + joined[1:]
 
 
 def clock(value: datetime) -> str:

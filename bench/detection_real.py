@@ -15,7 +15,7 @@ from bench.detection_pool import processes
 from bench.detection_rules import TUTORIAL_Z, judged, tutorial_z
 from bench.harness import Goal, lined_up
 from core.baseline import LOOKBACK_SESSIONS
-from core.calendar import event_days, trading_day
+from core.calendar import is_special, trading_day
 from core.gate import possible
 from core.sources.day_aggs import parse
 from core.splits import Split
@@ -129,7 +129,7 @@ def _alerts(eligible: pl.DataFrame) -> list[Goal]:
     a_day = eligible.group_by("session", maintain_order=True).agg(
         ours=pl.col("alertable").sum(), new=new.sum(), tutorial=(pl.col("tz") > TUTORIAL_Z).sum()
     )
-    special = [bool(event_days(trading_day(day))) for day in a_day["session"]]
+    special = [is_special(trading_day(day)) for day in a_day["session"]]
     rows: list[tuple[str, ...]] = [
         ("alerts a day", "median", "max", "median, expiry and half days")
     ]

@@ -9,7 +9,7 @@ from typing import Any
 from bench.child import Job, Watch
 from core.anomaly import Rule
 from core.bars import Family, Scope, Series
-from core.calendar import event_days, sessions_ending, trading_day
+from core.calendar import is_special, sessions_ending, trading_day
 from core.detect import anomalies, score
 from core.gate import HISTORY_COLUMNS, HISTORY_SESSIONS, screen
 from core.measure import HISTORY, RECENT_SESSIONS, Known, Window, measure
@@ -34,7 +34,7 @@ def ingest(job: Job, watch: Watch) -> dict[str, Any]:
             before = sessions_ending(day, HISTORY_SESSIONS + 1)[:-1]
             bars = parse(payload, day)
             history = store.read(SERIES, before, HISTORY_COLUMNS)
-            screened = screen(bars, history, special=bool(event_days(day)))
+            screened = screen(bars, history, special=is_special(day))
             store.write(SERIES, day, screened.bars, 1)
         rows += len(screened.bars)
     return {"rows": rows}

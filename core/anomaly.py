@@ -8,6 +8,7 @@ from hashlib import sha256
 from typing import Any
 
 from core.bars import Scope
+from core.calendar import sessions
 
 VERSION = "1"
 """Goes up when the same bars would be judged differently."""
@@ -65,6 +66,7 @@ class Anomaly:
     day_no: int
     peak_ratio: float | None
     peak_session: date | None
+    """The loudest of the repeats before this session."""
     bucket: str
     adv_usd: float
     market_x: float
@@ -80,6 +82,13 @@ class Anomaly:
     z_trades: float | None
     dollar_volume_usd: float
     split: str | None
+    day_of: int | None = None
+    """Sessions since the first of the repeats, both included: day_no of day_of were loud."""
+    before_ratio: float | None = None
+    """The ratio in the newest of the repeats."""
+    suspected: str | None = None
+    """The split, such as "2-for-1", that a step of the last six sessions looks like."""
+    suspected_on: date | None = None
     share: float | None = None
     """Off-exchange volume over that of all venues, where both are known."""
     usual_share: float | None = None
@@ -121,6 +130,8 @@ def from_row(rank: int, row: Mapping[str, Any], scope: Scope) -> Anomaly:
         "tier": tier(row["z"]),
         "day_no": 1 + (row["repeats"] or 0),
         "peak_ratio": None if peak is None else math.exp(peak),
+        "day_of": None if peak is None else len(sessions(row["first_session"], row["session"])),
+        "before_ratio": None if peak is None else math.exp(row["before_dev"]),
         "adv_usd": row["adv"],
         "market_x": math.exp(row["m"]),
         "sessions_seen": int(row["sessions_seen"]),

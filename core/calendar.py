@@ -96,30 +96,85 @@ def last_complete(now: datetime) -> TradingDay:
     return day if day.tape_end <= now else on_or_before(day.date - timedelta(days=1))
 
 
-EventDay = Literal["quad-witching", "monthly expiry", "Russell reconstitution", "half day"]
+EventDay = Literal[
+    "quad-witching",
+    "monthly expiry",
+    "S&P rebalance",
+    "Russell reconstitution",
+    "half day",
+    "after a holiday",
+    "quarter end",
+    "month end",
+]
+
+_VOLUME_EVENTS = frozenset[EventDay](
+    ("quad-witching", "monthly expiry", "S&P rebalance", "Russell reconstitution", "half day")
+)
+_RUSSELL_TWICE_FROM = 2026
 
 
 def event_days(day: TradingDay) -> tuple[EventDay, ...]:
-    """What is special about a session by the calendar: a text, never a coefficient."""
+    """What is special about a session by the calendar, the loudest first.
+
+    A text, never a coefficient; a quarter end is not also called a month end.
+    """
+    quarterly = day.date.month % 3 == 0
     events: list[EventDay] = []
-    if day == _third_friday(day.date):
-        events.append("quad-witching" if day.date.month % 3 == 0 else "monthly expiry")
-    if day == _russell(day.date.year):
+    if day == _friday(day.date, 3):
+        events += ["quad-witching", "S&P rebalance"] if quarterly else ["monthly expiry"]
+    if day in _russell(day.date.year):
         events.append("Russell reconstitution")
     if day.early_close:
         events.append("half day")
+    if holidays_before(day):
+        events.append("after a holiday")
+    if _next_session(day).month != day.date.month:
+        events.append("quarter end" if quarterly else "month end")
     return tuple(events)
 
 
-def _third_friday(day: date) -> TradingDay:
-    first = day.replace(day=1)
-    return on_or_before(first + timedelta(days=(4 - first.weekday()) % 7 + 14))
+def is_special(day: TradingDay) -> bool:
+    """Does the calendar itself expect another volume than usual: expiry, reconstitution, half day?
+
+    What the gate allows for. Month ends and days after a holiday are named, but within its bounds.
+    """
+    return not _VOLUME_EVENTS.isdisjoint(event_days(day))
 
 
-def _russell(year: int) -> TradingDay:
-    """The last Friday of June, a week earlier (since 2007) if that is the 29th or 30th."""
-    last = date(year, 6, 30)
-    friday = last - timedelta(days=(last.weekday() - 4) % 7)
-    if year >= 2007 and friday.day >= 29:
-        friday -= timedelta(days=7)
-    return on_or_before(friday)
+def holidays_before(day: TradingDay) -> tuple[str, ...]:
+    """Names of what kept the exchanges closed on weekdays since the session before, oldest first.
+
+    Each once and without "(observed)"; empty if only a weekend, or nothing, lies between.
+    """
+    names, before = [], day.date - timedelta(days=1)
+    while not is_session(before):
+        if before.weekday() < 5:
+            names.append(str(_CLOSED[before]).removesuffix(" (observed)"))
+        before -= timedelta(days=1)
+    return tuple(dict.fromkeys(reversed(names)))
+
+
+def _next_session(day: TradingDay) -> date:
+    after = day.date + timedelta(days=1)
+    while not is_session(after):
+        after += timedelta(days=1)
+    return after
+
+
+def _friday(month: date, nth: int) -> TradingDay:
+    """The session of the month's nth Friday, or the last one before it."""
+    first = month.replace(day=1)
+    return on_or_before(first + timedelta(days=(4 - first.weekday()) % 7 + 7 * (nth - 1)))
+
+
+def _russell(year: int) -> list[TradingDay]:
+    """June's: the last Friday, since 2007 the fourth. From 2026 also the second of November.
+
+    FTSE Russell, "Russell US Indexes to move to a semi-annual reconstitution frequency", 2025.
+    """
+    june = date(year, 6, 1)
+    if year < 2007:
+        last = date(year, 6, 30)
+        return [on_or_before(last - timedelta(days=(last.weekday() - 4) % 7))]
+    november = [_friday(date(year, 11, 1), 2)] if year >= _RUSSELL_TWICE_FROM else []
+    return [_friday(june, 4), *november]

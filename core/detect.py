@@ -80,6 +80,8 @@ def _repeats(earlier: pl.DataFrame, kind: pl.DataFrame, rule: Rule) -> pl.DataFr
             repeats=pl.len(),
             peak_dev=pl.col("dev").first(),
             peak_session=pl.col("session").first(),
+            first_session=pl.col("session").min(),
+            before_dev=pl.col("dev").sort_by("session").last(),
         )
     )
 

@@ -12,12 +12,13 @@ import polars as pl
 
 from core.baseline import FEATURES, LOOKBACK_SESSIONS, activity, grid, returns
 from core.calendar import TradingDay
+from core.split_watch import COLUMNS, SESSIONS_NEEDED, suspected
 from core.splits import Split, restate
 
 REPEAT_SESSIONS = 5
 """So many sessions before the judged one may have made today's a repeat."""
 
-RECENT_SESSIONS = REPEAT_SESSIONS + 2
+RECENT_SESSIONS = max(REPEAT_SESSIONS + 1, SESSIONS_NEEDED)
 """So many of the newest sessions are looked at with every column."""
 
 HISTORY = ("session", "ticker", "volume", "transactions", "close")
@@ -81,10 +82,12 @@ def measure(bars: Window, days: Sequence[TradingDay], known: Known) -> pl.DataFr
     today = recent.filter(pl.col("t") == last).pipe(
         _with_bars, bars.recent.filter(pl.col("session") == day.date)
     )
+    watched = suspected(bars.recent.select(COLUMNS), days, known.splits)
     today = (
         today.join(_texts(returns(dense)), on="ticker", how="left")
         .join(_texts(_sizes(dense, last)), on="ticker", how="left")
         .join(_splits_on(known.splits, day.date), on="ticker", how="left")
+        .join(watched, on="ticker", how="left")
         .pipe(_rarity, dense, last)
     )
     earlier = recent.filter(

@@ -12,7 +12,7 @@ import polars as pl
 from core.anomaly import VERSION, Rule
 from core.bars import Scope, Series, check, more_than_bars
 from core.baseline import LOOKBACK_SESSIONS
-from core.calendar import TradingDay, event_days, sessions_ending
+from core.calendar import TradingDay, is_special, sessions_ending
 from core.db import Connection, Db, insert
 from core.detect import anomalies, market
 from core.errors import NotPublished, Refusal, SourceError
@@ -235,7 +235,7 @@ class Pipeline:
         else:
             history = await self.record.bars(before, HISTORY_COLUMNS)
             market = await asyncio.to_thread(read, self.beside.series, [day])
-        special = bool(event_days(day))
+        special = is_special(day)
         screened = await asyncio.to_thread(
             screen, served.bars, history, special=special, market=market
         )

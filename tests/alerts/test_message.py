@@ -52,6 +52,17 @@ CASES: dict[str, Report] = {
     "repeats folded": said(anomaly(), REPEAT),
     "only repeats": said(REPEAT),
     "split today": said(anomaly("SPLT", label="corporate action", split="1-for-10")),
+    "possible split": said(
+        anomaly(), anomaly("MAYB", suspected="2-for-1", suspected_on=date(2026, 12, 16))
+    ),
+    "raw hits held back": said(
+        anomaly(), session=date(2026, 6, 30), market=Market(12_093, 5_230, 0, 1.12, held_back=31)
+    ),
+    "still rising": said(
+        anomaly(
+            day_no=2, day_of=3, before_ratio=3.1, peak_ratio=3.1, peak_session=date(2026, 12, 15)
+        )
+    ),
     "nothing today": said(),
     "no baseline yet": said(market=Market(12_093, 0, 12_093, 1.0), closest=None),
     "rows set aside, splits unknown": said(

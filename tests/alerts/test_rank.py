@@ -1,7 +1,7 @@
 """Which anomalies are said: order, cap, folding."""
 
 from alerts.rank import MAX_PER_LABEL, report
-from tests.records import anomaly, judged
+from tests.records import SESSION, anomaly, judged
 
 
 def test_at_most_top_lines_are_pushed_and_the_rest_is_counted() -> None:
@@ -26,6 +26,8 @@ def test_repeats_are_folded_and_splits_are_apart() -> None:
         judged(
             anomaly("AGAIN", continuing=True, day_no=2),
             anomaly("SPLIT", label="corporate action", split="2-for-1"),
+            anomaly("MAYBE", suspected="2-for-1", suspected_on=SESSION),
+            anomaly("ALSO", suspected="2-for-1", suspected_on=SESSION, continuing=True),
             anomaly("FRESH"),
         ),
         top=10,
@@ -33,4 +35,5 @@ def test_repeats_are_folded_and_splits_are_apart() -> None:
     assert [a.ticker for a in made.pushed] == ["FRESH"]
     assert [a.ticker for a in made.folded] == ["AGAIN"]
     assert [a.ticker for a in made.suppressed] == ["SPLIT"]
+    assert [a.ticker for a in made.suspected] == ["MAYBE", "ALSO"]
     assert made.beyond == ()

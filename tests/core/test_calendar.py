@@ -3,6 +3,7 @@
 import csv
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,9 @@ from core.calendar import (
     TradingDay,
     closed_because,
     event_days,
+    holidays_before,
     is_session,
+    is_special,
     last_complete,
     on_or_before,
     sessions,
@@ -324,8 +327,10 @@ def test_the_last_complete_session_is_the_newest_whose_tape_has_ended(moment: da
 @pytest.mark.parametrize(
     "iso", ["2015-03-20", "2015-06-19", "2015-09-18", "2015-12-18", "2016-03-18"]
 )
-def test_the_third_friday_of_a_quarters_last_month_is_quad_witching(iso: str) -> None:
-    assert event_days(trading_day(day(iso))) == ("quad-witching",)
+def test_the_third_friday_of_a_quarters_last_month_is_quad_witching_and_the_s_and_p_rebalance(
+    iso: str,
+) -> None:
+    assert event_days(trading_day(day(iso))) == ("quad-witching", "S&P rebalance")
 
 
 @pytest.mark.parametrize("iso", ["2015-08-21", "2016-01-15", "2025-10-17"])
@@ -346,7 +351,8 @@ def test_an_expiry_on_a_holiday_moves_to_the_day_before(
     closed: str, before: str, event: str
 ) -> None:
     assert not is_session(day(closed))
-    assert event_days(trading_day(day(before))) == (event,)
+    together = ("S&P rebalance",) if event == "quad-witching" else ()
+    assert event_days(trading_day(day(before))) == (event, *together)
 
 
 def test_every_month_has_one_expiry_on_or_just_before_its_third_friday() -> None:
@@ -368,6 +374,12 @@ def test_every_month_has_one_expiry_on_or_just_before_its_third_friday() -> None
     assert found == expected
 
 
+def test_the_s_and_p_indexes_are_rebalanced_on_every_quad_witching_and_on_no_other_day() -> None:
+    for session in golden():
+        events = event_days(trading_day(session))
+        assert ("S&P rebalance" in events) == ("quad-witching" in events)
+
+
 @pytest.mark.parametrize(
     "iso",
     [
@@ -375,16 +387,18 @@ def test_every_month_has_one_expiry_on_or_just_before_its_third_friday() -> None
         "2016-06-24",
         "2017-06-23",  # not the last Friday, which is the 30th
         "2018-06-22",
-        "2024-06-28",
         "2025-06-27",
         "2026-06-26",
+        "2026-11-13",  # from 2026 twice a year
+        "2027-06-25",
+        "2027-11-12",
     ],
 )
 def test_the_russell_indexes_are_reconstituted_on_their_day(iso: str) -> None:
     assert event_days(trading_day(day(iso))) == ("Russell reconstitution",)
 
 
-def test_every_june_has_one_russell_reconstitution_and_until_2026_no_other_month_has() -> None:
+def test_every_june_has_one_russell_reconstitution_and_from_2026_every_november() -> None:
     months = [
         (session.year, session.month)
         for session in golden()
@@ -393,10 +407,10 @@ def test_every_june_has_one_russell_reconstitution_and_until_2026_no_other_month
     assert [(year, month) for year, month in months if month == 6] == [
         (year, 6) for year in range(2003, 2028)
     ]
-    assert [(year, month) for year, month in months if month != 6 and year < 2026] == []
+    assert [(year, month) for year, month in months if month != 6] == [(2026, 11), (2027, 11)]
 
 
-@pytest.mark.parametrize("iso", ["2015-11-27", "2015-12-24", "2025-07-03", "2025-11-28"])
+@pytest.mark.parametrize("iso", ["2015-12-24", "2024-12-24", "2025-07-03", "2025-12-24"])
 def test_a_half_day_is_an_event(iso: str) -> None:
     assert event_days(trading_day(day(iso))) == ("half day",)
 
@@ -415,7 +429,137 @@ def test_exactly_the_early_closes_of_the_golden_file_are_half_days() -> None:
         "2025-11-14",  # a second Friday of November, before 2026
         "2016-06-23",  # the day before Russell's
         "2015-08-24",  # a wild day, but the calendar does not know
+        "2015-04-07",  # the second session after Good Friday
+        "2018-11-12",  # after Veterans Day, on which the exchanges are open
+        "2022-01-03",  # New Year's Day was a Saturday, for which no Friday is given
+        "2015-10-01",  # the first session of a quarter
+        "2015-12-30",
     ],
 )
 def test_an_ordinary_day_has_no_events(iso: str) -> None:
     assert event_days(trading_day(day(iso))) == ()
+
+
+# After a holiday
+
+
+@pytest.mark.parametrize(
+    ("iso", "holiday"),
+    [
+        ("2015-01-02", "New Year's Day"),
+        ("2015-01-20", "Martin Luther King Jr. Day"),
+        ("2015-02-17", "Washington's Birthday"),
+        ("2015-04-06", "Good Friday"),
+        ("2016-03-28", "Good Friday"),
+        ("2024-04-01", "Good Friday"),
+        ("2027-03-29", "Good Friday"),
+        ("2015-05-26", "Memorial Day"),
+        ("2022-06-21", "Juneteenth National Independence Day"),  # of Sunday, kept on Monday
+        ("2026-06-22", "Juneteenth National Independence Day"),
+        ("2015-07-06", "Independence Day"),  # of Saturday, kept on Friday
+        ("2021-07-06", "Independence Day"),  # of Sunday, kept on Monday
+        ("2015-09-08", "Labor Day"),
+        ("2015-11-27", "Thanksgiving Day"),
+        ("2015-12-28", "Christmas Day"),
+        ("2021-12-27", "Christmas Day"),  # of Saturday, kept on Friday
+        ("2012-10-31", "Hurricane Sandy"),
+        ("2018-12-06", "National Day of Mourning for former President George H. W. Bush"),
+        ("2025-01-10", "National Day of Mourning for former President Jimmy Carter"),
+    ],
+)
+def test_the_first_session_after_a_holiday_knows_its_name(iso: str, holiday: str) -> None:
+    assert holidays_before(trading_day(day(iso))) == (holiday,)
+    assert "after a holiday" in event_days(trading_day(day(iso)))
+
+
+def test_two_closures_in_a_row_are_both_named() -> None:
+    assert holidays_before(trading_day(day("2007-01-03"))) == (
+        "New Year's Day",
+        "National Day of Mourning for former President Gerald R. Ford",
+    )
+
+
+def test_exactly_the_sessions_behind_a_gap_of_weekdays_come_after_a_holiday() -> None:
+    days = list(golden())
+    expected = [
+        after
+        for before, after in pairwise(days)
+        if any((before + timedelta(days=n)).weekday() < 5 for n in range(1, (after - before).days))
+    ]
+    found = [each for each in days[1:] if "after a holiday" in event_days(trading_day(each))]
+    assert found == expected
+
+
+# Month and quarter ends
+
+
+@pytest.mark.parametrize(
+    ("iso", "end"),
+    [
+        ("2015-03-31", "quarter end"),
+        ("2018-03-29", "quarter end"),  # the 30th is Good Friday
+        ("2024-03-28", "quarter end"),  # the 29th is Good Friday
+        ("2025-06-30", "quarter end"),
+        ("2023-09-29", "quarter end"),
+        ("2015-12-31", "quarter end"),
+        ("2021-12-31", "quarter end"),
+        ("2026-06-30", "quarter end"),
+        ("2015-01-30", "month end"),
+        ("2016-02-29", "month end"),
+        ("2021-05-28", "month end"),  # the 31st is Memorial Day
+        ("2015-10-30", "month end"),
+        ("2027-10-29", "month end"),
+    ],
+)
+def test_the_last_session_of_a_month_or_quarter_is_named_once(iso: str, end: str) -> None:
+    assert event_days(trading_day(day(iso))) == (end,)
+
+
+def test_every_month_has_one_end_and_a_quarters_last_month_a_quarter_end() -> None:
+    last = {(session.year, session.month): session for session in golden()}
+    expected = {
+        session: "quarter end" if month in {3, 6, 9, 12} else "month end"
+        for (_, month), session in last.items()
+    }
+    found = {
+        session: event
+        for session in golden()
+        for event in event_days(trading_day(session))
+        if event in {"month end", "quarter end"}
+    }
+    assert found == expected
+
+
+def test_what_falls_together_is_said_loudest_first() -> None:
+    assert event_days(trading_day(day("2025-11-28"))) == (
+        "half day",
+        "after a holiday",
+        "month end",
+    )
+    assert event_days(trading_day(day("2012-10-31"))) == ("after a holiday", "month end")
+    assert event_days(trading_day(day("2024-06-28"))) == ("Russell reconstitution", "quarter end")
+
+
+# What the gate allows for
+
+
+@pytest.mark.parametrize(
+    "iso",
+    ["2015-03-20", "2015-08-21", "2015-06-26", "2015-11-27", "2015-12-24", "2026-11-13"],
+)
+def test_expiries_reconstitutions_and_half_days_are_special(iso: str) -> None:
+    assert is_special(trading_day(day(iso)))
+
+
+@pytest.mark.parametrize(
+    "iso", ["2015-01-30", "2015-03-31", "2015-04-06", "2012-10-31", "2015-09-17"]
+)
+def test_month_ends_and_days_after_a_holiday_are_named_but_not_special(iso: str) -> None:
+    assert not is_special(trading_day(day(iso)))
+
+
+def test_less_than_a_tenth_of_all_sessions_is_special() -> None:
+    # Twelve expiries, one or two reconstitutions and up to three half days a year.
+    for year in range(2003, 2028):
+        of_year = [trading_day(session) for session in golden() if session.year == year]
+        assert 13 <= sum(map(is_special, of_year)) <= 17

@@ -350,6 +350,31 @@ def test_the_market_is_counted() -> None:
     assert market(scored(double), RULE).typical_x == pytest.approx(found.typical_x * 2)
 
 
+def test_a_step_like_a_split_is_named_beside_what_it_made_loud() -> None:
+    after = changed(CALM, "LOUD", LAST, lambda r: {
+        "volume": r["volume"] * 20,
+        **{c: r["close"] / 20 * x for c, x in (("open", 1), ("high", 1.01), ("low", 0.99))},
+        "close": r["close"] / 20,
+    })  # fmt: skip
+
+    (found,) = anomalies(scored(after, rule=Rule(min_close_usd=0.01)))
+
+    assert (found.ticker, found.suspected, found.suspected_on) == ("LOUD", "20-for-1", DATES[LAST])
+    known = scored(after, [Split(DATES[LAST], "LOUD", 1, 20)])
+    assert line(known)["suspected"] is None
+
+
+def test_a_repeat_says_how_many_of_the_sessions_were_loud() -> None:
+    rows = loud(loud(loud(CALM, 9, t=LAST - 3), 12, t=LAST - 1), 6)
+
+    (found,) = anomalies(scored(rows))
+
+    assert (found.day_no, found.day_of, found.peak_session) == (3, 4, DATES[LAST - 1])
+    assert found.before_ratio == found.peak_ratio
+    assert found.before_ratio is not None
+    assert found.ratio < found.before_ratio
+
+
 def test_raw_hits_are_those_that_only_the_market_made() -> None:
     # Enough names for a bucket's factor; all trade tenfold, so nobody stands out.
     many = [r for n in range(40) for r in noisy(f"M{n}", 1.2e6)]
