@@ -132,9 +132,9 @@ def _move(a: Anomaly) -> str:
 
 def _rarity(a: Anomaly) -> str:
     if a.rarity is None:
-        return "rarity unknown"
+        return f"{a.tier}, rarity unknown"
     above = "rarer than" if a.rarity_is_floor else "about"
-    return f"{above} 1 in {_round(a.rarity):,} for names this liquid ({a.bucket} a day)"
+    return f"{a.tier}, {above} 1 in {_round(a.rarity):,} for names this liquid ({a.bucket} a day)"
 
 
 def _round(value: float) -> int:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from alerts.message import DISCLAIMER, banners, session, stamp
+from alerts.message import DISCLAIMER, session, stamp
 from alerts.model import Message, Row
 from alerts.words import day, some, times
 from core.anomaly import Anomaly
@@ -22,10 +22,11 @@ def raw_list(judged: Judged, hits: Sequence[Anomaly]) -> Message:
     ]
     more = len(hits) - len(shown)
     said = "by what all names did, or within how far names like them spread that day"
+    context = f"the typical stock traded {times(judged.market.typical_x)} its usual"
     return Message(
         title=f"Raw hits · {day(judged.session)} · {len(hits)}",
         lead=f"{session(judged)}: {some(len(hits), 'name')} over the cut only {said}.",
-        banners=banners(judged),
+        banners=(context,),
         rows=tuple(shown),
         footer=(*((f"{more:,} more",) if more > 0 else ()), DISCLAIMER),
         stamp=stamp(judged.series),

@@ -17,7 +17,7 @@ from bot.app import App, opened
 from bot.commands import CommandRequest, Reply
 from bot.platforms.console import render
 from bot.settings import load
-from core.calendar import sessions_ending
+from core.calendar import last_complete, sessions_ending
 from core.errors import BadBars
 from core.pipeline import Pipeline
 from core.progress import Reading
@@ -73,6 +73,25 @@ async def test_every_command_answers_as_reviewed(app: App, snapshot: SnapshotAss
         assert "SAMPLE" in reply.message.stamp
         if text != "/anomalies":  # its reading time is the machine's
             assert render(reply.message, 100) == snapshot(name=text.split()[0] + text[-3:])
+
+
+async def test_a_digest_as_sent_as_now_and_what_was_held_back(app: App) -> None:
+    plain, sent, now = [(await ask(app, f"/anomalies {how}")).message
+                        for how in ("", "AS:SENT", "today as:now")]  # fmt: skip
+    assert sent.rows == now.rows == plain.rows
+    assert sent.banners[0] == "As first sent."
+    assert now.banners[0] == "As judged now: the same list."
+    raw = (await ask(app, "/anomalies raw")).message
+    assert raw.title.startswith("Raw hits · ")
+    silent = sessions_ending(sessions_ending(last_complete(NOW), 1)[0], 4)[0]
+    assert await told(app, f"/anomalies {silent} as:sent") == (
+        f"nothing was sent about {silent}: it was stored silently; as:now judges it"
+    )
+    again = (await ask(app, f"/anomalies {silent} as:now")).message
+    assert again.banners[0] == "As judged now; nothing was sent about this session."
+    assert await told(app, "/anomalies as:then") == "'as:then': there is as:sent and as:now"
+    assert "do not go together" in await told(app, "/anomalies as:sent as:now")
+    assert "do not go together" in await told(app, "/anomalies raw as:sent")
 
 
 async def test_slash_case_and_dollar_do_not_matter(app: App) -> None:
