@@ -9,7 +9,7 @@ import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
-from bench import detection_null, detection_real
+from bench import detection_days, detection_null, detection_real
 from bench.data import Data
 from bench.detection_pool import processes
 from bench.harness import Goal
@@ -23,7 +23,7 @@ def run(data: Data) -> list[Goal]:
 def _measured(folder: Path | None) -> Iterator[Goal]:
     with processes() as pool:
         yield from detection_null.run(pool)
-    if folder and (folder / detection_real.LABELS).exists():
+    if folder and (folder / detection_days.LABELS).exists():
         yield from detection_real.run(folder)
     else:
         print("  no labelled real days given: not measured")
