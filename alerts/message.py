@@ -17,7 +17,7 @@ from core.judged import Judged
 _NOTABLE_MARKET_LN = 0.30
 _SHORT_HISTORY_SESSIONS = 45
 _LEAD_NAMES = 3
-_FOLDED_NAMES = 8
+FOLDED_NAMES = 8
 DISCLAIMER = "research data, not advice"
 _COUNTED = (
     "off exchange: trades reported to FINRA's facilities (dark pools and wholesalers), each one"
@@ -227,13 +227,13 @@ def _footer(report: Report) -> tuple[str, ...]:
     lines = []
     if report.folded:
         folded = [f"{a.ticker} {times(a.ratio)} ({_novelty(a)})" for a in report.folded]
-        lines.append(f"still elevated: {listed(folded, _FOLDED_NAMES)}")
+        lines.append(f"still elevated: {listed(folded, FOLDED_NAMES)}")
     if report.suppressed:
         split = [f"{a.ticker} {a.split}" for a in report.suppressed]
-        lines.append(f"split today, not ranked: {listed(split, _FOLDED_NAMES)}")
+        lines.append(f"split today, not ranked: {listed(split, FOLDED_NAMES)}")
     if report.suspected:
         lines.append(
-            f"held back, possible unreported split: {listed(_suspected(report), _FOLDED_NAMES)}"
+            f"held back, possible unreported split: {listed(_suspected(report), FOLDED_NAMES)}"
         )
     if report.beyond:
         lines.append(

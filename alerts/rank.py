@@ -17,6 +17,7 @@ def report(judged: Judged, top: int) -> Report:
     rest = [a for a in judged.anomalies if a.label != CORPORATE_ACTION]
     suspected = tuple(a for a in rest if a.suspected)
     rest = [a for a in rest if not a.suspected]
+    again = [*(a for a in rest if a.continuing), *judged.lingering]
     fresh = [a for a in rest if not a.continuing]
     pushed, per_label = list[Anomaly](), Counter[str]()
     for anomaly in fresh:
@@ -26,7 +27,7 @@ def report(judged: Judged, top: int) -> Report:
     return Report(
         judged,
         tuple(pushed),
-        tuple(a for a in rest if a.continuing),
+        tuple(sorted(again, key=lambda a: -a.score)),
         suppressed,
         tuple(a for a in fresh if a not in pushed),
         suspected,

@@ -5,13 +5,14 @@ from datetime import UTC, datetime
 
 import polars as pl
 
+from alerts.message import FOLDED_NAMES
 from alerts.model import Report
 from alerts.rank import report
 from bot.settings import Settings
 from core.anomaly import Rule
 from core.bars import Family, Scope, Series
 from core.calendar import TradingDay
-from core.detect import anomalies, market, score
+from core.detect import anomalies, lingering, market, score
 from core.judged import Judged
 from core.measure import Known, Window, measure
 from core.splits import Split
@@ -46,7 +47,9 @@ def scored(
 def compared(scores: pl.DataFrame, tutorial: pl.DataFrame) -> pl.DataFrame:
     """What is measured of our numbers, what the digest makes of them, and the tutorial's z."""
     said = digest(scores)
-    pushed, folded = ([a.ticker for a in part] for part in (said.pushed, said.folded))
+    pushed, folded = (
+        [a.ticker for a in part] for part in (said.pushed, said.folded[:FOLDED_NAMES])
+    )
     ticker = pl.col("ticker")
     return (
         scores.select(_KEPT)
@@ -71,6 +74,7 @@ def digest(scores: pl.DataFrame) -> Report:
             rule=RULE,
             market=market(scores, RULE),
             anomalies=tuple(anomalies(scores)),
+            lingering=tuple(lingering(scores)),
             closest=None,
         ),
         ALERT_TOP,

@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from alerts.message import FOLDED_NAMES
 from bench.detection_days import SEED, Days, loaded
 from bench.detection_panels import ELASTICITY
 from bench.detection_rules import TUTORIAL_Z, compared, digest, scored, tutorial_z
@@ -166,7 +167,7 @@ def _seen(
     others = [name for name in chosen if name != ticker]
     away = ~pl.col("ticker").is_in(others)
     said = digest(scores.filter(away))
-    shown = any(a.ticker == ticker for a in (*said.pushed, *said.folded))
+    shown = any(a.ticker == ticker for a in (*said.pushed, *said.folded[:FOLDED_NAMES]))
     own = found.row(by_predicate=pl.col("ticker") == ticker, named=True)
     gate = found.filter(away, "eligible")
     rank, trank = (1 + int((gate[c] > own[c]).sum()) for c in ("score", "tz"))

@@ -27,6 +27,8 @@ class Rule:
     min_dollar_volume_usd: float = 2e6
     min_transactions: int = 100
     min_usual_transactions: float = 50.0
+    still_z: float = 2.5
+    """What was over min_z in the sessions before is still elevated from here."""
 
     def stamp(self, *more: object) -> str:
         """Six letters that change with any of these numbers, or with `more`."""

@@ -57,6 +57,12 @@ def anomalies(
     return [from_row(rank, row, scope) for rank, row in enumerate(chosen.iter_rows(named=True), 1)]
 
 
+def lingering(scores: pl.DataFrame, scope: Scope = Scope.ALL) -> list[Anomaly]:
+    """Names that were alertable in the last sessions and are still elevated, best first."""
+    chosen = scores.filter("lingering")
+    return [from_row(rank, row, scope) for rank, row in enumerate(chosen.iter_rows(named=True), 1)]
+
+
 def raw_hits(scores: pl.DataFrame, rule: Rule, scope: Scope = Scope.ALL) -> list[Anomaly]:
     """The names that Market.held_back counts, loudest first."""
     chosen = scores.filter(_held_back(rule)).sort("z_raw", "ticker", descending=[True, False])
@@ -114,4 +120,11 @@ def _verdict(rule: Rule) -> list[pl.Expr]:
         .fill_null(value=False)
         .alias("alertable"),
         (peak.is_not_null() & (pl.col("dev") <= peak + _LN_FRESH)).alias("continuing"),
+        (
+            pl.col("eligible")
+            & peak.is_not_null()
+            & pl.col("z").is_between(rule.still_z, rule.min_z, closed="left")
+        )
+        .fill_null(value=False)
+        .alias("lingering"),
     ]

@@ -34,5 +34,7 @@ class Judged:
     closest: Anomaly | None
     """The highest row under the cut, for a quiet day's line."""
     beside: Beside | None = None
+    lingering: tuple[Anomaly, ...] = ()
+    """Under the cut, but alertable in the sessions before: still elevated."""
     detector: str = "1"
     """core.anomaly.VERSION when it was judged."""

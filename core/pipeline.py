@@ -14,7 +14,7 @@ from core.bars import Scope, Series, check, more_than_bars
 from core.baseline import LOOKBACK_SESSIONS
 from core.calendar import TradingDay, is_special, sessions_ending
 from core.db import Connection, Db, insert
-from core.detect import anomalies, market
+from core.detect import anomalies, lingering, market
 from core.errors import NotPublished, Refusal, SourceError
 from core.gate import HISTORY_COLUMNS, HISTORY_SESSIONS, possible, screen
 from core.judged import Beside, Judged
@@ -217,6 +217,7 @@ class Pipeline:
             rule=self.rule,
             market=market(scores, self.rule),
             anomalies=tuple(found),
+            lingering=tuple(lingering(scores, scope)),
             beside=await self._beside(day),
             detector=VERSION,
             closest=next(iter(anomalies(under, scope, every=True)), None),

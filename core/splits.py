@@ -31,8 +31,9 @@ class Split:
 def restate(bars: pl.DataFrame, splits: Iterable[Split], as_of: date) -> pl.DataFrame:
     """Bars of several sessions on the share basis of `as_of`: prices divided, volumes multiplied.
 
-    Takes columns session, ticker, open, high, low, close, volume; other columns pass unchanged.
-    Splits executed after `as_of` are ignored.
+    Takes columns session, ticker, open, high, low, close, volume; other columns pass unchanged, but
+    trade counts of before a split are left out: at another price people trade in other sizes, and
+    no ratio says by how much. Splits executed after `as_of` are ignored.
     """
     steps = [s for s in splits if s.execution_date <= as_of and s.split_from > 0 and s.split_to > 0]
     if not steps:
@@ -53,8 +54,9 @@ def restate(bars: pl.DataFrame, splits: Iterable[Split], as_of: date) -> pl.Data
     )
     prices = [c for c in ("open", "high", "low", "close") if c in bars.columns]
     factor = pl.col("factor").fill_null(1.0)
+    counts = [pl.when(factor == 1).then(c).alias(c) for c in ("transactions",) if c in bars.columns]
     return (
         bars.join(affected, on=["session", "ticker"], how="left", maintain_order="left")
-        .with_columns(*(pl.col(c) / factor for c in prices), pl.col("volume") * factor)
+        .with_columns(*(pl.col(c) / factor for c in prices), pl.col("volume") * factor, *counts)
         .drop("factor")
     )

@@ -1,11 +1,13 @@
 """What every test has: no blocking call on the loop, no settings of the machine."""
 
 import os
+import re
 from collections.abc import Iterator
 
 import pytest
 import stamina
 from blockbuster import BlockBuster, blockbuster_ctx
+from syrupy.assertion import SnapshotAssertion
 
 _PREFIXES = ("POLYGON_", "MASSIVE_", "FLATFILES_", "FINRA_", "AWS_", "EOD_")
 _NAMES = (
@@ -34,3 +36,17 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith(_PREFIXES) or name in _NAMES:
             monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def snapshot(snapshot: SnapshotAssertion) -> SnapshotAssertion:
+    """Texts without the letters that change with every number of the rule."""
+
+    def masked(data: object, path: object) -> object:
+        return (
+            re.sub(r"\bsettings [0-9a-f]{6}\b", "settings (...)", data)
+            if isinstance(data, str)
+            else data
+        )
+
+    return snapshot.with_defaults(matcher=masked)

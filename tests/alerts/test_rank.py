@@ -17,6 +17,16 @@ def test_one_kind_never_fills_the_list() -> None:
     assert len(made.beyond) == 9 - MAX_PER_LABEL
 
 
+def test_what_is_still_elevated_stands_among_the_repeats_by_score() -> None:
+    found = judged(
+        anomaly("AGAIN", continuing=True, score=6.0), anomaly("FRESH"),
+        lingering=(anomaly("STILL", alertable=False, score=7.0),),
+    )  # fmt: skip
+    made = report(found, top=10)
+    assert [a.ticker for a in made.folded] == ["STILL", "AGAIN"]
+    assert [a.ticker for a in made.pushed] == ["FRESH"]
+
+
 def test_the_list_is_never_filled_up() -> None:
     assert report(judged(), top=10).pushed == ()
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from core.anomaly import Anomaly, Rule, tier
 from core.baseline import FEATURES
-from core.detect import anomalies, market, raw_hits, score
+from core.detect import anomalies, lingering, market, raw_hits, score
 from core.splits import Split
 from tests.core import slow_rule
 from tests.core.panel import LAST, SESSIONS, Rows, bar, changed, frame, gappy, measured, noisy
@@ -373,6 +373,19 @@ def test_a_repeat_says_how_many_of_the_sessions_were_loud() -> None:
     assert found.before_ratio == found.peak_ratio
     assert found.before_ratio is not None
     assert found.ratio < found.before_ratio
+
+
+def test_what_was_loud_and_is_still_elevated_lingers() -> None:
+    def after(volume_x: float) -> pl.DataFrame:
+        return scored(loud(loud(CALM, 12, t=LAST - 1), volume_x))
+
+    (still,) = lingering(after(2.6))
+
+    assert (still.ticker, still.day_no, still.day_of) == ("LOUD", 2, 2)
+    assert RULE.still_z <= still.z < RULE.min_z
+    assert not still.alertable
+    assert lingering(after(1.3)) == lingering(after(12)) == []
+    assert lingering(scored(loud(CALM, 2.6))) == []
 
 
 def test_raw_hits_are_those_that_only_the_market_made() -> None:

@@ -44,6 +44,14 @@ def test_two_splits_compound() -> None:
     assert now.equals(restate(WEEK, both[::-1], WED.date))
 
 
+def test_trade_counts_of_before_a_split_are_left_out() -> None:
+    now = restate(WEEK, [Split(WED.date, "AAA", 1, 2)], WED.date)
+
+    before, after = of(now, "AAA", "transactions")[:-1], of(now, "AAA", "transactions")[-1]
+    assert set(before) == {None}
+    assert after == of(WEEK, "AAA", "transactions")[-1]
+
+
 def test_a_split_after_the_day_is_not_known_yet() -> None:
     now = restate(WEEK, [Split(WED.date, "AAA", 1, 2)], TUE.date)
 
@@ -56,7 +64,8 @@ def test_other_tickers_counts_and_the_order_of_rows_stay() -> None:
     now = restate(shuffled, [Split(WED.date, "AAA", 1, 3)], WED.date)
 
     assert of(now, "BBB", "volume") == [1e6, 1e6, 1e6]
-    for same in ("session", "ticker", "transactions"):
+    assert of(now, "BBB", "transactions") == of(shuffled, "BBB", "transactions")
+    for same in ("session", "ticker"):
         assert now[same].equals(shuffled[same])
     assert now.columns == shuffled.columns
 
