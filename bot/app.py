@@ -31,6 +31,7 @@ from core.sources.reference import Reference
 from core.sources.rest import RestClient, RestSource, connected
 from core.sources.s3 import S3Access, S3Reader
 from core.sources.short_volume import ShortVolumeSource
+from core.universe import Census
 from core.vendor_tables import VendorTables
 
 logger = logging.getLogger(__name__)
@@ -53,6 +54,7 @@ class App:
     ladder: Ladder
     rungs: Rungs
     tables: VendorTables
+    census: Census
     board: Board
     doctor: Doctor
     commands: Commands
@@ -87,7 +89,11 @@ class App:
         return away
 
     async def refresh(self) -> None:
-        """Once a week: have the rules for counting trades changed? Then the series is another."""
+        """Once a week: what is each ticker? And how are trades counted now?
+
+        When that has changed, the series is another.
+        """
+        await self.census.refresh()
         if not self.settings.use_trades_files:
             return
         await self.tables.refresh()
@@ -159,16 +165,29 @@ async def opened(
         db = await stack.enter_async_context(Db.open(settings.data_dir / "state.db"))
         client = await _client(settings, stack)
         outside = await _outside(settings, client, stack, now)
-        tables, board = VendorTables(db, Reference(client) if client else None, now), Board()
+        reference = Reference(client) if client else None
+        tables, census = VendorTables(db, reference, now), Census(db, reference, now)
+        board = Board()
         outbox = Outbox(destinations, settings.alert_top)
-        rungs = Rungs(settings, outside, db, outbox, now, board)
+        rungs = Rungs(settings, outside, db, outbox, now, board, census)
         built = rungs.build(await tables.rules())
         ladder = Ladder(built, await rungs.retired(built))
         hours = Hours(settings.eod_schedule_time, settings.eod_poll_minutes, settings.eod_deadline)
         doctor = _doctor(settings, outside, now)
         commands = Commands(ladder, doctor, board, lambda: _next_try(hours), settings.alert_top)
         yield App(
-            settings, db, ladder, rungs, tables, board, doctor, commands, Bell(hours), hours, now
+            settings,
+            db,
+            ladder,
+            rungs,
+            tables,
+            census,
+            board,
+            doctor,
+            commands,
+            Bell(hours),
+            hours,
+            now,
         )
 
 

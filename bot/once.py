@@ -37,6 +37,7 @@ _MANY_MISSING = 5
 _PROGRESS_EVERY = 10
 _TOLD_FAILURES = 3
 _READING_EVERY = timedelta(seconds=15)
+_LIST_CALLS = 13
 
 
 class Exit(IntEnum):
@@ -122,7 +123,7 @@ async def wanted_session(app: App, text: str | None) -> TradingDay:
 
 async def one_day(app: App, day: TradingDay, *, release: bool) -> Report:
     """Ingest, judge, deliver one session; raises NoneServed. A finished one stays as it is."""
-    await app.refresh()
+    await _refreshed(app)
     entry = await app.ladder.entry(day)
     if release:
         pipeline = await app.ladder.holding(day)
@@ -137,6 +138,15 @@ async def one_day(app: App, day: TradingDay, *, release: bool) -> Report:
     # Other sessions' messages wait for the service: this command shows one.
     await drain(app.db, app.senders, app.now, only=day.date)
     return await app.commands.digests.report(day)
+
+
+async def _refreshed(app: App) -> None:
+    """What is asked for once a week; says so where the calls of a small plan take minutes."""
+    per_minute = app.settings.polygon_calls_per_minute
+    if per_minute and await app.census.is_due():
+        minutes = _LIST_CALLS / per_minute
+        say(f"asking what each ticker is, once a week: about {minutes:.0f} minutes")
+    await app.refresh()
 
 
 async def _revisit(pipeline: Pipeline, day: TradingDay) -> None:
@@ -227,7 +237,7 @@ async def stored_anomalies(
 
 async def history(app: App, days: Sequence[TradingDay]) -> tuple[int, int]:
     """Backfill: how many sessions are stored now, and how many failed."""
-    await app.refresh()
+    await _refreshed(app)
     failed, tell = dict[TradingDay, bool](), progress()
     async for step in app.ladder.work(days, [], app.now(), again=True):
         failed[step.day] = step.error is not None

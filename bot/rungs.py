@@ -30,6 +30,7 @@ from core.sources.sample_market import SampleMarket
 from core.sources.short_volume import ShortVolumeSource
 from core.sources.trades import TradesSource
 from core.store import Store
+from core.universe import Census
 
 WITHOUT_TRADES = "without trades files there are no trade counts, no blocks and no extended hours"
 ALL_VENUES_ONLY = (
@@ -77,6 +78,7 @@ class Rungs:
     publish: Publish
     now: Callable[[], datetime]
     told: Told
+    census: Census
 
     def build(self, rules: Rules) -> list[Pipeline]:
         """The rungs, best first."""
@@ -136,6 +138,7 @@ class Rungs:
             self.publish,
             Rule(),
             self.now,
+            census=self.census,
         )
 
     def _daily(self) -> list[Source]:

@@ -3,24 +3,29 @@
 The rule and what lost against it: docs/detection.md.
 """
 
+from collections.abc import Mapping
+
 import polars as pl
 
 from core.anomaly import Anomaly, Market, Rule, from_row
 from core.bars import Scope
-from core.instruments import COMMON, kinds
+from core.instruments import NOTHING_KNOWN, PUSHABLE, kinds
 from core.labels import label
 
 _LN_FRESH = 0.405465108108  # ln 1.5: half again above the last peak is news, not a repeat
 
 
-def score(measured: pl.DataFrame, rule: Rule) -> pl.DataFrame:
+def score(
+    measured: pl.DataFrame, rule: Rule, types: Mapping[str, str] = NOTHING_KNOWN
+) -> pl.DataFrame:
     """The rows of the newest session in `measured`: every number, every gate, the verdict.
 
-    Best first: eligible ones by score, dollar volume, ticker.
+    Best first: eligible ones by score, dollar volume, ticker. `types`: the vendor's by ticker, as
+    core.instruments.kinds takes them.
     """
     newest = pl.col("session") == pl.col("session").max()
     today, earlier = measured.filter(newest), measured.filter(~newest)
-    kind = kinds(today["ticker"])
+    kind = kinds(today["ticker"], types)
     return (
         today.join(_repeats(earlier, kind, rule), on="ticker", how="left")
         .join(kind, on="ticker", how="left")
@@ -101,7 +106,7 @@ def _gates(rule: Rule) -> list[pl.Expr]:
     return [
         dollars.alias("dollar_volume"),
         seen.alias("sessions_seen"),
-        (pl.col("kind") == COMMON).alias("pass_kind"),
+        pl.col("kind").is_in(PUSHABLE).alias("pass_kind"),
         (pl.col("z").is_not_null() & (seen >= rule.min_sessions)).alias("pass_history"),
         (pl.col("adv") >= rule.min_adv_usd).fill_null(value=False).alias("pass_adv"),
         (pl.col("close") >= rule.min_close_usd).fill_null(value=False).alias("pass_close"),

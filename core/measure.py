@@ -12,6 +12,7 @@ import polars as pl
 
 from core.baseline import FEATURES, LOOKBACK_SESSIONS, activity, grid, returns
 from core.calendar import TradingDay
+from core.renames import Rename, follow, follow_splits
 from core.split_watch import COLUMNS, SESSIONS_NEEDED, suspected
 from core.splits import Split, restate
 
@@ -48,6 +49,10 @@ class Window:
         columns = [*HISTORY, *(("share",) if "share" in bars.columns else ())]
         return cls(bars.select(columns), bars.filter(pl.col("session").is_in(recent.implode())))
 
+    def followed(self, renames: Sequence[Rename], as_of: date) -> "Window":
+        """Under the tickers of one day."""
+        return Window(follow(self.history, renames, as_of), follow(self.recent, renames, as_of))
+
     def restated(self, splits: Sequence[Split], as_of: date) -> "Window":
         """On the share basis of one day."""
         return Window(restate(self.history, splits, as_of), restate(self.recent, splits, as_of))
@@ -58,6 +63,7 @@ class Known:
     """What is known of the names besides their bars."""
 
     splits: tuple[Split, ...] = ()
+    renames: tuple[Rename, ...] = ()
 
 
 def measure(bars: Window, days: Sequence[TradingDay], known: Known) -> pl.DataFrame:
@@ -67,7 +73,8 @@ def measure(bars: Window, days: Sequence[TradingDay], known: Known) -> pl.DataFr
     Sorted by session and ticker. Bit-identical on a re-run.
     """
     day, window = days[-1], [s.date for s in days[-LOOKBACK_SESSIONS:]]
-    bars, last = bars.restated(known.splits, day.date), len(window) - 1
+    splits, last = follow_splits(known.splits, known.renames, day.date), len(window) - 1
+    bars = bars.followed(known.renames, day.date).restated(splits, day.date)
     dense = grid(bars.history, pl.Series("session", window, pl.Date))
     is_recent = dense["t"] >= max(0, last - REPEAT_SESSIONS)
     recent, dense = dense.filter(is_recent), dense.drop("adv")
@@ -82,11 +89,11 @@ def measure(bars: Window, days: Sequence[TradingDay], known: Known) -> pl.DataFr
     today = recent.filter(pl.col("t") == last).pipe(
         _with_bars, bars.recent.filter(pl.col("session") == day.date)
     )
-    watched = suspected(bars.recent.select(COLUMNS), days, known.splits)
+    watched = suspected(bars.recent.select(COLUMNS), days, splits)
     today = (
         today.join(_texts(returns(dense)), on="ticker", how="left")
         .join(_texts(_sizes(dense, last)), on="ticker", how="left")
-        .join(_splits_on(known.splits, day.date), on="ticker", how="left")
+        .join(_splits_on(splits, day.date), on="ticker", how="left")
         .join(watched, on="ticker", how="left")
         .pipe(_rarity, dense, last)
     )

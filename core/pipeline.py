@@ -24,6 +24,7 @@ from core.record import Record
 from core.sources import Chain, NoneServed, Served
 from core.splits import Split
 from core.store import Store
+from core.universe import Census
 from core.unknown import UnknownConditions
 
 logger = logging.getLogger(__name__)
@@ -62,6 +63,8 @@ class Pipeline:
     """What every digest must say of the settings."""
     other: Series | None = None
     """The other scope of the same sessions, for prices of all venues and the off-exchange share."""
+    census: Census | None = None
+    """Who asks whether a ticker that newly trades was renamed."""
     beside: "Pipeline | None" = None
     """Who stores `other`, where the sources of this series do not bring it along."""
 
@@ -188,6 +191,8 @@ class Pipeline:
         """The stored session against its lookback; asks for late splits first."""
         window = sessions_ending(day, LOOKBACK_SESSIONS)
         unknown = await self._learn_splits(window[0].date, day.date)
+        if self.census is not None:
+            await self.census.verify(await self.record.listings(day))
         unknown += await self._unknown.untold()
         scores = await self.record.scores(day, self.rule)
         return await self.judged(day, scores, unknown, refused)

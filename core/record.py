@@ -14,9 +14,12 @@ from core.calendar import TradingDay, sessions_ending
 from core.context import PRICES, in_context, usual_share
 from core.db import Db
 from core.detect import score
+from core.listings import listings
 from core.measure import HISTORY, RECENT_SESSIONS, Known, Window, measure
+from core.renames import follow
 from core.splits import Split
 from core.store import Store
+from core.universe import Universe
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +57,15 @@ class Record:
 
     async def scores(self, day: TradingDay, rule: Rule) -> pl.DataFrame:
         """core.detect.score of a stored session."""
-        measured = await self.measured(day)
-        return await asyncio.to_thread(score, measured, rule)
+        measured, types = await self.measured(day), await Universe(self.db).types()
+        return await asyncio.to_thread(score, measured, rule, types)
+
+    async def listings(self, day: TradingDay) -> pl.DataFrame:
+        """core.listings of a stored session, verified renames followed."""
+        window = sessions_ending(day, LOOKBACK_SESSIONS)
+        renames = await Universe(self.db).renames(window[0].date, day.date)
+        bars = await self.bars(window, ("session", "ticker", "close", "volume"))
+        return await asyncio.to_thread(lambda: listings(follow(bars, renames, day.date), window))
 
     async def measured(self, day: TradingDay) -> pl.DataFrame:
         """core.measure.measure of a stored session: read if it was measured from the same before.
@@ -63,7 +73,9 @@ class Record:
         Where the other scope is known, with the columns share and usual_share.
         """
         window = sessions_ending(day, LOOKBACK_SESSIONS)
-        known = Known(tuple(sorted(await self.splits(window[0].date, day.date))))
+        splits = await self.splits(window[0].date, day.date)
+        renames = await Universe(self.db).renames(window[0].date, day.date)
+        known = Known(tuple(sorted(splits)), tuple(renames))
         return await asyncio.to_thread(self._measured, window, known)
 
     def _measured(self, window: Sequence[TradingDay], known: Known) -> pl.DataFrame:
@@ -75,7 +87,7 @@ class Record:
         bars = Window(self._bars(window, HISTORY), self._bars(window[-RECENT_SESSIONS:], [*BARS]))
         found = measure(bars, window, known)
         if self.other is not None:
-            usual = usual_share(bars.history)
+            usual = usual_share(follow(bars.history, known.renames, window[-1].date))
             found = found.join(usual, on="ticker", how="left", maintain_order="left")
         self.store.keep_measured(self.series, window[-1], made_of, found)
         return found

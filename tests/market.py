@@ -19,6 +19,7 @@ from tests.servers.finra import FinraServer
 from tests.servers.s3 import S3Server
 from tests.servers.vendor import VendorServer
 from tests.servers.vendor_data import Split
+from tests.servers.vendor_reference import whole_market
 
 NOW = datetime(2026, 3, 7, 16, 5, tzinfo=UTC)
 """Saturday 11:05 in New York: Friday's files are there."""
@@ -107,7 +108,13 @@ async def vendor(
         S3Server(
             root=folder, access_key_id=ACCESS_KEY_ID, secret_access_key=API_KEY, today=today
         ) as s3,
-        VendorServer(root=folder, api_key=API_KEY, splits=splits, today=today) as rest,
+        VendorServer(
+            root=folder,
+            api_key=API_KEY,
+            splits=splits,
+            instruments=whole_market(),
+            today=today,
+        ) as rest,
         FinraServer(root=folder / "finra") as finra,
     ):
         yield Vendor(s3, rest, finra)

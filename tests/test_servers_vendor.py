@@ -18,12 +18,15 @@ from tests.servers.vendor import (
     CONDITIONS,
     GROUPED,
     MARKET_STATUS,
+    NEWS,
     OLD_SPLITS,
     SHORT_VOLUME,
     SPLITS,
+    TICKERS,
     VendorServer,
 )
 from tests.servers.vendor_data import Split
+from tests.servers.vendor_reference import instrument_row, news_row, whole_market
 
 SECRET = "invented-secret-of-32-characters"
 DAY = date(2024, 3, 7)
@@ -186,6 +189,53 @@ async def test_the_smaller_tables() -> None:
     assert (len(ten["results"]), len(all_12["results"]), len(few["results"])) == (10, 12, 10)
     assert "next_url" in few
     assert (nowhere.status_code, no_number.status_code) == (404, 400)
+
+
+async def test_the_list_of_tickers_comes_in_hundreds() -> None:
+    some = [instrument_row("AAp", "PFD"), instrument_row("OLD", active=False)]
+    async with vendor(instruments=whole_market(*some, count=250)) as rest:
+        asked = {"market": "stocks", "active": "true"}
+        hundred = (await rest.client.get(TICKERS, params=asked)).json()
+        second = (await rest.client.get(hundred["next_url"])).json()
+        all_249 = (await rest.client.get(TICKERS, params=asked | {"limit": "1000"})).json()
+        preferred = (await rest.client.get(TICKERS, params={"type": "PFD"})).json()
+    assert (len(hundred["results"]), hundred["results"][0]["ticker"]) == (100, "AAp")
+    assert second["results"][0]["ticker"] > hundred["results"][-1]["ticker"]
+    assert (len(all_249["results"]), "next_url" in all_249) == (249, False)
+    assert [row["ticker"] for row in preferred["results"]] == ["AAp"]
+
+
+async def test_the_events_of_a_ticker_are_one_object() -> None:
+    changes = {"META": (("2012-05-18", "FB"), ("2022-06-09", "META"))}
+    async with vendor(changes=changes) as rest:
+        found = (await rest.client.get("/vX/reference/tickers/META/events")).json()
+        unknown = await rest.client.get("/vX/reference/tickers/FB/events")
+    assert [event["date"] for event in found["results"]["events"]] == ["2022-06-09", "2012-05-18"]
+    assert (unknown.status_code, unknown.json()["status"]) == (404, "NOT_FOUND")
+
+
+async def test_news_is_newest_first_and_ten_at_a_time() -> None:
+    news = [news_row(f"N{n}", f"2026-11-{n:02d}T12:00:00Z", "AAA") for n in range(1, 21)]
+    async with vendor(news=news) as rest:
+        ten = (await rest.client.get(NEWS)).json()
+        since = {"published_utc.gte": "2026-11-19T00:00:00Z", "order": "asc"}
+        two = (await rest.client.get(NEWS, params=since)).json()
+    assert [ten["results"][0]["title"], len(ten["results"])] == ["N20", 10]
+    assert "next_url" in ten
+    assert [row["title"] for row in two["results"]] == ["N19", "N20"]
+
+
+@pytest.mark.parametrize(
+    ("operation", "path"),
+    [("tickers", TICKERS), ("news", NEWS), ("events", "/vX/reference/tickers/A/events")],
+)
+async def test_a_plan_may_lack_a_part_of_the_reference(operation: str, path: str) -> None:
+    async with vendor(refuses={operation}) as rest:
+        refused = await rest.client.get(path)
+        rest.server.refuses = ()
+        other = await rest.client.get(path)
+    assert (refused.status_code, refused.json()["status"]) == (403, "NOT_AUTHORIZED")
+    assert other.status_code != 403
 
 
 @pytest.mark.parametrize(

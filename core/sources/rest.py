@@ -5,7 +5,7 @@ Unadjusted on purpose: adjusted rows are re-based after every later split, so st
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -85,7 +85,7 @@ class RestClient:
             raise SourceRefused(odd, Verdict.WRONG_ACCESS_KEY)
         return await retried(lambda: self._once(path, params), self._attempts, self._answer_s)
 
-    async def pages(self, path: str, params: dict[str, str]) -> AsyncIterator[Answer]:
+    async def pages(self, path: str, params: dict[str, str]) -> AsyncGenerator[Answer, None]:
         """Every page of a table, each as get() gives it; BadBars if they do not end."""
         at, asked = path, params
         for _ in range(_MAX_PAGES):

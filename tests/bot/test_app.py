@@ -10,10 +10,13 @@ import pytest
 from bot.app import App, opened
 from bot.settings import load
 from core.backfill import Step
+from core.universe import Universe
 from tests import market
 from tests.fakes import FakeClock
 from tests.market import NEWEST
 from tests.servers.faults import Status as Answered
+from tests.servers.vendor import CONDITIONS, TICKERS
+from tests.servers.vendor_reference import instrument_row, whole_market
 
 NIGHT = datetime(2026, 3, 7, 4, 0, tzinfo=UTC)  # 23:00 in New York: outside the asking hours
 
@@ -108,3 +111,40 @@ async def test_at_the_deadline_what_is_not_there_is_no_longer_waited_for(
     assert entry is not None
     assert (entry.source, entry.announced) == ("FINRA daily file", True)
     assert "the deadline has passed without this session" in caplog.text
+
+
+async def test_what_each_ticker_is_is_asked_for_once_a_week_on_every_plan(tmp_path: Path) -> None:
+    listed = whole_market(instrument_row("SPY", "ETF"), instrument_row("AAp", "PFD"))
+    clock = FakeClock(NIGHT)
+    async with market.vendor(tmp_path / "vendor", market.window(count=1)) as vendor:
+        vendor.rest.instruments = listed
+        settings = await vendor.settings(tmp_path / "data", use_flat_files="false")
+        for _ in range(2):
+            async with opened(settings, now=clock) as app:
+                await app.refresh()
+                types = await Universe(app.db).types()
+    assert not settings.use_trades_files
+    assert (types["SPY"], types["AAp"]) == ("ETF", "PFD")
+    assert [r.path for r in vendor.rest.requests] == [TICKERS] * 2
+
+
+async def test_a_plan_without_the_list_of_tickers_goes_on_without_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with market.vendor(tmp_path / "vendor", market.window(count=1)) as vendor:
+        vendor.rest.refuses = {"tickers"}
+        settings = await vendor.settings(tmp_path / "data", use_trades_files="true")
+        async with opened(settings, now=lambda: NIGHT) as app:
+            await app.refresh()
+            assert await Universe(app.db).types() == {}
+    assert CONDITIONS in [r.path for r in vendor.rest.requests]
+    assert [r for r in caplog.records if "tickers is not fetched" in r.message]
+    assert market.API_KEY not in caplog.text
+
+
+async def test_without_a_key_nobody_is_asked_what_a_ticker_is(tmp_path: Path) -> None:
+    settings = await asyncio.to_thread(load, data_dir=tmp_path)
+    async with opened(settings, now=lambda: NIGHT) as app:
+        await app.refresh()
+        assert not await app.census.is_due()
+        assert await Universe(app.db).types() == {}

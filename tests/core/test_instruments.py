@@ -5,11 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.instruments import COMMON, kinds
+from core.instruments import COMMON, ETF, FUND, PUSHABLE, kinds
 
 
-def kind(ticker: str, *others: str) -> str:
-    found = kinds(pl.Series("ticker", [*others, ticker]))
+def kind(ticker: str, *others: str, type_: str | None = None) -> str:
+    known = {} if type_ is None else {ticker: type_}
+    found = kinds(pl.Series("ticker", [*others, ticker]), known)
     return str(found.row(-1, named=True)["kind"])
 
 
@@ -65,3 +66,57 @@ def test_every_ticker_gets_one_kind_in_the_order_asked(tickers: list[str]) -> No
 
     assert found["ticker"].to_list() == tickers
     assert found["kind"].null_count() == 0
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        *((code, COMMON) for code in ("CS", "ADRC", "OS", "GDR", "NYRS")),
+        *((code, ETF) for code in ("ETF", "ETN", "ETV", "ETS")),
+        ("FUND", FUND),
+        ("WARRANT", "warrant"),
+        ("ADRW", "warrant"),
+        ("RIGHT", "right"),
+        ("ADRR", "right"),
+        ("UNIT", "unit"),
+        ("PFD", "preferred"),
+        ("ADRP", "preferred"),
+        ("SP", "structured product"),
+        ("BOND", "bond"),
+        ("AGEN", "bond"),
+        ("EQLK", "bond"),
+        ("BASKET", "basket"),
+        ("LT", "liquidating trust"),
+        ("OTHER", "other"),
+    ],
+)
+def test_the_vendors_type_tells_the_kind(code: str, expected: str) -> None:
+    assert kind("ABCD", type_=code) == expected
+    assert (expected in PUSHABLE) == (expected in (COMMON, ETF, FUND))
+
+
+def test_the_vendors_type_knows_better_than_the_spelling() -> None:
+    assert kind("ACHRW", "ACHR", type_="CS") == COMMON
+    assert kind("ABCD.U", type_="ETF") == ETF
+    assert kind("BACp", type_="PFD") == "preferred"
+
+
+def test_a_type_that_nobody_told_us_of_leaves_it_to_the_spelling() -> None:
+    assert kind("ABCD", type_="TOKEN") == COMMON
+    assert kind("NE.WS", type_="TOKEN") == "warrant"
+
+
+def test_a_type_is_of_its_own_ticker_only() -> None:
+    found = kinds(pl.Series("ticker", ["AAP", "AAp"]), {"AAP": "ETF"})
+
+    assert found["kind"].to_list() == [ETF, "preferred"]
+
+
+def test_test_symbols_go_by_their_spelling_whatever_the_vendor_says() -> None:
+    assert kind("ZVZZT", type_="CS") == "test"
+    assert kind("NTEST.A", type_="ETF") == "test"
+
+
+def test_shares_traded_when_issued_are_no_common_stock_whatever_the_vendor_says() -> None:
+    assert kind("GEVw", type_="CS") == "when issued"
+    assert kind("BCATrw", type_="RIGHT") == "right"

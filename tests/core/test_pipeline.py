@@ -14,12 +14,15 @@ from core.bars import Bars, Family, Scope, Series
 from core.calendar import TradingDay
 from core.db import Db
 from core.errors import NotPublished, SourceRefused, SourceUnavailable, Verdict
+from core.instruments import Instrument
 from core.judged import Beside
 from core.ledger import Entry, Ledger, Status
 from core.pipeline import Pipeline
+from core.renames import Rename
 from core.sources import Chain, NoneServed
 from core.splits import Split
 from core.store import Store
+from core.universe import Census
 from tests.fakes import SERIES, FakeClock, FakePublish, FakeSource, FakeSplits, bars_of
 from tests.frames import bars, day, days_before, row
 
@@ -517,3 +520,29 @@ async def test_bars_beside_that_were_republished_are_judged_with_again(house: Ho
     assert await rung.revisit(DAY)
     assert [j.revision for j in house.publish.judged] == [1, 2]
     assert (await rung.record.bars([DAY]))["share"].to_list() == 3 * [0.2]
+
+
+async def test_a_ticker_that_newly_trades_is_asked_about_before_it_is_judged(house: House) -> None:
+    asked = list[str]()
+
+    class Reference:
+        async def tickers(self) -> list[Instrument]:
+            raise SourceRefused("403")
+
+        async def renamed(self, ticker: str) -> list[Rename]:
+            asked.append(ticker)
+            raise SourceRefused("403")
+
+    crowd = [f"T{n}" for n in range(40)]
+    for of in days_before(DAY, 40):
+        await asyncio.to_thread(Store(house.folder).write, SERIES, of, plain(of, *crowd), 1)
+    house.source.days[DAY.date] = plain(DAY, *crowd, "META", volume=1.1e6)
+    census = Census(house.db, Reference(), house.clock)
+    pipeline = replace(house.pipeline(), census=census)
+
+    await pipeline.trading_day(DAY, announce=False)
+    assert asked == []
+    entry = await pipeline.trading_day(DAY, announce=True)
+
+    assert asked == ["META"]
+    assert entry.status is Status.FINISHED

@@ -9,7 +9,7 @@ import pytest
 
 from core.anomaly import Rule
 from core.bars import Bars, check
-from core.db import Db
+from core.db import Db, Value, insert
 from core.record import Record
 from core.splits import Split
 from core.store import MEASURED_SESSIONS, Store
@@ -92,3 +92,63 @@ def test_only_the_newest_sessions_stay_measured(tmp_path: Path) -> None:
         store.keep_measured(SERIES, day, "abcd", ROWS.head(1))
 
     assert kept(tmp_path) == [f"{day}.abcd.parquet" for day in days[2:]]
+
+
+async def renamed(record: Record, old: str, new: str, t: int) -> None:
+    """As core.universe.Census remembers it."""
+    async with record.db.transaction() as writer:
+        row: dict[str, Value] = {"asked": new, "old": old, "new": new}
+        await insert(writer, "renames", row | {"renamed_on": str(SESSIONS[t])})
+
+
+async def put(record: Record, rows: pl.DataFrame) -> None:
+    """Stored as a second revision, session by session."""
+    for t, day in enumerate(SESSIONS):
+        await asyncio.to_thread(record.store.write, SERIES, day, of(t, rows), 2)
+
+
+async def test_a_renamed_ticker_is_measured_as_if_it_always_had_its_name(record: Record) -> None:
+    always = ROWS.with_columns(pl.col("ticker").replace("M1", "META"))
+    since = pl.col("session") >= SESSIONS[60].date
+    strangers = frame(noisy("META", 9e6, times=range(20)))
+    split = (SERIES.key, "M1", str(SESSIONS[50]))
+    then = pl.when(since).then(pl.col("ticker").replace("M1", "META")).otherwise("ticker")
+    await put(record, pl.concat([ROWS.with_columns(then.alias("ticker")), strangers]))
+    async with record.db.transaction() as writer:
+        await writer.execute("INSERT INTO splits VALUES (?, ?, ?, 1, 2)", split)
+
+    before = await record.measured(DAY)
+    new = await record.listings(DAY)
+    await renamed(record, "M1", "META", 60)
+    after = await record.measured(DAY)
+
+    one = Split(SESSIONS[50].date, "META", 1, 2)
+    assert after.equals(measured(always, splits=[one]))
+    assert not before.equals(after)
+    assert new.is_empty()  # the stranger's rows made it look old
+    assert (await record.listings(DAY)).is_empty()
+
+
+async def test_who_begins_to_trade_is_listed_until_it_is_known_to_be_renamed(
+    record: Record,
+) -> None:
+    since = pl.col("session") >= SESSIONS[75].date
+    then = pl.when(since).then(pl.col("ticker").replace("M1", "NEW")).otherwise("ticker")
+    await put(record, ROWS.with_columns(then.alias("ticker")))
+
+    assert (await record.listings(DAY)).select("ticker", "seen").rows() == [("NEW", 7)]
+    await renamed(record, "M1", "NEW", 75)
+    assert (await record.listings(DAY)).is_empty()
+
+
+async def test_what_the_vendor_calls_a_warrant_does_not_pass(record: Record) -> None:
+    instrument: dict[str, Value] = {"ticker": "M1", "type": "WARRANT", "name": "", "listed_at": ""}
+    async with record.db.transaction() as writer:
+        await insert(writer, "instruments", instrument)
+        await insert(writer, "instruments", instrument | {"ticker": "M2", "type": "ETF"})
+
+    scores = await record.scores(DAY, Rule())
+
+    told = {r["ticker"]: (r["kind"], r["pass_kind"]) for r in scores.iter_rows(named=True)}
+    assert told["M1"] == ("warrant", False)
+    assert (told["M2"], told["M0"]) == (("ETF", True), ("common", True))

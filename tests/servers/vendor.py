@@ -3,13 +3,14 @@
 Paths, parameters, defaults and envelopes are those of the vendor's OpenAPI description; the texts
 of its refusals are as its users quote them. Among the traps that are kept: prices and volumes are
 split-adjusted unless asked otherwise, a holiday is a success without `results`, tables give ten
-rows unless asked for more, and today's data is refused until midnight in New York.
+rows unless asked for more (the list of tickers a hundred), a ticker's events are an object in the
+place of a list, and today's data is refused until midnight in New York.
 """
 
 import argparse
 import asyncio
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -38,9 +39,15 @@ from tests.servers.vendor_faults import (
     json_answer,
     not_authorized,
     unknown_key,
+    unknown_ticker,
 )
 from tests.servers.vendor_pages import Table, asked_for, page
-from tests.servers.vendor_reference import default_conditions, default_exchanges
+from tests.servers.vendor_reference import (
+    Change,
+    default_conditions,
+    default_exchanges,
+    events_body,
+)
 
 GROUPED = "/v2/aggs/grouped/locale/us/market/stocks/"
 SPLITS = "/stocks/v1/splits"
@@ -49,6 +56,9 @@ MARKET_STATUS = "/v1/marketstatus/now"
 SHORT_VOLUME = "/stocks/v1/short-volume"
 CONDITIONS = "/v3/reference/conditions"
 EXCHANGES = "/v3/reference/exchanges"
+TICKERS = "/v3/reference/tickers"
+NEWS = "/v2/reference/news"
+_EVENTS = re.compile(r"/vX/reference/tickers/(.+)/events")
 
 _OPERATIONS = {
     SPLITS: "splits",
@@ -57,6 +67,8 @@ _OPERATIONS = {
     SHORT_VOLUME: "short-volume",
     CONDITIONS: "conditions",
     EXCHANGES: "exchanges",
+    TICKERS: "tickers",
+    NEWS: "news",
 }
 _TABLES = {
     SPLITS: Table(100, 5_000, ("execution_date", "ticker")),
@@ -64,6 +76,8 @@ _TABLES = {
     SHORT_VOLUME: Table(10, 50_000, ("date", "ticker")),
     CONDITIONS: Table(10, 1_000, ("asset_class", "data_type", "id")),
     EXCHANGES: Table(1_000, 1_000, ("asset_class",)),  # not paged at all
+    TICKERS: Table(100, 1_000, ("active", "market", "ticker", "type")),
+    NEWS: Table(10, 1_000, ("published_utc",)),
 }
 
 
@@ -91,6 +105,10 @@ class VendorServer(LocalServer):
         short_volumes: Mapping[date, list[Row]] | None = None,
         conditions: list[Row] | None = None,
         exchanges: list[Row] | None = None,
+        instruments: Sequence[Row] = (),
+        changes: Mapping[str, Sequence[Change]] | None = None,
+        news: Sequence[Row] = (),
+        refuses: Collection[str] = (),
         plan_from: date | None = None,
         today: date | None = None,
         entitled_grouped: bool = True,
@@ -109,6 +127,10 @@ class VendorServer(LocalServer):
         self.short_volumes = {} if short_volumes is None else short_volumes
         self.conditions = default_conditions() if conditions is None else conditions
         self.exchanges = default_exchanges() if exchanges is None else exchanges
+        self.instruments = instruments
+        self.changes = {} if changes is None else changes
+        self.news = news
+        self.refuses = refuses
         self.plan_from = plan_from
         self.today = today
         self.entitled_grouped = entitled_grouped
@@ -120,13 +142,21 @@ class VendorServer(LocalServer):
     async def answer(self, request: web.BaseRequest) -> tuple[str, Answer]:
         """Check the key, then answer; the operation names the endpoint."""
         grouped = request.path.startswith(GROUPED)
-        operation = "grouped" if grouped else _OPERATIONS.get(request.path, "")
+        events = _EVENTS.fullmatch(request.path)
+        named = "events" if events else _OPERATIONS.get(request.path, "")
+        operation = "grouped" if grouped else named
         if request.headers.get("Authorization") != f"Bearer {self.api_key}" and (
             request.query.get("apiKey") != self.api_key
         ):
             return operation, unknown_key()
         if request.method != "GET":
             return operation, Answer(405, b"405 method not allowed")
+        if operation in self.refuses:
+            return operation, not_authorized(NOT_ENTITLED)
+        if events:
+            changes = self.changes.get(events[1])
+            body = events_body(changes) if changes else None
+            return operation, json_answer(200, body) if body else unknown_ticker()
         if grouped:
             text = request.path.removeprefix(GROUPED)
             return operation, await asyncio.to_thread(self._grouped, text, request.query)
@@ -199,6 +229,11 @@ class VendorServer(LocalServer):
             return self.exchanges
         if path == SHORT_VOLUME:
             return self._short_volumes(_day(asked.get("date", "")))
+        if path == TICKERS:
+            return sorted(self.instruments, key=lambda row: str(row.get("ticker")))
+        if path == NEWS:
+            newest_first = asked.get("order", "desc") == "desc"
+            return sorted(self.news, key=lambda row: row["published_utc"], reverse=newest_first)
         return split_rows(self.splits, old_endpoint=path == OLD_SPLITS)
 
     def _short_volumes(self, day: date | None) -> list[Row]:

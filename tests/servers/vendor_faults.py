@@ -73,10 +73,15 @@ def refused_200() -> Status:
     return refused(NOT_ENTITLED, 200)
 
 
-def not_found() -> Status:
+def unknown_ticker() -> Answer:
     """404, as reference calls have it."""
     body = {"status": "NOT_FOUND", "request_id": REQUEST_ID, "message": "Ticker not found."}
-    return instead(json_answer(404, body))
+    return json_answer(404, body)
+
+
+def not_found() -> Status:
+    """The same as a fault."""
+    return instead(unknown_ticker())
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,4 +60,5 @@ def _holds(row: Row, field: str, comparison: str, value: str) -> bool:
         return value in row["data_types"]
     if comparison in _COMPARISONS:
         return _COMPARISONS[comparison](str(row[field]), value)
-    return str(row[field]) == value
+    told = row.get(field)
+    return (str(told).lower() if isinstance(told, bool) else str(told)) == value

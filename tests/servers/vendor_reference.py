@@ -1,6 +1,11 @@
-"""The local vendor's reference tables: sale conditions as listed in 2026, and exchanges."""
+"""The local vendor's reference: sale conditions as listed in 2026, exchanges, tickers, news."""
+
+from collections.abc import Sequence
 
 from tests.servers.vendor_data import Row
+
+Change = tuple[str, str]
+"""Since when (ISO date), and under which ticker."""
 
 # Id, name; by the consolidated rules, may a trade move high and low, open and close, volume? Where
 # the vendor lists no rules there is a dash.
@@ -97,6 +102,60 @@ def default_exchanges() -> list[Row]:
 def old_exchanges() -> list[Row]:
     """As listed some years ago: each of FINRA's facilities has the id 4."""
     return [*_exchanges(_OLD_FACILITIES), *default_exchanges()]
+
+
+def instrument_row(ticker: str, kind: str | None = "CS", **fields: object) -> Row:
+    """One row of the list of tickers; without a kind it has no `type`."""
+    row: Row = {
+        "active": True,
+        "cik": "0001090872",
+        "composite_figi": f"BBG{_number_of(ticker):09d}",
+        "currency_name": "usd",
+        "last_updated_utc": "2026-11-20T00:00:00Z",
+        "locale": "us",
+        "market": "stocks",
+        "name": f"{ticker} Inc. Common Stock",
+        "primary_exchange": "XNYS",
+        "ticker": ticker,
+    }
+    return row | ({} if kind is None else {"type": kind}) | fields
+
+
+def whole_market(*known: Row, count: int = 1_500) -> list[Row]:
+    """These rows among those of a market that is large enough to be one."""
+    return [*known, *(instrument_row(f"Q{n:04d}") for n in range(count - len(known)))]
+
+
+def _number_of(ticker: str) -> int:
+    """A number that belongs to a ticker, the same in every run."""
+    return int.from_bytes(ticker.encode()[-3:])
+
+
+def events_body(changes: Sequence[Change]) -> Row:
+    """A ticker's events as the vendor has them, newest first, in one object."""
+    events = [
+        {"date": day, "ticker_change": {"ticker": ticker}, "type": "ticker_change"}
+        for day, ticker in sorted(changes, reverse=True)
+    ]
+    named = {"name": "Some Company, Inc.", "composite_figi": "BBG000MM2P62", "cik": "0001326801"}
+    return {"results": named | {"events": events}, "status": "OK", "request_id": "0123456789abcdef"}
+
+
+def news_row(title: str, at: str, *tickers: str, **fields: object) -> Row:
+    """One story; `at` is ISO, UTC, with a Z."""
+    publisher = {"homepage_url": "https://wire.example/", "name": "The Wire"}
+    row: Row = {
+        "article_url": f"https://wire.example/{title.replace(' ', '-')}",
+        "author": "A. Writer",
+        "description": "What it says.",
+        "id": f"{at}{title}",
+        "insights": [{"sentiment": "positive", "ticker": ticker} for ticker in tickers],
+        "published_utc": at,
+        "publisher": publisher,
+        "tickers": list(tickers),
+        "title": title,
+    }
+    return row | fields
 
 
 def _condition(flags: str, number: str, name: str) -> Row:
