@@ -4,14 +4,16 @@ Numbers come from the stored record only, so a text recomputes from what is in t
 """
 
 import math
+from collections.abc import Sequence
 
-from alerts.model import SAMPLE_STAMP, Message, Report, Row
+from alerts.model import SAMPLE_STAMP, Message, Report, Row, Section
 from alerts.words import clock, count, day, events, listed, percent, price, share, some, times, usd
 from core.anomaly import Anomaly
 from core.bars import Family, Scope, Series
 from core.baseline import LEVEL_SESSIONS
 from core.calendar import trading_day
 from core.errors import Refusal
+from core.instruments import ETF
 from core.judged import Judged
 
 _NOTABLE_MARKET_LN = 0.30
@@ -51,13 +53,16 @@ def digest(report: Report) -> Message:
         return _quiet(report)
     shown = len(report.pushed)
     total = shown + len(report.beyond)
+    rows = [(a, _row(n, a, judged)) for n, a in enumerate(_in_sections(report.pushed), 1)]
+    etfs = tuple(row for a, row in rows if a.kind == ETF)
     counted = some(shown, "line") if total == shown else f"{shown} shown of {total}"
     return Message(
         title=f"{title(judged.series)} · {day(judged.session)} · {counted}",
         lead=_lead(report),
         context=_context(report),
         banners=banners(judged),
-        rows=tuple(_row(n, a) for n, a in enumerate(report.pushed, 1)),
+        rows=tuple(row for a, row in rows if a.kind != ETF),
+        sections=(Section("ETFs", etfs),) if etfs else (),
         footer=_footer(report),
         stamp=stamp(judged.series),
     )
@@ -153,9 +158,23 @@ def _novelty(a: Anomaly) -> str:
     return f"day {a.day_no} of {a.day_of}, {way}, peak {peak}"
 
 
-def _row(number: int, anomaly: Anomaly) -> Row:
+def _in_sections(pushed: Sequence[Anomaly]) -> list[Anomaly]:
+    return sorted(pushed, key=lambda a: a.kind == ETF)
+
+
+def _row(number: int, anomaly: Anomaly, judged: Judged) -> Row:
     head, details = _parts(anomaly)
-    return Row(f"{number}. {head}", (" · ".join(details),))
+    return Row(f"{number}. {head}", (" · ".join(details), *_news(anomaly, judged)))
+
+
+def _news(anomaly: Anomaly, judged: Judged) -> list[str]:
+    """The newest headline that names the ticker: beside the numbers, never as their cause."""
+    if judged.news is None:
+        return []
+    found = judged.news.found.get(anomaly.ticker)
+    if found is None:
+        return ["headline: none since the last close" if judged.news.whole else "headline: unknown"]
+    return [f"headline: {found.title} ({found.publisher}, {clock(found.published_at)}) {found.url}"]
 
 
 def _lead(report: Report) -> str:
@@ -184,6 +203,10 @@ def _context(report: Report) -> tuple[str, ...]:
     if judged.series.scope is Scope.OFF_EXCHANGE and meant:
         return origin, meant, method, stamped(report)
     return origin, method, stamped(report)
+
+
+def _unread(judged: Judged) -> list[str]:
+    return [] if judged.news else ["headlines: unknown, no source for them"]
 
 
 def stamped(report: Report) -> str:
@@ -239,6 +262,11 @@ def _footer(report: Report) -> tuple[str, ...]:
         lines.append(
             f"{some(len(report.beyond), 'line')} more: /anomalies {report.judged.session} all"
         )
+    if report.judged.new:
+        new = [f"{n.ticker} ({usd(n.dollar_volume_usd)})" for n in report.judged.new]
+        lines.append(f"new today, not judged yet: {listed(new, FOLDED_NAMES)}")
+    if report.pushed:
+        lines += _unread(report.judged)
     market = report.judged.market
     if market.no_baseline:
         lines.append(f"{some(market.no_baseline, 'name')} without a baseline yet")

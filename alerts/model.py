@@ -42,6 +42,14 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class Section:
+    """Rows of a kind of their own, after the others."""
+
+    title: str
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """A neutral document; each platform renders it natively."""
 
@@ -53,6 +61,7 @@ class Message:
     banners: tuple[str, ...] = ()
     """Only what is out of the ordinary."""
     rows: tuple[Row, ...] = ()
+    sections: tuple[Section, ...] = ()
     facts: tuple[tuple[str, str], ...] = ()
     """Name and value, for cards."""
     footer: tuple[str, ...] = ()

@@ -4,11 +4,15 @@ from collections import Counter
 
 from alerts.model import Report
 from core.anomaly import Anomaly
+from core.instruments import ETF
 from core.judged import Judged
 from core.labels import CORPORATE_ACTION
 
 MAX_PER_LABEL = 5
 """Of one kind; the rest is one command away."""
+
+MAX_ETFS = 3
+"""Funds of one market move together: they have a section of their own, and a small one."""
 
 
 def report(judged: Judged, top: int) -> Report:
@@ -19,11 +23,12 @@ def report(judged: Judged, top: int) -> Report:
     rest = [a for a in rest if not a.suspected]
     again = [*(a for a in rest if a.continuing), *judged.lingering]
     fresh = [a for a in rest if not a.continuing]
-    pushed, per_label = list[Anomaly](), Counter[str]()
+    pushed, count = list[Anomaly](), Counter[str]()
     for anomaly in fresh:
-        if len(pushed) < top and per_label[anomaly.label] < MAX_PER_LABEL:
+        of, most = (ETF, MAX_ETFS) if anomaly.kind == ETF else (anomaly.label, MAX_PER_LABEL)
+        if len(pushed) < top and count[of] < most:
             pushed.append(anomaly)
-            per_label[anomaly.label] += 1
+            count[of] += 1
     return Report(
         judged,
         tuple(pushed),

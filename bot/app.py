@@ -18,6 +18,7 @@ from core.baseline import LOOKBACK_SESSIONS
 from core.calendar import NEW_YORK, TradingDay, last_complete, sessions, sessions_ending
 from core.db import Db
 from core.errors import SourceError, Verdict
+from core.headlines import Newsstand
 from core.ladder import Ladder
 from core.ledger import Status
 from core.pipeline import REVISIT_SESSIONS
@@ -169,7 +170,7 @@ async def opened(
         tables, census = VendorTables(db, reference, now), Census(db, reference, now)
         board = Board()
         outbox = Outbox(destinations, settings.alert_top)
-        rungs = Rungs(settings, outside, db, outbox, now, board, census)
+        rungs = Rungs(settings, outside, db, outbox, now, board, census, Newsstand(reference, now))
         built = rungs.build(await tables.rules())
         ladder = Ladder(built, await rungs.retired(built))
         hours = Hours(settings.eod_schedule_time, settings.eod_poll_minutes, settings.eod_deadline)

@@ -87,6 +87,8 @@ class Digests:
         said = await published(pipeline.db, pipeline.series, day)
         if not said:
             return now, "As judged now; nothing was sent about this session."
+        # The news of that day was read then; nobody is asked again.
+        now = replace(now, judged=replace(now.judged, news=said[-1].judged.news))
         found = changes(said[0], now)
         beside = f"the list differs from what was sent: {found}" if found else "the same list"
         same = stamped(said[0]) == stamped(now)

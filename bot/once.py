@@ -209,6 +209,15 @@ def day_json(said: Report) -> dict[str, Any]:
     }
 
 
+def _headline(anomaly: Anomaly, said: Report) -> dict[str, str] | str | None:
+    """None: no story names it; "unknown": nobody can tell."""
+    news = said.judged.news
+    found = news.found.get(anomaly.ticker) if news else None
+    if news is None or (found is None and not news.whole):
+        return "unknown"
+    return asdict(found) | {"published_at": found.published_at.isoformat()} if found else None
+
+
 def anomaly_json(anomaly: Anomaly, said: Report) -> dict[str, Any]:
     """One anomaly with its line; documented in docs/json.md."""
     return {
@@ -216,6 +225,7 @@ def anomaly_json(anomaly: Anomaly, said: Report) -> dict[str, Any]:
         "session": str(anomaly.session),
         "peak_session": None if anomaly.peak_session is None else str(anomaly.peak_session),
         "sample": bool(stamp(said.judged.series)),
+        "headline": _headline(anomaly, said),
         "pushed": anomaly.ticker in {a.ticker for a in said.pushed},
         "text": explain(anomaly),
     }

@@ -17,6 +17,7 @@ from core.calendar import TradingDay
 from core.conditions import Rules
 from core.db import Db
 from core.errors import SourceRefused, Verdict
+from core.headlines import Newsstand
 from core.ledger import Ledger
 from core.pipeline import Pipeline, Publish
 from core.progress import Told
@@ -79,6 +80,7 @@ class Rungs:
     now: Callable[[], datetime]
     told: Told
     census: Census
+    newsstand: Newsstand
 
     def build(self, rules: Rules) -> list[Pipeline]:
         """The rungs, best first."""
@@ -139,6 +141,7 @@ class Rungs:
             Rule(),
             self.now,
             census=self.census,
+            newsstand=self.newsstand,
         )
 
     def _daily(self) -> list[Source]:

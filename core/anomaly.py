@@ -27,8 +27,9 @@ class Rule:
     min_dollar_volume_usd: float = 2e6
     min_transactions: int = 100
     min_usual_transactions: float = 50.0
-    still_z: float = 2.5
-    """What was over min_z in the sessions before is still elevated from here."""
+    still_z: float = 1.0
+    """What was over min_z in the sessions before is still elevated from here, if its score, with
+    the price move in it, is over min_z."""
 
     def stamp(self, *more: object) -> str:
         """Six letters that change with any of these numbers, or with `more`."""
@@ -84,6 +85,8 @@ class Anomaly:
     z_trades: float | None
     dollar_volume_usd: float
     split: str | None
+    kind: str = "common"
+    """core.instruments.PUSHABLE."""
     day_of: int | None = None
     """Sessions since the first of the repeats, both included: day_no of day_of were loud."""
     before_ratio: float | None = None

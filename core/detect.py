@@ -32,6 +32,7 @@ def score(
         .with_columns(_gates(rule))
         .with_columns(eligible=pl.all_horizontal(pl.col("^pass_.*$")))
         .with_columns(_verdict(rule))
+        .with_columns(_lingering(rule))
         .with_columns(label=label())
         .sort(
             [pl.col("eligible"), pl.col("score"), pl.col("dollar_volume"), pl.col("ticker")],
@@ -125,11 +126,11 @@ def _verdict(rule: Rule) -> list[pl.Expr]:
         .fill_null(value=False)
         .alias("alertable"),
         (peak.is_not_null() & (pl.col("dev") <= peak + _LN_FRESH)).alias("continuing"),
-        (
-            pl.col("eligible")
-            & peak.is_not_null()
-            & pl.col("z").is_between(rule.still_z, rule.min_z, closed="left")
-        )
-        .fill_null(value=False)
-        .alias("lingering"),
     ]
+
+
+def _lingering(rule: Rule) -> pl.Expr:
+    """Under the cut, flagged in the sessions before, and with the price move still over it."""
+    elevated = (pl.col("z") >= rule.still_z) & (pl.col("score") >= rule.min_z)
+    was = pl.col("eligible") & pl.col("peak_dev").is_not_null() & ~pl.col("alertable")
+    return (was & elevated).fill_null(value=False).alias("lingering")

@@ -1,14 +1,14 @@
 """The headlines of one session: asked for when it is judged; unknown where nobody can tell."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
 from core.calendar import TradingDay, sessions_ending
 from core.errors import SourceError
-from core.news import Headline, News, newest
+from core.news import Headlines, News, newest
 
 logger = logging.getLogger(__name__)
 
@@ -21,16 +21,6 @@ class Asked(Protocol):
 
     async def news(self, since: datetime, until: datetime) -> News:
         """What was published from `since` to `until`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Headlines:
-    """What the news had beside the tickers of one session."""
-
-    found: Mapping[str, Headline]
-    """The newest by ticker."""
-    whole: bool
-    """False: not all was read, so of a ticker that is not in `found` nothing is known."""
 
 
 @dataclass(frozen=True, slots=True)

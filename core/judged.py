@@ -6,6 +6,7 @@ from datetime import date, datetime
 from core.anomaly import Anomaly, Market, Rule
 from core.bars import Series
 from core.errors import Refusal
+from core.news import Headlines
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +15,14 @@ class Beside:
 
     source: str
     refused: tuple[Refusal, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A ticker in its first session."""
+
+    ticker: str
+    dollar_volume_usd: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,5 +45,9 @@ class Judged:
     beside: Beside | None = None
     lingering: tuple[Anomaly, ...] = ()
     """Under the cut, but alertable in the sessions before: still elevated."""
+    new: tuple[Listing, ...] = ()
+    """What was listed today."""
+    news: Headlines | None = None
+    """Of the anomalies; None where nobody can tell."""
     detector: str = "1"
     """core.anomaly.VERSION when it was judged."""

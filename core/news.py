@@ -37,6 +37,16 @@ class News:
     """False: the oldest were not read, so a ticker without a headline is unknown, not quiet."""
 
 
+@dataclass(frozen=True, slots=True)
+class Headlines:
+    """What the news had beside the tickers of one session."""
+
+    found: dict[str, Headline]
+    """The newest by ticker."""
+    whole: bool
+    """False: not all was read, so of a ticker that is not in `found` nothing is known."""
+
+
 def newest(stories: Iterable[Story], since: datetime, until: datetime) -> dict[str, Headline]:
     """For each ticker the newest headline published after `since`, up to and with `until`.
 

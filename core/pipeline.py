@@ -17,9 +17,11 @@ from core.db import Connection, Db, insert
 from core.detect import anomalies, lingering, market
 from core.errors import NotPublished, Refusal, SourceError
 from core.gate import HISTORY_COLUMNS, HISTORY_SESSIONS, possible, screen
+from core.headlines import Newsstand
 from core.judged import Beside, Judged
 from core.keep import Keeper
 from core.ledger import Entry, Ledger, Status
+from core.news import Headlines
 from core.record import Record
 from core.sources import Chain, NoneServed, Served
 from core.splits import Split
@@ -65,6 +67,8 @@ class Pipeline:
     """The other scope of the same sessions, for prices of all venues and the off-exchange share."""
     census: Census | None = None
     """Who asks whether a ticker that newly trades was renamed."""
+    newsstand: Newsstand | None = None
+    """Who asks for headlines beside what was found."""
     beside: "Pipeline | None" = None
     """Who stores `other`, where the sources of this series do not bring it along."""
 
@@ -195,7 +199,18 @@ class Pipeline:
             await self.census.verify(await self.record.listings(day))
         unknown += await self._unknown.untold()
         scores = await self.record.scores(day, self.rule)
-        return await self.judged(day, scores, unknown, refused)
+        judged = await self.judged(day, scores, unknown, refused)
+        return replace(judged, news=await self._news(day, judged))
+
+    async def _news(self, day: TradingDay, judged: Judged) -> Headlines | None:
+        """Headlines of the tickers that may be said; nobody is asked when there is none."""
+        names = {a.ticker for a in judged.anomalies}
+        if self.newsstand is None or not names:
+            return None
+        read = await self.newsstand.headlines(day)
+        if read is None:
+            return None
+        return Headlines({t: h for t, h in read.found.items() if t in names}, read.whole)
 
     async def judged(
         self,
@@ -223,6 +238,7 @@ class Pipeline:
             market=market(scores, self.rule),
             anomalies=tuple(found),
             lingering=tuple(lingering(scores, scope)),
+            new=await self.record.new(day, scores),
             beside=await self._beside(day),
             detector=VERSION,
             closest=next(iter(anomalies(under, scope, every=True)), None),

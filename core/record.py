@@ -14,6 +14,7 @@ from core.calendar import TradingDay, sessions_ending
 from core.context import PRICES, in_context, usual_share
 from core.db import Db
 from core.detect import score
+from core.judged import Listing
 from core.listings import listings
 from core.measure import HISTORY, RECENT_SESSIONS, Known, Window, measure
 from core.renames import follow
@@ -66,6 +67,13 @@ class Record:
         renames = await Universe(self.db).renames(window[0].date, day.date)
         bars = await self.bars(window, ("session", "ticker", "close", "volume"))
         return await asyncio.to_thread(lambda: listings(follow(bars, renames, day.date), window))
+
+    async def new(self, day: TradingDay, scores: pl.DataFrame) -> tuple[Listing, ...]:
+        """Tickers in their first session that a digest may name, most traded first."""
+        first = (await self.listings(day)).filter(first=day.date)
+        named = scores.filter("pass_kind", "pass_dollars").select("ticker")
+        found = first.join(named, on="ticker", how="semi", maintain_order="left")
+        return tuple(Listing(*row) for row in found.select("ticker", "dollar_volume").iter_rows())
 
     async def measured(self, day: TradingDay) -> pl.DataFrame:
         """core.measure.measure of a stored session: read if it was measured from the same before.

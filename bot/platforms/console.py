@@ -11,7 +11,7 @@ from prompt_toolkit.output.defaults import create_output
 from prompt_toolkit.output.vt100 import Vt100_Output
 from prompt_toolkit.patch_stdout import patch_stdout
 
-from alerts.model import Destination, Message, Receipt
+from alerts.model import Destination, Message, Receipt, Section
 from bot.commands import CommandRequest, Reply
 
 _MAX_WIDTH, _MIN_WIDTH = 100, 40
@@ -34,12 +34,12 @@ def render(message: Message, width: int) -> str:
         lines += wrapped(message.lead)
     for banner in message.banners:
         lines += wrapped(f"! {banner}", hang="  ")
-    if message.rows:
-        lines.append("")
-    for row in message.rows:
-        lines += wrapped(row.head, hang="   ")
-        for detail in row.details:
-            lines += wrapped(detail, "   ")
+    for section in (Section("", message.rows), *message.sections):
+        lines += ["", *(wrapped(section.title) if section.title else [])] if section.rows else []
+        for row in section.rows:
+            lines += wrapped(row.head, hang="   ")
+            for detail in row.details:
+                lines += wrapped(detail, "   ")
     if message.facts:
         lines.append("")
         widest = min(24, max(len(name) for name, _ in message.facts))

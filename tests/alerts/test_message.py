@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 
 import pytest
 from hypothesis import given
@@ -17,6 +17,8 @@ from bot.rungs import ALL_VENUES_ONLY, WITHOUT_TRADES
 from core.anomaly import Market
 from core.bars import Family, Scope, Series
 from core.errors import Refusal, Verdict
+from core.judged import Listing
+from core.news import Headline, Headlines
 from tests.records import PLAN, anomaly, judged, said
 
 REPEAT = anomaly(
@@ -39,6 +41,11 @@ COUNTED = Series(Scope.OFF_EXCHANGE, Family.TRADES, rules="bundled-2026-11")
 FREE = Series(Scope.OFF_EXCHANGE, Family.FINRA)
 TRADES = Refusal("flat files (trades)", Verdict.PLAN_LACKS_DATA_SET, "listed, 403")
 NO_FINRA = Refusal("FINRA daily file", Verdict.UNREACHABLE, "no connection")
+
+HEADLINE = Headline(
+    "Newsco [lowers](https://example.org) its outlook", "Example Wire",
+    "https://example.org/a", datetime(2026, 12, 17, 21, 5, tzinfo=UTC),
+)  # fmt: skip
 
 CASES: dict[str, Report] = {
     "first alert": said(anomaly()),
@@ -63,6 +70,14 @@ CASES: dict[str, Report] = {
             day_no=2, day_of=3, before_ratio=3.1, peak_ratio=3.1, peak_session=date(2026, 12, 15)
         )
     ),
+    "ETFs, headlines and listings": said(
+        anomaly("FUND", kind="ETF", label="volume"),
+        anomaly("NEWS"),
+        anomaly("MUTE"),
+        new=(Listing("NEWC", 45.2e6), Listing("NEWD", 2.1e6)),
+        news=Headlines({"NEWS": HEADLINE}, whole=True),
+    ),
+    "some headlines unknown": said(anomaly(), news=Headlines({}, whole=False)),
     "nothing today": said(),
     "no baseline yet": said(market=Market(12_093, 0, 12_093, 1.0), closest=None),
     "rows set aside, splits unknown": said(

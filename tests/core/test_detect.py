@@ -376,16 +376,17 @@ def test_a_repeat_says_how_many_of_the_sessions_were_loud() -> None:
 
 
 def test_what_was_loud_and_is_still_elevated_lingers() -> None:
-    def after(volume_x: float) -> pl.DataFrame:
-        return scored(loud(loud(CALM, 12, t=LAST - 1), volume_x))
+    def after(volume_x: float, ret: float = 0.2) -> pl.DataFrame:
+        return scored(loud(loud(CALM, 12, t=LAST - 1), volume_x, ret=ret))
 
-    (still,) = lingering(after(2.6))
+    (still,) = lingering(after(2.2))
 
     assert (still.ticker, still.day_no, still.day_of) == ("LOUD", 2, 2)
     assert RULE.still_z <= still.z < RULE.min_z
     assert not still.alertable
-    assert lingering(after(1.3)) == lingering(after(12)) == []
-    assert lingering(scored(loud(CALM, 2.6))) == []
+    assert lingering(after(2.2, 0.0)) == [], "its price is quiet again"
+    assert lingering(after(0.9)) == lingering(after(12)) == []
+    assert lingering(scored(loud(CALM, 2.2, ret=0.2))) == [], "it was not flagged before"
 
 
 def test_raw_hits_are_those_that_only_the_market_made() -> None:
