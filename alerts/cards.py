@@ -211,6 +211,8 @@ def _score_gates(row: Mapping[str, Any], rule: Rule) -> list[tuple[str, str, str
     lines.append((PASS if passed else FAIL, "score", f"z {row['z']:.1f}, cut {rule.min_z:g}"))
     if row["ret_z"] is not None:
         moved = f"{percent(100 * row['ret'])}, {times(row['ret_z'])} its usual move"
+        if row["gap_z"] is not None and row["gap_z"] > row["ret_z"]:
+            moved += f"; opened {percent(100 * row['gap'])}, {times(row['gap_z'])} its usual gap"
         lines.append((SKIP, "price", f"{moved}; ranked by {row['score']:.1f}"))
     if row["continuing"]:
         lines.append((FAIL, "repeat", f"flagged {row['repeats']}x in the last 5 sessions: folded"))

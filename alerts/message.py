@@ -129,10 +129,15 @@ def _other_feature(a: Anomaly) -> str:
 
 def _move(a: Anomaly) -> str:
     if a.ret_z is None or a.ret_pct is None:
-        return f"price {price(a.close)}, usual move unknown"
-    if a.ret_z < 1.5:
-        return f"price {price(a.close)}, within its usual range"
-    return f"price {price(a.close)}, {times(a.ret_z)} its usual move against the market"
+        moved = "usual move unknown"
+    elif a.ret_z < 1.5:
+        moved = "within its usual range"
+    else:
+        moved = f"{times(a.ret_z)} its usual move against the market"
+    opened = ""
+    if a.gap_z is not None and a.gap_z >= 1.5 and a.gap_z > (a.ret_z or 0.0):
+        opened = f", opened {percent(a.gap_pct)}, {times(a.gap_z)} its usual gap"
+    return f"price {price(a.close)}, {moved}{opened}"
 
 
 def _rarity(a: Anomaly) -> str:

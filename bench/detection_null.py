@@ -7,7 +7,10 @@ from dataclasses import dataclass
 import polars as pl
 
 from bench.detection_panels import (
+    HALF_DAY,
+    QUARTERLY,
     RECALL_BUCKETS,
+    RUSSELL,
     SESSIONS,
     TICKER_NAMES,
     Panel,
@@ -19,27 +22,35 @@ from bench.detection_rules import RULE, TUTORIAL_ROWS, TUTORIAL_Z, judged, tutor
 from bench.harness import Goal, lined_up
 
 SEEDS = range(20261122, 20261142)
-_SPECIAL_X, _SHARE, _MASKED_Z = 1.64, 0.01, 3.5
+_SPIKED = range(20261122, 20261182)
+# Of each size, so 1 % in all: on days of the first half .75 % of names reach z 4 and 2 % reach 3.
+# More of them would widen the session's own spread and be measured against themselves.
+_SHARE, _MASKED_Z = 0.005, 3.5
 _FALSE, _FALSE_T5, _SPECIAL_RATIO, _MATCHED_RATIO = 1.0, 10.0, 1.5, 2.2
 _RECALL = {"x5": (0.28, 0.48, 0.70), "x10": (0.72, 0.88, 0.96)}
 _MASKED = {"1 session": 0.75, "5 sessions": 0.65}
 _RECALL_USD = [1e7, 1e8]
+_SPECIAL = {"quarterly expiry": QUARTERLY, "Russell day": RUSSELL, "half day": HALF_DAY}
+_NOISE = {"Gaussian": False, "t5": True}
+_NULLS = [f"{noise}{day}" for noise in _NOISE for day in ("", *(f", {day}" for day in _SPECIAL))]
 Task = tuple[str, int]
 
 
 def run(pool: Executor) -> list[Goal]:
     """Print the tables; the goals of false alerts, injection and masking."""
-    kinds = ("null", "special", "t5", "t5 special", "spikes", "masked")
-    tasks = [(kind, seed) for kind in kinds for seed in SEEDS]
+    kinds = (*_NULLS, "spikes", "masked")
+    tasks = [(kind, seed) for kind in kinds for seed in (SEEDS if kind in _NULLS else _SPIKED)]
     done = dict(zip(tasks, pool.map(judged_panel, tasks), strict=True))
-    by = {kind: pl.concat([done[kind, seed] for seed in SEEDS]) for kind in kinds}
-    return [*_false_alerts(by), *_recall(by["null"], by["spikes"]), *_masking(by["masked"])]
+    by = {kind: pl.concat([done[task] for task in tasks if task[0] == kind]) for kind in kinds}
+    return [*_false_alerts(by), *_recall(by["Gaussian"], by["spikes"]), *_masking(by["masked"])]
 
 
 def judged_panel(task: Task) -> pl.DataFrame:
     """The eligible names of one panel, `what` was done to them, both rules' numbers."""
     kind, seed = task
-    panel, groups = _made(kind, null_panel(seed, heavy=kind.startswith("t5")), seed)
+    panel, groups = _made(
+        kind, null_panel(seed, heavy=_NOISE.get(kind.split(", ")[0], False)), seed
+    )
     bars = panel.bars()
     recent = bars.filter(pl.col("session") >= SESSIONS[-1 - TUTORIAL_ROWS].date)
     tutorial = tutorial_z(recent).filter(pl.col("session") == SESSIONS[-1].date).drop("session")
@@ -52,8 +63,9 @@ def judged_panel(task: Task) -> pl.DataFrame:
 
 def _made(kind: str, panel: Panel, seed: int) -> tuple[Panel, dict[str, Places]]:
     """The panel of a kind, and which names were given what."""
-    if kind.endswith("special"):
-        return panel.special(_SPECIAL_X), {}
+    for day, special in _SPECIAL.items():
+        if kind.endswith(day):
+            return panel.special(special, seed), {}
     first, second = chosen(seed, _SHARE, 2)
     if kind == "spikes":
         return panel.louder(first, 5.0).louder(second, 10.0), {"x5": first, "x10": second}
@@ -67,30 +79,27 @@ def _made(kind: str, panel: Panel, seed: int) -> tuple[Panel, dict[str, Places]]
 def _false_alerts(by: dict[str, pl.DataFrame]) -> list[Goal]:
     rows = [("a day with nothing in it", "eligible", "ours", "tutorial", "x ours")]
     ours = {}
-    names = {
-        "null": "Gaussian",
-        "special": f"Gaussian, all x{_SPECIAL_X}",
-        "t5": "t5 stress",
-        "t5 special": f"t5 stress, all x{_SPECIAL_X}",
-    }
-    for kind, name in names.items():
+    for kind in _NULLS:
         a_day, theirs = _a_day(by[kind], "z", RULE.min_z), _a_day(by[kind], "tz", TUTORIAL_Z)
         eligible = f"{len(by[kind]) / len(SEEDS):,.0f}"
         times = f"{theirs / a_day:,.0f}" if a_day else "-"
-        rows.append((name, eligible, f"{a_day:.2f}", f"{theirs:,.0f}", times))
+        rows.append((kind, eligible, f"{a_day:.2f}", f"{theirs:,.0f}", times))
         ours[kind] = a_day
     print(lined_up(rows))
     return [
-        Goal("Gaussian null: at most 1 a day", ours["null"] <= _FALSE, f"{ours['null']:.2f}"),
+        Goal(
+            "Gaussian null: at most 1 a day", ours["Gaussian"] <= _FALSE, f"{ours['Gaussian']:.2f}"
+        ),
         Goal("t5 stress null: at most 10 a day", ours["t5"] <= _FALSE_T5, f"{ours['t5']:.1f}"),
-        _special("Gaussian", ours["null"], ours["special"]),
-        _special("t5", ours["t5"], ours["t5 special"]),
+        *(_special(noise, ours) for noise in _NOISE),
     ]
 
 
-def _special(name: str, usual: float, special: float) -> Goal:
-    met = special <= _SPECIAL_RATIO * usual
-    return Goal(f"{name}: a special session at most 1.5x", met, f"{usual:.2f} -> {special:.2f}")
+def _special(noise: str, ours: dict[str, float]) -> Goal:
+    seen = {day: ours[f"{noise}, {day}"] for day in _SPECIAL}
+    met = max(seen.values()) <= _SPECIAL_RATIO * ours[noise]
+    told = ", ".join(f"{day} {a_day:.2f}" for day, a_day in seen.items())
+    return Goal(f"{noise}: special sessions at most 1.5x", met, f"{ours[noise]:.2f} -> {told}")
 
 
 def _a_day(frame: pl.DataFrame, column: str, least: float) -> float:

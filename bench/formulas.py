@@ -17,6 +17,7 @@ from bench.child import Job, Watch
 
 LEVEL, MIN_LEVEL, SCALE, MIN_SCALE = 20, 15, 60, 20
 FLOOR, CLIP, PRIOR, MIN_FACTOR, MIN_SPREAD = 0.15, 3.0, 10, 30, 100
+MOVE_FLOOR = np.log(1.005)
 BUCKETS_USD = [0.0, 1e6, 5e6, 20e6, 100e6, np.inf]
 Wide = Any
 """A table with a row a session and a column a ticker; pandas has no types of its own."""
@@ -63,7 +64,9 @@ def score(bars: Any) -> Any:
     today = today.assign(
         volume=volume.iloc[-1], transactions=trades.iloc[-1], adv=adv, z=z.iloc[-1]
     )
-    today = today.assign(bucket=bucket, ret_z=_return_z(close), z_size=_size_z(volume, trades))
+    today = today.assign(
+        bucket=bucket, move_z=_move_z(wide, bucket), z_size=_size_z(volume, trades)
+    )
     for name, one in by.items():
         today[[f"m_{name}", f"dev_{name}", f"n_{name}", f"z_{name}"]] = pd.concat(
             [one.m.iloc[-1], one.dev.iloc[-1], one.n.iloc[-1], one.z.iloc[-1]], axis=1
@@ -72,7 +75,7 @@ def score(bars: Any) -> Any:
     today = today[today["volume"].notna()]
     today["eligible"] = _eligible(today)
     today["rarity"] = _rarity(today, z.iloc[:-1], bucket)
-    today["score"] = today["z"] + 0.5 * today["ret_z"].fillna(0.0).clip(upper=6.0)
+    today["score"] = today["z"] + today["move_z"].fillna(0.0).clip(upper=8.0)
     return today.sort_values(["eligible", "score"], ascending=False)
 
 
@@ -111,11 +114,17 @@ def _dispersion(z: Wide, bucket: Any) -> Wide:
     return width.reindex(bucket).set_axis(z.columns).T.fillna(1.0)
 
 
-def _return_z(close: Wide) -> Any:
-    moves = np.log(close).diff()
-    before, today = moves.iloc[-1 - SCALE : -1], moves.iloc[-1]
-    usual = (1.4826 * before.abs().median()).where(before.count() >= MIN_SCALE)
-    return (today - today.median()).abs() / usual.clip(lower=np.log(1.005))
+def _move_z(wide: Wide, bucket: Any) -> Any:
+    """The larger of the close's and the open's z against the close before."""
+    before, found = wide["close"].shift(1), []
+    for price in (wide["close"], wide["open"]):
+        move = np.log(price / before)
+        usual = _spread_out(move, bucket, "median")
+        own = move - usual.where(_spread_out(move, bucket, "count") >= MIN_FACTOR, 0.0)
+        width = CLIP * _scale(own).clip(lower=MOVE_FLOOR)
+        tamed = own.clip(-width, width).where(width.notna(), own)
+        found.append(own.iloc[-1].abs() / _scale(tamed).iloc[-1].clip(lower=MOVE_FLOOR))
+    return np.fmax(*found)
 
 
 def _size_z(volume: Wide, trades: Wide) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 from core.bars import Scope
 from core.calendar import sessions
 
-VERSION = "1"
+VERSION = "2"
 """Goes up when the same bars would be judged differently."""
 
 _TIERS = {"extreme": 6.0, "rare": 5.0, "notable": 4.0}
@@ -60,8 +60,6 @@ class Anomaly:
     score: float
     rarity: float | None
     rarity_is_floor: bool
-    pool: int | None
-    exceeding: int | None
     tier: str
     label: str
     alertable: bool
@@ -85,6 +83,8 @@ class Anomaly:
     z_trades: float | None
     dollar_volume_usd: float
     split: str | None
+    pool: int | None = None
+    exceeding: int | None = None
     kind: str = "common"
     """core.instruments.PUSHABLE."""
     day_of: int | None = None
@@ -97,6 +97,9 @@ class Anomaly:
     share: float | None = None
     """Off-exchange volume over that of all venues, where both are known."""
     usual_share: float | None = None
+    gap_pct: float | None = None
+    """The open against the close before, and its distance from the market in usual gaps."""
+    gap_z: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +124,7 @@ def from_row(rank: int, row: Mapping[str, Any], scope: Scope) -> Anomaly:
     """The anomaly in one row of core.detect.score over bars of `scope`."""
     is_trades = row["feature"] == "trades"
     value = float(row["transactions"] if is_trades else row["volume"])
-    ratio, ret = math.exp(row["dev"]), row["ret"]
+    ratio, ret, gap = math.exp(row["dev"]), row["ret"], row["gap"]
     peak, trades = row["peak_dev"], row["dev_trades"]
     same = {field.name: row[field.name] for field in fields(Anomaly) if field.name in row}
     named = {
@@ -141,6 +144,7 @@ def from_row(rank: int, row: Mapping[str, Any], scope: Scope) -> Anomaly:
         "market_x": math.exp(row["m"]),
         "sessions_seen": int(row["sessions_seen"]),
         "ret_pct": None if ret is None else 100 * ret,
+        "gap_pct": None if gap is None else 100 * gap,
         "volume_ratio": math.exp(row["dev_volume"]),
         "trades_ratio": None if trades is None else math.exp(trades),
         "dollar_volume_usd": row["dollar_volume"],

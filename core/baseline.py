@@ -36,8 +36,9 @@ BUCKETS_USD = {"under $1M": 1e6, "$1-5M": 5e6, "$5-20M": 20e6, "$20-100M": 100e6
 TOP_BUCKET = "over $100M"
 
 _BUCKET = pl.Enum([*BUCKETS_USD, TOP_BUCKET])
-_GRID = ["volume", "transactions", "close"]
+_GRID = ["volume", "transactions", "open", "close"]
 _CLIP = 3.0
+_MOVE_FLOOR = math.log(1.005)
 _PRIOR_SESSIONS = 10
 _MIN_BUCKET_FACTOR, _MIN_BUCKET_SPREAD = 30, 100
 
@@ -45,9 +46,9 @@ _MIN_BUCKET_FACTOR, _MIN_BUCKET_SPREAD = 30, 100
 def grid(bars: pl.DataFrame, sessions: pl.Series) -> pl.DataFrame:
     """The dense table: every ticker at every session, sorted.
 
-    Columns ticker (Enum), t, volume, transactions, close, bucket (Enum), adv. `bars` are on one
-    share basis. `adv` is the median dollar volume (USD a day) of the 60 sessions before the last
-    one, null under 20 of them.
+    Columns ticker (Enum), t, volume, transactions, open, close, bucket (Enum), adv. `bars` are on
+    one share basis. `adv` is the median dollar volume (USD a day) of the 60 sessions before the
+    last one, null under 20 of them.
     """
     # Numbers instead of text: a join on strings over the whole window cost 300 MB.
     tickers, count = pl.Enum(bars["ticker"].unique().sort()), len(sessions)
@@ -63,6 +64,7 @@ def grid(bars: pl.DataFrame, sessions: pl.Series) -> pl.DataFrame:
             (pl.col("cell") // count).cat.to(tickers).set_sorted().alias("ticker"),
             (pl.col("cell") % count).alias("t"),
             pl.when(pl.col("volume") > 0).then(pl.col("volume", "transactions")),
+            "open",
             "close",
         )
     )
@@ -93,7 +95,7 @@ def activity(dense: pl.DataFrame, feature: str) -> pl.DataFrame:
         .with_columns(m=_bucket_median("e0", _MIN_BUCKET_FACTOR))
         .select("ticker", "t", "bucket", "m", y=pl.col("x") - pl.col("m"))
         .with_columns(level=_level("y"), raw=_scale("y"))
-        .with_columns(raw=_clipped())
+        .with_columns(raw=_clipped("y", pl.col("level"), pl.col("raw"), SCALE_FLOOR))
         .rename({"raw": "yw"})
         .with_columns(
             s0=_scale("yw"),
@@ -123,10 +125,11 @@ def _scale(column: str) -> pl.Expr:
     return _before(pl.col(column)).rolling_std(SCALE_SESSIONS, min_samples=MIN_SCALE).over("ticker")
 
 
-def _clipped() -> pl.Expr:
-    width = _CLIP * pl.col("raw").clip(lower_bound=SCALE_FLOOR)
-    clipped = pl.col("level") + (pl.col("y") - pl.col("level")).clip(-width, width)
-    return pl.when(width.is_null() | pl.col("level").is_null()).then(pl.col("y")).otherwise(clipped)
+def _clipped(column: str, level: pl.Expr, raw: pl.Expr, floor: float) -> pl.Expr:
+    """The column within 3 of its raw scale around the level; as it is where either is unknown."""
+    width, value = _CLIP * raw.clip(lower_bound=floor), pl.col(column)
+    clipped = level + (value - level).clip(-width, width)
+    return pl.when(width.is_null() | level.is_null()).then(value).otherwise(clipped)
 
 
 def _bucket_median(column: str, least: int) -> pl.Expr:
@@ -152,33 +155,33 @@ def _spread() -> pl.Expr:
 
 
 def returns(dense: pl.DataFrame) -> pl.DataFrame:
-    """Returns of the last session beside each ticker's own usual: ticker, ret, ret_z, prev_close.
+    """The last session's price beside each ticker's own usual.
 
-    `ret` is the plain return (0.05 is +5 %) against the close one session before, null if there was
-    none; `ret_z` is |log return - the market's median| over 1.4826 x median |log return| of 60
-    sessions, floored at half a percent.
+    Columns ticker, prev_close, ret, gap, ret_z, gap_z, move_z. `ret` is the close and `gap` the
+    open, each against the close one session before (0.05 is +5 %), null if there was none. Their z:
+    |log move - its bucket's median| over the std of the same in the 60 sessions before, clipped as
+    volume's, floored at half a percent. `move_z` is the larger: what moved overnight may be back by
+    the close.
     """
     last = int(dense.select(pl.col("t").max()).item())
-    moves = dense.select(
-        "ticker",
-        "t",
-        pl.col("close").log().diff().over("ticker").alias("r"),
-        pl.col("close").shift(1).over("ticker").alias("prev_close"),
+    before = pl.col("close").shift(1).over("ticker")
+    ret, gap = (pl.col("close") / before).log(), (pl.col("open") / before).log()
+    own = [pl.col(move) - _bucket_median(move, _MIN_BUCKET_FACTOR) for move in ("ret", "gap")]
+    return (
+        dense.select("ticker", "t", "bucket", before.alias("prev_close"), ret=ret, gap=gap)
+        .with_columns(ret_own=own[0], gap_own=own[1])
+        .with_columns(ret_raw=_scale("ret_own"), gap_raw=_scale("gap_own"))
+        .with_columns(ret_w=_tamed("ret"), gap_w=_tamed("gap"))
+        .with_columns(ret_z=_distance("ret"), gap_z=_distance("gap"))
+        .filter(pl.col("t") == last)
+        .select("ticker", "prev_close", pl.col("ret", "gap").exp() - 1, "ret_z", "gap_z")
+        .with_columns(move_z=pl.max_horizontal("ret_z", "gap_z"))
     )
-    usual = (
-        moves.filter(pl.col("t") < last, pl.col("t") >= last - SCALE_SESSIONS)
-        .group_by("ticker")
-        .agg(
-            pl.when(pl.col("r").count() >= MIN_SCALE)
-            .then(1.4826 * pl.col("r").abs().median())
-            .alias("usual")
-        )
-    )
-    today = moves.filter(pl.col("t") == last).join(usual, on="ticker", how="left")
-    distance = (pl.col("r") - pl.col("r").median()).abs()
-    return today.select(
-        "ticker",
-        (pl.col("r").exp() - 1).alias("ret"),
-        (distance / pl.col("usual").clip(lower_bound=math.log(1.005))).alias("ret_z"),
-        "prev_close",
-    )
+
+
+def _tamed(move: str) -> pl.Expr:
+    return _clipped(f"{move}_own", pl.lit(0.0), pl.col(f"{move}_raw"), _MOVE_FLOOR)
+
+
+def _distance(move: str) -> pl.Expr:
+    return pl.col(f"{move}_own").abs() / _scale(f"{move}_w").clip(lower_bound=_MOVE_FLOOR)

@@ -13,6 +13,7 @@ from core.instruments import NOTHING_KNOWN, PUSHABLE, kinds
 from core.labels import label
 
 _LN_FRESH = 0.405465108108  # ln 1.5: half again above the last peak is news, not a repeat
+_MOST_MOVED = 8.0  # beyond it a bad print would outrank everything
 
 
 def score(
@@ -119,9 +120,9 @@ def _gates(rule: Rule) -> list[pl.Expr]:
 
 def _verdict(rule: Rule) -> list[pl.Expr]:
     peak = pl.col("peak_dev")
-    known = pl.col("ret_z").fill_null(0.0).clip(upper_bound=6.0)
+    moved = pl.col("move_z").fill_null(0.0).clip(upper_bound=_MOST_MOVED)
     return [
-        (pl.col("z") + 0.5 * known).alias("score"),
+        (pl.col("z") + moved).alias("score"),
         (pl.col("eligible") & (pl.col("z") >= rule.min_z))
         .fill_null(value=False)
         .alias("alertable"),

@@ -22,7 +22,7 @@ REPEAT_SESSIONS = 5
 RECENT_SESSIONS = max(REPEAT_SESSIONS + 1, SESSIONS_NEEDED)
 """So many of the newest sessions are looked at with every column."""
 
-HISTORY = ("session", "ticker", "volume", "transactions", "close")
+HISTORY = ("session", "ticker", "volume", "transactions", "open", "close")
 """What is needed of every session of the lookback."""
 
 LEAST_Z = 2.5

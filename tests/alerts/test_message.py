@@ -129,6 +129,15 @@ def test_the_line_recomputes_from_the_record() -> None:
         assert a.label in line
 
 
+def test_an_open_further_out_than_the_close_is_said() -> None:
+    quiet = anomaly(ret_z=0.4, gap_z=5.2, gap_pct=8.25)
+
+    assert "within its usual range, opened +8.2%, 5.2× its usual gap" in explain(quiet)
+    assert "opened" not in explain(replace(quiet, ret_z=6.0))
+    assert "opened" not in explain(replace(quiet, gap_z=1.4))
+    assert "opened" not in explain(replace(quiet, gap_z=None, gap_pct=None))
+
+
 def test_the_lead_works_alone_as_a_notification() -> None:
     lead = digest(CASES["five kinds"]).lead
     assert re.search(r"XYZQ 6\.2× volume −18\.2%", lead)

@@ -102,7 +102,7 @@ def panel(rows: Sequence[dict[str, Any]], dates: Sequence[object]) -> Panel:
     tickers = sorted({r["ticker"] for r in rows})
     by_key = {(r["ticker"], r["session"]): r for r in rows}
     columns: dict[str, dict[str, Line]] = {}
-    for column in ("volume", "transactions", "close"):
+    for column in ("volume", "transactions", "open", "close"):
         columns[column] = {
             ticker: [by_key.get((ticker, date), {}).get(column) for date in dates]
             for ticker in tickers
@@ -133,10 +133,10 @@ def activity(p: Panel, column: str) -> Feature:
     return made
 
 
-def clipped(y: Value, level: Value, std: Value) -> Value:
+def clipped(y: Value, level: Value, std: Value, floor: float = 0.15) -> Value:
     if y is None or level is None or std is None:
         return y
-    width = 3 * max(std, 0.15)
+    width = 3 * max(std, floor)
     return level + max(-width, min(width, y - level))
 
 
@@ -160,21 +160,30 @@ def _scores(made: Feature, names: list[str], s0: dict[str, Line], t: int) -> Non
         made.z.setdefault(k, []).append(None if value is None else value / max(1.0, wide))
 
 
-def ret_z(p: Panel) -> dict[str, Value]:
-    """|r - the market's median| over the usual |r|, floored at half a percent, in logs."""
-    moves: dict[str, Line] = {}
+def move_z(p: Panel, price: str) -> dict[str, Value]:
+    """|move - the bucket's median| over the std of the same before, floored at half a percent.
+
+    What enters the std is clipped as volume's, around zero. The move is ln of that price over the
+    close one session before.
+    """
+    times, own = range(p.length), dict[str, Line]()
     for k in p.tickers:
-        logs = [log(v) for v in p.columns["close"][k]]
-        moves[k] = [None, *(minus(logs[t], logs[t - 1]) for t in range(1, p.length))]
-    known = [v for k in p.tickers if (v := moves[k][p.last]) is not None]
-    middle = median(known)
-    found: dict[str, Value] = {}
-    for k in p.tickers:
-        today, usual = moves[k][p.last], [abs(v) for v in window(moves[k], p.last, 60)]
-        if today is None or len(usual) < 20:
+        now, closes = ([log(v) for v in p.columns[c][k]] for c in (price, "close"))
+        own[k] = [None, *(minus(now[t], closes[t - 1]) for t in times[1:])]
+    for names in p.buckets().values():
+        for t in times:
+            known = [v for k in names if (v := own[k][t]) is not None]
+            middle = median(known) if len(known) >= 30 else 0.0
+            for k in names:
+                own[k][t] = minus(own[k][t], middle)
+    floor, found = math.log(1.005), dict[str, Value]()
+    for k, line in own.items():
+        tamed = [clipped(line[t], 0.0, std_before(line, t), floor) for t in times]
+        today, usual = line[p.last], std_before(tamed, p.last)
+        if today is None or usual is None:
             found[k] = None
         else:
-            found[k] = abs(today - middle) / max(math.log(1.005), 1.4826 * median(usual))
+            found[k] = abs(today) / max(floor, usual)
     return found
 
 

@@ -83,16 +83,52 @@ def test_the_panels_reach_every_part_of_the_rule() -> None:
     assert wide[0] / (crowded.z["C000"][LAST] or 1.0) > 1.5
 
 
-def test_returns_are_those_of_the_formulas() -> None:
-    expected = slow_rule.ret_z(slow("gappy", "volume")[0])
+@pytest.mark.parametrize(("column", "price"), [("ret_z", "close"), ("gap_z", "open")])
+@pytest.mark.parametrize("name", ["gappy", "crowded"])
+def test_moves_are_those_of_the_formulas(name: str, column: str, price: str) -> None:
+    expected = slow_rule.move_z(slow(name, "volume")[0], price)
 
-    found = {r["ticker"]: r for r in returns(dense(GAPPY)).iter_rows(named=True)}
+    table = dense({"gappy": GAPPY, "crowded": WILD}[name])
+    found = {r["ticker"]: r for r in returns(table).iter_rows(named=True)}
 
     assert found.keys() == expected.keys()
     for ticker, wanted in expected.items():
-        got = found[ticker]["ret_z"]
+        got = found[ticker][column]
         assert got == (None if wanted is None else pytest.approx(wanted, abs=1e-9)), ticker
     assert sum(v is not None for v in expected.values()) > 40
+
+
+def test_an_open_far_from_the_close_before_counts_though_the_close_came_back() -> None:
+    gapped = changed(CROWDED, "C000", LAST, lambda r: {"open": r["close"] * 1.2})
+
+    (found,) = returns(dense(gapped)).filter(pl.col("ticker") == "C000").iter_rows(named=True)
+
+    assert found["gap"] == pytest.approx(0.2, abs=0.05)
+    assert found["ret_z"] < 5 < found["gap_z"]
+    assert found["move_z"] == found["gap_z"]
+
+
+def test_a_jump_of_the_days_before_does_not_hide_the_next() -> None:
+    def jumps(rows: Rows, t: int) -> Rows:
+        return changed(rows, "C000", t, lambda r: {"close": r["close"] * 1.5})
+
+    def ret_z(rows: Rows) -> float:
+        found = returns(dense(rows)).filter(pl.col("ticker") == "C000").row(0, named=True)
+        return float(found["ret_z"])
+
+    once, again = jumps(CROWDED, LAST), jumps(jumps(CROWDED, LAST), LAST - 3)
+
+    # Left as it is, the earlier jump and its way back would divide it by six.
+    assert ret_z(again) > 0.4 * ret_z(once) > 10
+
+
+def test_without_an_open_the_close_alone_counts() -> None:
+    unknown = changed(CROWDED, "C000", LAST, lambda _: {"open": None})
+
+    (found,) = returns(dense(unknown)).filter(pl.col("ticker") == "C000").iter_rows(named=True)
+
+    assert (found["gap"], found["gap_z"]) == (None, None)
+    assert found["move_z"] == found["ret_z"]
 
 
 def test_a_plain_return_is_against_the_close_one_session_before() -> None:

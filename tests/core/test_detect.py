@@ -72,7 +72,8 @@ def test_scores_are_those_of_the_slow_rule() -> None:
         )
     panel = slow_rule.panel(rows, DATES)
     slow = {f: slow_rule.activity(panel, column) for f, column in FEATURES.items()}
-    moved = slow_rule.ret_z(panel)
+    ret, gap = (slow_rule.move_z(panel, price) for price in ("close", "open"))
+    moved = {k: slow_rule.louder(ret[k], gap[k]) for k in ret}
 
     def z(ticker: str, t: int) -> float | None:
         return slow_rule.louder(slow["volume"].z[ticker][t], slow["trades"].z[ticker][t])
@@ -83,18 +84,16 @@ def test_scores_are_those_of_the_slow_rule() -> None:
     assert len(found) == sum(panel.columns["volume"][k][LAST] is not None for k in panel.tickers)
     for row in found.filter(pl.col("bucket").is_not_null()).iter_rows(named=True):
         k = row["ticker"]
-        wanted = [slow["volume"].z[k][LAST], slow["trades"].z[k][LAST], z(k, LAST), moved[k]]
-        got = [row["z_volume"], row["z_trades"], row["z"], row["ret_z"]]
+        wanted = [slow["volume"].z[k][LAST], slow["trades"].z[k][LAST], z(k, LAST), ret[k], gap[k]]
+        got = [row["z_volume"], row["z_trades"], row["z"], row["ret_z"], row["gap_z"]]
         assert got == pytest.approx(wanted, abs=1e-9), k
         if row["z"] is not None:
             assert (row["rarity"], row["rarity_is_floor"]) == (
                 pytest.approx(rare[k][0], rel=1e-12), rare[k][1],
             )  # fmt: skip
-            assert row["score"] == pytest.approx(
-                (wanted[2] or 0.0) + 0.5 * min(moved[k] or 0.0, 6.0)
-            )
+            assert row["score"] == pytest.approx((wanted[2] or 0.0) + min(moved[k] or 0.0, 8.0))
     assert {floor for _, floor in rare.values()} == {True, False}
-    assert any((moved[k] or 0.0) > 6 for k in rare)
+    assert any((moved[k] or 0.0) > 8 for k in rare)
 
 
 def test_a_second_run_gives_the_same_bits() -> None:
