@@ -40,6 +40,11 @@ def stamp(series: Series) -> str:
     return SAMPLE_STAMP if series.family is Family.SAMPLE else ""
 
 
+def where(series: Series) -> str:
+    """What a title adds where not all volume is meant; empty if it is."""
+    return ", off exchange" if series.scope is Scope.OFF_EXCHANGE else ""
+
+
 def explain(anomaly: Anomaly) -> str:
     """One anomaly in one line."""
     head, details = _parts(anomaly)
@@ -76,8 +81,7 @@ def title(series: Series) -> str:
 
 def session(judged: Judged) -> str:
     """The session in words, and which part of its volume is meant if it is not all."""
-    off = judged.series.scope is Scope.OFF_EXCHANGE
-    return f"{day(judged.session)}{', off exchange' if off else ''}"
+    return f"{day(judged.session)}{where(judged.series)}"
 
 
 def _quiet(report: Report) -> Message:

@@ -1,6 +1,7 @@
 """Which anomalies are said, in which order: order, cap, fold repeats. Pure."""
 
 from collections import Counter
+from collections.abc import Sequence
 
 from alerts.model import Report
 from core.anomaly import Anomaly
@@ -22,19 +23,26 @@ def report(judged: Judged, top: int) -> Report:
     suspected = tuple(a for a in rest if a.suspected)
     rest = [a for a in rest if not a.suspected]
     again = [*(a for a in rest if a.continuing), *judged.lingering]
-    fresh = [a for a in rest if not a.continuing]
+    pushed = lines(judged.anomalies, top)
+    return Report(
+        judged,
+        pushed,
+        tuple(sorted(again, key=lambda a: -a.score)),
+        suppressed,
+        tuple(a for a in rest if not a.continuing and a not in pushed),
+        suspected,
+        top,
+    )
+
+
+def lines(anomalies: Sequence[Anomaly], top: int) -> tuple[Anomaly, ...]:
+    """Those of a session that are lines of its digest, best first."""
     pushed, count = list[Anomaly](), Counter[str]()
-    for anomaly in fresh:
+    for anomaly in anomalies:
+        if anomaly.continuing or anomaly.suspected or anomaly.label == CORPORATE_ACTION:
+            continue
         of, most = (ETF, MAX_ETFS) if anomaly.kind == ETF else (anomaly.label, MAX_PER_LABEL)
         if len(pushed) < top and count[of] < most:
             pushed.append(anomaly)
             count[of] += 1
-    return Report(
-        judged,
-        tuple(pushed),
-        tuple(sorted(again, key=lambda a: -a.score)),
-        suppressed,
-        tuple(a for a in fresh if a not in pushed),
-        suspected,
-        top,
-    )
+    return tuple(pushed)

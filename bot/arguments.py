@@ -1,6 +1,7 @@
 """What people type -> sessions, tickers, numbers; each way to be wrong has its own sentence."""
 
 import difflib
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -20,6 +21,7 @@ from core.errors import CommandError
 from core.ledger import Entry, Status
 
 _SUGGESTIONS = 3
+MONTH_SESSIONS = 21
 _NEWEST_WORDS = {"", "today", "latest", "newest", "last"}
 
 
@@ -160,6 +162,19 @@ def whole(text: str, most: int, usage: str) -> int:
             f"{text[:40]!r} should be a number of sessions from 2 to {most}. {usage}"
         )
     return int(text)
+
+
+def span_sessions(text: str, usage: str) -> int:
+    """Months from `1m` to `12m`, or sessions as a number -> sessions."""
+    most = 12 * MONTH_SESSIONS
+    match = re.fullmatch(r"(\d{1,3})(m?)", text.lower(), re.ASCII)
+    count = int(match[1]) * (MONTH_SESSIONS if match[2] else 1) if match else 0
+    if not 2 <= count <= most:
+        raise CommandError(
+            f"{text[:40]!r} should be months from 1m to 12m, or a number of sessions from 2 to"
+            f" {most}. {usage}"
+        )
+    return count
 
 
 def no_more_than(words: Sequence[str], most: int, usage: str) -> None:

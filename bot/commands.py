@@ -16,6 +16,7 @@ from alerts.message import stamp
 from alerts.model import Message, Report, Row
 from bot import digests
 from bot.arguments import Sessions, find_ticker, no_more_than, whole
+from bot.reviews import Reviews
 from core.baseline import LOOKBACK_SESSIONS
 from core.calendar import TradingDay, last_complete, sessions_ending
 from core.errors import CommandError
@@ -67,6 +68,8 @@ class Commands:
         "anomalies": (digests.USAGE, "the digest of a session"),
         "ticker": ("SYM [sessions]", "one ticker beside its own usual"),
         "why": ("SYM [DATE]", "every gate a ticker passed or failed"),
+        "preview": ("min:4.5 floor:5M", "what other settings would have sent"),
+        "scorecard": ("[3m]", "what flagged names did afterwards, beside unflagged ones"),
         "source": ("status", "what each source answers, and the next step"),
         "help": ("", "this list"),
     }
@@ -83,7 +86,11 @@ class Commands:
         self._next_try = next_try
         self._sessions = Sessions(ladder, ladder.top.now)
         self.digests = digests.Digests(ladder, self._sessions, top)
-        handlers = (self._anomalies, self._ticker, self._why, self._source, self._help)
+        reviews = Reviews(ladder, self._sessions, top)
+        handlers = (
+            *(self._anomalies, self._ticker, self._why),
+            *(reviews.preview, reviews.scorecard, self._source, self._help),
+        )
         self._handlers: dict[str, Handler] = dict(zip(self.USAGE, handlers, strict=True))
 
     @property

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import polars as pl
+
 from alerts.corrections import changes
 from alerts.message import digest, stamped
 from alerts.model import Message, Report
@@ -65,8 +67,14 @@ class Digests:
         return said[-1] if said else await self._judged(pipeline, day)
 
     async def _judged(self, pipeline: Pipeline, day: TradingDay) -> Report:
-        scores = await pipeline.record.scores(day, pipeline.rule)
-        return report(await pipeline.judged(day, scores), self.top)
+        return await self.judged(pipeline, day, await pipeline.record.scores(day, pipeline.rule))
+
+    async def judged(self, pipeline: Pipeline, day: TradingDay, scores: pl.DataFrame) -> Report:
+        """What these scores would say now; the news is of when it was said: nobody is asked."""
+        judged = await pipeline.judged(day, scores)
+        said = await published(pipeline.db, pipeline.series, day)
+        news = said[-1].judged.news if said else None
+        return report(replace(judged, news=news), self.top)
 
     async def _sent(self, pipeline: Pipeline, day: TradingDay) -> tuple[Report, str]:
         said = await published(pipeline.db, pipeline.series, day)
@@ -87,8 +95,6 @@ class Digests:
         said = await published(pipeline.db, pipeline.series, day)
         if not said:
             return now, "As judged now; nothing was sent about this session."
-        # The news of that day was read then; nobody is asked again.
-        now = replace(now, judged=replace(now.judged, news=said[-1].judged.news))
         found = changes(said[0], now)
         beside = f"the list differs from what was sent: {found}" if found else "the same list"
         same = stamped(said[0]) == stamped(now)

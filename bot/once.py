@@ -10,7 +10,6 @@ from typing import Any
 from alerts.deliver import drain
 from alerts.message import digest, explain, stamp
 from alerts.model import Report
-from alerts.rank import report
 from alerts.words import progress as progress_of
 from bot.app import App
 from bot.arguments import Sessions
@@ -239,7 +238,7 @@ async def stored_anomalies(
     for day in [e.day for _, e in sorted(entries.items()) if e.revision > 0]:
         pipeline = await app.ladder.of(day)
         scores = await pipeline.record.scores(day, pipeline.rule)
-        said = report(await pipeline.judged(day, scores), app.settings.alert_top)
+        said = await app.commands.digests.judged(pipeline, day, scores)
         scope = pipeline.series.scope
         chosen = anomalies(scores, scope, every=True) if every else said.judged.anomalies
         yield [anomaly_json(a, said) for a in chosen]

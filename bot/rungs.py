@@ -11,7 +11,6 @@ from datetime import datetime
 from pathlib import Path
 
 from bot.settings import Settings
-from core.anomaly import Rule
 from core.bars import Family, Scope, Series
 from core.calendar import TradingDay
 from core.conditions import Rules
@@ -138,7 +137,7 @@ class Rungs:
             Chain(sources),
             splits,
             self.publish,
-            Rule(),
+            self.settings.rule,
             self.now,
             census=self.census,
             newsstand=self.newsstand,

@@ -11,7 +11,10 @@ from dotenv import dotenv_values
 from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from bot.amounts import amount
+from core.anomaly import Rule
 from core.errors import ConfigError
+from core.measure import LEAST_Z
 
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
@@ -60,8 +63,18 @@ def _key(value: object) -> object:
     return text
 
 
+def _usd(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        return amount(value)
+    except ValueError as error:
+        raise ValueError("an amount in USD, such as 5M, 500k or 2000000") from error
+
+
 Key = Annotated[SecretStr, BeforeValidator(_key)]
 TimeOfDay = Annotated[time, BeforeValidator(_clock)]
+Usd = Annotated[float, BeforeValidator(_usd)]
 
 
 class Settings(BaseSettings):
@@ -95,6 +108,9 @@ class Settings(BaseSettings):
     eod_deadline: TimeOfDay = time(20, 0)
     data_dir: Path = Path("data")
     alert_top: int = Field(10, ge=1, le=50)
+    alert_min_z: float = Field(4.0, ge=LEAST_Z, le=12)
+    alert_floor_usd: Usd = Field(1e6, ge=1e4, le=1e10)
+    alert_min_price_usd: Usd = Field(1.0, ge=0.01, le=1000)
 
     @property
     def conflicts(self) -> list[str]:
@@ -181,6 +197,15 @@ class Settings(BaseSettings):
         return self.polygon_api_key is None and not self.flat_files_configured
 
     @property
+    def rule(self) -> Rule:
+        """The rule with the floors and the cut that are set."""
+        return Rule(
+            min_z=self.alert_min_z,
+            min_adv_usd=self.alert_floor_usd,
+            min_close_usd=self.alert_min_price_usd,
+        )
+
+    @property
     def secrets(self) -> list[str]:
         """Values that must never leave the process; for the log filter."""
         held = (
@@ -216,6 +241,7 @@ def _default(name: str) -> Any:
 _ALLOWED = {
     "bool_parsing": "true or false",
     "int_parsing": "a whole number",
+    "float_parsing": "a number",
     "string_pattern_mismatch": "a bucket name (lower case letters, digits, dots, hyphens)",
 }
 

@@ -194,7 +194,7 @@ class Pipeline:
     async def judge(self, day: TradingDay, refused: tuple[Refusal, ...] = ()) -> Judged:
         """The stored session against its lookback; asks for late splits first."""
         window = sessions_ending(day, LOOKBACK_SESSIONS)
-        unknown = await self._learn_splits(window[0].date, day.date)
+        unknown = await self.learn_splits(window[0].date, day.date)
         if self.census is not None:
             await self.census.verify(await self.record.listings(day))
         unknown += await self._unknown.untold()
@@ -269,7 +269,7 @@ class Pipeline:
             raise NotPublished(f"nothing is stored for {day}")
         return entry
 
-    async def _learn_splits(self, first: date, last: date) -> tuple[str, ...]:
+    async def learn_splits(self, first: date, last: date) -> tuple[str, ...]:
         """Ask which splits were executed; what readers must know if nobody can tell."""
         if self.splits is None:
             return ("splits unknown: no source for them without POLYGON_API_KEY",)

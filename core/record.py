@@ -8,7 +8,7 @@ from datetime import date
 import polars as pl
 
 from core.anomaly import VERSION, Rule
-from core.bars import BARS, Series
+from core.bars import BARS, Scope, Series
 from core.baseline import LOOKBACK_SESSIONS
 from core.calendar import TradingDay, sessions_ending
 from core.context import PRICES, in_context, usual_share
@@ -17,8 +17,8 @@ from core.detect import score
 from core.judged import Listing
 from core.listings import listings
 from core.measure import HISTORY, RECENT_SESSIONS, Known, Window, measure
-from core.renames import follow
-from core.splits import Split
+from core.renames import Rename, follow, follow_splits
+from core.splits import Split, restate
 from core.store import Store
 from core.universe import Universe
 
@@ -47,6 +47,35 @@ class Record:
         other = self.store.read(self.other, days, ["session", "ticker", *prices, "volume"])
         return in_context(own, other, self.series.scope)
 
+    async def closes(self, days: Sequence[TradingDay]) -> pl.DataFrame:
+        """session, ticker, close of all venues, on the share basis and under the tickers of the
+        last day; in any order."""
+        first, last = days[0].date, days[-1].date
+        splits, renames = await self.splits(first, last), await self.renames(first, last)
+        # Off exchange a name may be missing that traded elsewhere, and few prices are set there.
+        off = self.series.scope is Scope.OFF_EXCHANGE
+        series = self.other if off and self.other else self.series
+        return await asyncio.to_thread(self._closes, series, days, splits, renames)
+
+    def _closes(
+        self,
+        series: Series,
+        days: Sequence[TradingDay],
+        splits: Sequence[Split],
+        renames: Sequence[Rename],
+    ) -> pl.DataFrame:
+        closes, last = self.store.read(series, days, ["session", "ticker", "close"]), days[-1].date
+        known = follow_splits(splits, renames, last)
+        names = {s.ticker for s in known} | {t for r in renames for t in (r.old, r.new)}
+        # A year of a market: restating all of it took 170 MB for the few names that had a split.
+        affected = closes["ticker"].is_in(pl.Series(sorted(names), dtype=pl.String).implode())
+        followed = follow(closes.filter(affected), renames, last).with_columns(volume=0.0)
+        return pl.concat([closes.filter(~affected), restate(followed, known, last).drop("volume")])
+
+    async def renames(self, first: date, last: date) -> list[Rename]:
+        """The verified ones from first to last, both included."""
+        return await Universe(self.db).renames(first, last)
+
     async def splits(self, first: date, last: date) -> list[Split]:
         """Those on record from first to last, both included."""
         rows = await self.db.rows(
@@ -64,7 +93,7 @@ class Record:
     async def listings(self, day: TradingDay) -> pl.DataFrame:
         """core.listings of a stored session, verified renames followed."""
         window = sessions_ending(day, LOOKBACK_SESSIONS)
-        renames = await Universe(self.db).renames(window[0].date, day.date)
+        renames = await self.renames(window[0].date, day.date)
         bars = await self.bars(window, ("session", "ticker", "close", "volume"))
         return await asyncio.to_thread(lambda: listings(follow(bars, renames, day.date), window))
 
@@ -82,7 +111,7 @@ class Record:
         """
         window = sessions_ending(day, LOOKBACK_SESSIONS)
         splits = await self.splits(window[0].date, day.date)
-        renames = await Universe(self.db).renames(window[0].date, day.date)
+        renames = await self.renames(window[0].date, day.date)
         known = Known(tuple(sorted(splits)), tuple(renames))
         return await asyncio.to_thread(self._measured, window, known)
 

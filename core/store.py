@@ -22,8 +22,8 @@ from core.calendar import TradingDay
 logger = logging.getLogger(__name__)
 
 _LEFTOVER_S = 600
-MEASURED_SESSIONS = 130
-"""Of so many sessions a series, newest first, the measured numbers are kept: half a year."""
+MEASURED_SESSIONS = 260
+"""Of so many sessions a series, newest first, the measured numbers (1-2 MB) are kept: a year."""
 
 
 class Store:

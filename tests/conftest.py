@@ -9,9 +9,9 @@ import stamina
 from blockbuster import BlockBuster, blockbuster_ctx
 from syrupy.assertion import SnapshotAssertion
 
-_PREFIXES = ("POLYGON_", "MASSIVE_", "FLATFILES_", "FINRA_", "AWS_", "EOD_")
+_PREFIXES = ("POLYGON_", "MASSIVE_", "FLATFILES_", "FINRA_", "AWS_", "EOD_", "ALERT_")
 _NAMES = (
-    *("USE_FLAT_FILES", "USE_TRADES_FILES", "DARK_POOL_ONLY", "DATA_DIR", "ALERT_TOP"),
+    *("USE_FLAT_FILES", "USE_TRADES_FILES", "DARK_POOL_ONLY", "DATA_DIR"),
     *("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"),
 )
 

@@ -133,8 +133,9 @@ async def test_a_republished_file_is_a_new_revision_and_a_word_if_a_name_leaves(
 
         await asyncio.to_thread(path.write_bytes, _without(market.day_file(NEWEST), gone))
         (shown,) = await swept(app)
-        assert f"{gone} leaves the list" in " ".join(shown.split())
-        assert "data revision 3, before: 1" in shown
+        told = " ".join(shown.split())
+        assert f"{gone} leaves the list" in told
+        assert "data revision 3, before: 1" in told
         assert await swept(app) == []
 
         sent, now, plain = [await ask(f"anomalies {how}") for how in ("as:sent", "as:now", "")]

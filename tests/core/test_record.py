@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
 import pytest
 
 from core.anomaly import Rule
-from core.bars import Bars, check
+from core.bars import Bars, Scope, check
 from core.db import Db, Value, insert
 from core.record import Record
 from core.splits import Split
@@ -65,6 +66,30 @@ async def test_a_new_revision_or_a_split_is_measured_anew(record: Record, tmp_pa
     assert not revised.equals(first)
     assert not restated.equals(revised)
     assert len(await asyncio.to_thread(kept, tmp_path)) == 1
+
+
+async def test_closes_are_on_the_share_basis_of_the_last_day(record: Record) -> None:
+    async with record.db.transaction() as writer:
+        await writer.execute(
+            "INSERT INTO splits VALUES (?, ?, ?, 1, 2)",
+            (SERIES.key, "M1", str(SESSIONS[50].date)),
+        )
+    closes = await record.closes(SESSIONS[45:60])
+
+    stored = ROWS.filter(pl.col("session").is_between(SESSIONS[45].date, SESSIONS[59].date))
+    halved = (pl.col("ticker") == "M1") & (pl.col("session") < SESSIONS[50].date)
+    restated = pl.col("close") / pl.when(halved).then(2).otherwise(1)
+    wanted = stored.select("session", "ticker", close=restated)
+    assert closes.sort("session", "ticker").equals(wanted)
+
+
+async def test_closes_off_exchange_are_those_of_all_venues(record: Record) -> None:
+    off = replace(SERIES, scope=Scope.OFF_EXCHANGE)
+    few = of(LAST).filter(pl.col("ticker") == "M1").with_columns(close=pl.lit(None, pl.Float64))
+    await asyncio.to_thread(record.store.write, off, DAY, Bars(few), 1)
+    beside = replace(record, series=off, other=SERIES)
+
+    assert (await beside.closes([DAY])).equals(of(LAST).select("session", "ticker", "close"))
 
 
 async def test_a_file_that_cannot_be_read_is_measured_again(record: Record, tmp_path: Path) -> None:
@@ -127,6 +152,26 @@ async def test_a_renamed_ticker_is_measured_as_if_it_always_had_its_name(record:
     assert not before.equals(after)
     assert new.is_empty()  # the stranger's rows made it look old
     assert (await record.listings(DAY)).is_empty()
+
+
+async def test_closes_of_a_renamed_ticker_are_under_its_name_of_the_last_day(
+    record: Record,
+) -> None:
+    since = pl.col("session") >= SESSIONS[60].date
+    then = pl.when(since).then(pl.col("ticker").replace("M1", "META")).otherwise("ticker")
+    await put(record, ROWS.with_columns(then.alias("ticker")))
+    await renamed(record, "M1", "META", 60)
+    async with record.db.transaction() as writer:
+        split = (SERIES.key, "M1", str(SESSIONS[50]))
+        await writer.execute("INSERT INTO splits VALUES (?, ?, ?, 1, 2)", split)
+
+    closes = await record.closes(SESSIONS)
+
+    before = pl.when(pl.col("session") < SESSIONS[50].date).then(2).otherwise(1)
+    wanted = ROWS.filter(ticker="M1").select("session", close=pl.col("close") / before)
+    found = closes.filter(ticker="META").sort("session").select("session", "close")
+    assert found.equals(wanted)
+    assert closes.filter(ticker="M1").is_empty()
 
 
 async def test_who_begins_to_trade_is_listed_until_it_is_known_to_be_renamed(

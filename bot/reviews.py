@@ -1,0 +1,120 @@
+"""/preview and /scorecard: stored sessions judged again, one after another, beside the loop."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from alerts.message import DISCLAIMER, stamp
+from alerts.model import Message
+from alerts.preview import Told, preview
+from alerts.preview_card import preview_card
+from alerts.rank import lines
+from alerts.scorecard_card import scorecard_card
+from bot.arguments import Chosen, Sessions, no_more_than, span_sessions
+from bot.spans import Span, judgeable
+from bot.trial import USAGE, Standard, present, typed
+from core.baseline import LOOKBACK_SESSIONS, SCALE_SESSIONS
+from core.calendar import TradingDay, sessions_ending
+from core.detect import anomalies, score
+from core.instruments import NOTHING_KNOWN
+from core.ladder import Ladder
+from core.pipeline import Pipeline
+from core.renames import follow
+from core.scorecard import scorecard, sides
+from core.universe import Universe
+
+PREVIEW_SESSIONS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Reviews:
+    """Looks back over stored sessions. Sends nothing and changes no setting."""
+
+    ladder: Ladder
+    sessions: Sessions
+    top: int
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
+    """One review at a time: each keeps a core busy."""
+
+    async def preview(self, words: Sequence[str]) -> Message:
+        """The last sessions under other settings; CommandError for what cannot be tried."""
+        standard = Standard(self.ladder.top.rule, self.top)
+        other, tried = typed(words, standard)
+        if other == standard:
+            return self._unchanged([f"{t.word} {t.now}" for t in tried], standard)
+        chosen = await self.sessions.resolve(None)
+        pipeline = await self.ladder.of(chosen.day)
+        span = await judgeable(pipeline, chosen.day, PREVIEW_SESSIONS)
+        async with self._turn:
+            notes = await _notes(pipeline, span, chosen)
+            types = await Universe(pipeline.db).types()
+            told = [await _told(pipeline, day, standard, other, types) for day in span.judged]
+        return preview_card(preview(told), tried, notes, pipeline.series)
+
+    async def scorecard(self, words: Sequence[str]) -> Message:
+        """What flagged names did afterwards; CommandError for a span that cannot be read."""
+        usage = "/scorecard [3m]"
+        no_more_than(words, 1, usage)
+        count = span_sessions(words[0] if words else "3m", usage)
+        chosen = await self.sessions.resolve(None)
+        pipeline = await self.ladder.of(chosen.day)
+        span = await judgeable(pipeline, chosen.day, count)
+        async with self._turn:
+            notes = await _notes(pipeline, span, chosen)
+            judged = pl.concat([await _sides(pipeline, day) for day in span.judged])
+            days = sessions_ending(chosen.day, count + SCALE_SESSIONS + 1)
+            closes = await pipeline.record.closes(days)
+            renames = await pipeline.record.renames(days[0].date, chosen.day.date)
+            judged = await asyncio.to_thread(follow, judged, renames, chosen.day.date)
+            dates = [day.date for day in days]
+            found = await asyncio.to_thread(scorecard, judged, closes, dates)
+        return scorecard_card(found, pipeline.rule, chosen.day.date, notes, pipeline.series)
+
+    def _unchanged(self, values: Sequence[str], standard: Standard) -> Message:
+        lead = (
+            f"{', '.join(values)} {'is' if len(values) == 1 else 'are'} what is set: nothing would"
+            " change."
+        )
+        if not values:
+            lead = (
+                f"What the last {PREVIEW_SESSIONS} sessions would have sent under other settings,"
+                f" such as {USAGE}."
+            )
+        return Message(
+            title="Preview",
+            lead=lead,
+            facts=tuple(present(standard)),
+            footer=("these are the present settings", DISCLAIMER),
+            stamp=stamp(self.ladder.top.series),
+        )
+
+
+async def _notes(pipeline: Pipeline, span: Span, chosen: Chosen) -> tuple[str, ...]:
+    """What must be said of the sessions; asks for the splits of the span first."""
+    # As far back as the first baseline: a split nobody knew of would look like a spike.
+    first = sessions_ending(span.wanted[0], LOOKBACK_SESSIONS)[0]
+    unknown = await pipeline.learn_splits(first.date, chosen.day.date)
+    return (*chosen.notes, *span.notes, *unknown)
+
+
+async def _told(
+    pipeline: Pipeline,
+    day: TradingDay,
+    now: Standard,
+    then: Standard,
+    types: Mapping[str, str] = NOTHING_KNOWN,
+) -> Told:
+    measured, scope = await pipeline.record.measured(day), pipeline.series.scope
+
+    def said(standard: Standard) -> tuple[str, ...]:
+        found = anomalies(score(measured, standard.rule, types), scope)
+        return tuple(a.ticker for a in lines(found, standard.top))
+
+    return await asyncio.to_thread(lambda: Told(day.date, said(now), said(then)))
+
+
+async def _sides(pipeline: Pipeline, day: TradingDay) -> pl.DataFrame:
+    scores = await pipeline.record.scores(day, pipeline.rule)
+    return await asyncio.to_thread(sides, scores)
