@@ -1,4 +1,4 @@
-"""What a reader sees on demand: a ticker's card, the waterfall of gates, the sources. Pure."""
+"""What a reader sees on demand: a ticker's card, the sources. Pure."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -10,6 +10,7 @@ import polars as pl
 
 from alerts.message import stamp
 from alerts.model import Message, Row
+from alerts.why import stopped, waterfall
 from alerts.words import (
     clock,
     count,
@@ -21,14 +22,12 @@ from alerts.words import (
     some,
     sparkline,
     times,
-    usd,
 )
 from core.anomaly import Rule
 from core.bars import Scope, Series
+from core.labels import OFF_EXCHANGE_SHIFT
 from core.ledger import Entry
 from core.progress import Reading
-
-PASS, FAIL, SKIP = "✔", "✘", "·"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +87,8 @@ def _where(series: Series) -> str:
 def _share_fact(row: Mapping[str, Any] | None) -> list[tuple[str, str]]:
     if row is None or row.get("share") is None:
         return []
-    return [("off exchange", share(row["share"], row["usual_share"]))]
+    far = "" if row["z_share"] is None else f", z {row['z_share']:.1f}"
+    return [("off exchange", f"{share(row['share'], row['usual_share'])}{far}")]
 
 
 def _prints_fact(prints: Mapping[str, Any] | None) -> list[tuple[str, str]]:
@@ -144,84 +144,14 @@ def _flags(flags: Sequence[Flag]) -> str:
 
 
 def _standing(row: Mapping[str, Any], rule: Rule) -> str:
+    if row["label"] == OFF_EXCHANGE_SHIFT:
+        return f"unlike itself, off exchange {share(row['share'], row['usual_share'])}"
     if row["alertable"]:
         ratio = times(math.exp(row["dev"]))
         again = ", a repeat of the last sessions" if row["continuing"] else ""
         return f"unlike itself, {row['feature']} {ratio} expected{again}"
-    failed = [g for g in _gates(row, rule) if g[0] == FAIL]
-    return f"not flagged: {failed[0][1]} {failed[0][2]}" if failed else "nothing unusual"
-
-
-def why(row: Mapping[str, Any], rule: Rule, place: str, series: Series, note: str) -> Message:
-    """The waterfall: each gate with the number it saw, in the order in which they are asked.
-
-    `place`: what became of the row in the digest ("line 3 of 7", "folded", ...); empty if nothing.
-    """
-    gates = _gates(row, rule)
-    failed = next((f"{name} {seen}" for mark, name, seen in gates if mark == FAIL), None)
-    ticker, session = row["ticker"], row["session"]
-    was = f"was flagged ({place})" if failed is None else f"was not flagged: {failed}"
-    return Message(
-        title=f"Why {ticker} · {day(session)}",
-        lead=f"{ticker} {was}.",
-        banners=(note,) if note else (),
-        rows=tuple(Row(f"{mark} {name}: {seen}") for mark, name, seen in gates),
-        footer=(f"settings {rule.stamp()}; ✔ passed, ✘ stopped here, · not decisive",),
-        stamp=stamp(series),
-    )
-
-
-def _gates(row: Mapping[str, Any], rule: Rule) -> list[tuple[str, str, str]]:
-    n, adv, trades = row["sessions_seen"], row["adv"], row["transactions"]
-    usual_trades = None if row["dev_trades"] is None else trades / math.exp(row["dev_trades"])
-    usual = "unknown" if usual_trades is None else count(usual_trades)
-    seen = [
-        ("kind", row["pass_kind"], row["kind"]),
-        ("history", row["pass_history"], f"{n:.0f} sessions, {rule.min_sessions} needed"),
-        ("usual dollar volume", row["pass_adv"],
-         f"{usd(adv)} a day, floor {usd(rule.min_adv_usd)}"),
-        ("close", row["pass_close"],
-         f"{price(row['close'])}, floor {price(rule.min_close_usd)}"),
-        ("dollar volume", row["pass_dollars"],
-         f"{usd(row['dollar_volume'])}, floor {usd(rule.min_dollar_volume_usd)}"),
-        ("trades", row["pass_trades"],
-         f"{'not counted' if trades is None else count(trades)}, floor {rule.min_transactions}"),
-        ("usual trades", row["pass_usual_trades"],
-         f"{usual}, floor {rule.min_usual_transactions:.0f}"),
-    ]  # fmt: skip
-    gates = [(PASS if ok else FAIL, name, said) for name, ok, said in seen]
-    return [*gates, *_score_gates(row, rule)]
-
-
-def _score_gates(row: Mapping[str, Any], rule: Rule) -> list[tuple[str, str, str]]:
-    if row["z"] is None:
-        return []
-    lines = []
-    for feature in ("volume", "trades"):
-        z, dev = row[f"z_{feature}"], row[f"dev_{feature}"]
-        if z is None:
-            continue
-        ratio, market = math.exp(dev), math.exp(row[f"m_{feature}"])
-        # z is linear in the log ratio, so the cut's ratio follows from today's.
-        needed = f", {times(math.exp(dev / z * rule.min_z))} needed" if z > 0 else ""
-        lines.append(
-            (SKIP, feature, f"{times(ratio)} expected (market {times(market)}), z {z:.1f}{needed}")
-        )
-    passed = row["z"] >= rule.min_z
-    lines.append((PASS if passed else FAIL, "score", f"z {row['z']:.1f}, cut {rule.min_z:g}"))
-    if row["ret_z"] is not None:
-        moved = f"{percent(100 * row['ret'])}, {times(row['ret_z'])} its usual move"
-        if row["gap_z"] is not None and row["gap_z"] > row["ret_z"]:
-            moved += f"; opened {percent(100 * row['gap'])}, {times(row['gap_z'])} its usual gap"
-        lines.append((SKIP, "price", f"{moved}; ranked by {row['score']:.1f}"))
-    if row["continuing"]:
-        lines.append((FAIL, "repeat", f"flagged {row['repeats']}x in the last 5 sessions: folded"))
-    if row["suspected"] is not None:
-        said = f"about {row['suspected']} on {row['suspected_on']}: held back, and listed"
-        lines.append((FAIL, "possible unreported split", said))
-    if row["split"] is not None:
-        lines.append((FAIL, "corporate action", f"split {row['split']} today: listed, not ranked"))
-    return lines
+    failed = stopped(waterfall(row, rule))
+    return f"not flagged: {failed}" if failed else "nothing unusual"
 
 
 def source_status(

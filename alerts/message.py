@@ -15,6 +15,7 @@ from core.calendar import trading_day
 from core.errors import Refusal
 from core.instruments import ETF
 from core.judged import Judged
+from core.labels import OFF_EXCHANGE_SHIFT
 
 _NOTABLE_MARKET_LN = 0.30
 _SHORT_HISTORY_SESSIONS = 45
@@ -110,19 +111,28 @@ def _quiet(report: Report) -> Message:
 
 
 def _parts(a: Anomaly) -> tuple[str, list[str]]:
-    """The line's head (name, move, multiple) and the reasons after it."""
+    """The line's head (name, move, what flagged it) and the reasons after it."""
     multiple = f"{times(a.ratio)} expected ({count(a.value)} vs {count(a.normal)})"
     where = "off-exchange " if a.scope is Scope.OFF_EXCHANGE else ""
-    head = f"{a.ticker}  {percent(a.ret_pct)} · {where}{a.feature} {multiple}"
+    flagged, beside = f"{where}{a.feature} {multiple}", _share(a)
     details = [_other_feature(a)] if a.trades_ratio is not None else []
-    if a.share is not None:
-        details.append(f"off exchange {share(a.share, a.usual_share)}")
-    details += [_move(a), _rarity(a), a.label, _novelty(a)]
+    if a.label == OFF_EXCHANGE_SHIFT:
+        # Its rarity is that of its activity, which is not what is said here.
+        flagged, details = beside, [flagged, *details, _move(a)]
+    else:
+        details += [*([beside] if beside else []), _move(a), _rarity(a)]
+    head = f"{a.ticker}  {percent(a.ret_pct)} · {flagged}"
+    details += [a.label, _novelty(a)]
     if a.split:
         details.append(f"split {a.split} today, volumes restated")
     if a.sessions_seen < _SHORT_HISTORY_SESSIONS:
         details.append(f"short history: {a.sessions_seen} sessions")
     return head, details
+
+
+def _share(a: Anomaly) -> str:
+    """Empty where it is not known."""
+    return "" if a.share is None else f"off exchange {share(a.share, a.usual_share, a.z_share)}"
 
 
 def _other_feature(a: Anomaly) -> str:
@@ -188,13 +198,20 @@ def _news(anomaly: Anomaly, judged: Judged) -> list[str]:
 
 def _lead(report: Report) -> str:
     judged = report.judged
-    names = [f"{a.ticker} {times(a.ratio)} {a.feature} {percent(a.ret_pct)}" for a in report.pushed]
+    names = [f"{a.ticker} {_flagged(a)} {percent(a.ret_pct)}" for a in report.pushed]
     more = len(names) + len(report.beyond) - _LEAD_NAMES
     named = events(trading_day(judged.session))
     return (
         f"{session(judged)}: {', '.join(names[:_LEAD_NAMES])}"
         f"{f'; {more} more' if more > 0 else ''}.{f' {named}.' if named else ''}"
     )
+
+
+def _flagged(a: Anomaly) -> str:
+    """What stood out, in three words."""
+    if a.label == OFF_EXCHANGE_SHIFT and a.share is not None:
+        return f"{a.share:.0%} off exchange"
+    return f"{times(a.ratio)} {a.feature}"
 
 
 def _context(report: Report) -> tuple[str, ...]:

@@ -7,13 +7,16 @@ from alerts.model import Report
 from core.anomaly import Anomaly
 from core.instruments import ETF
 from core.judged import Judged
-from core.labels import CORPORATE_ACTION
+from core.labels import CORPORATE_ACTION, OFF_EXCHANGE_SHIFT
 
 MAX_PER_LABEL = 5
 """Of one kind; the rest is one command away."""
 
 MAX_ETFS = 3
 """Funds of one market move together: they have a section of their own, and a small one."""
+
+MAX_SHIFTS = 3
+"""Of names that only their off-exchange share flags."""
 
 
 def report(judged: Judged, top: int) -> Report:
@@ -41,8 +44,11 @@ def lines(anomalies: Sequence[Anomaly], top: int) -> tuple[Anomaly, ...]:
     for anomaly in anomalies:
         if anomaly.continuing or anomaly.suspected or anomaly.label == CORPORATE_ACTION:
             continue
-        of, most = (ETF, MAX_ETFS) if anomaly.kind == ETF else (anomaly.label, MAX_PER_LABEL)
-        if len(pushed) < top and count[of] < most:
+        of = ETF if anomaly.kind == ETF else anomaly.label
+        if len(pushed) < top and count[of] < _MOST.get(of, MAX_PER_LABEL):
             pushed.append(anomaly)
             count[of] += 1
     return tuple(pushed)
+
+
+_MOST = {ETF: MAX_ETFS, OFF_EXCHANGE_SHIFT: MAX_SHIFTS}

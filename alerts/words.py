@@ -91,10 +91,18 @@ def progress(reading: Reading) -> str:
     )
 
 
-def share(value: float, usual: float | None) -> str:
-    """62% of its volume, usually 41%."""
+_UNUSUAL_SHARE_Z = 3.0
+
+
+def share(value: float, usual: float | None, z: float | None = None) -> str:
+    """62% of its volume, usually 41%: unusually high."""
     beside = "" if usual is None else f", usually {usual:.0%}"
-    return f"{value:.0%} of its volume{beside}"
+    far = "" if z is None or abs(z) < _UNUSUAL_SHARE_Z else f": unusually {_side(z)}"
+    return f"{value:.0%} of its volume{beside}{far}"
+
+
+def _side(z: float) -> str:
+    return "high" if z > 0 else "low"
 
 
 def some(number: int, noun: str) -> str:

@@ -11,9 +11,10 @@ from typing import Any, ClassVar
 
 import polars as pl
 
-from alerts.cards import Flag, source_status, ticker_card, why
+from alerts.cards import Flag, source_status, ticker_card
 from alerts.message import stamp
 from alerts.model import Message, Report, Row
+from alerts.why import why
 from bot import digests
 from bot.arguments import Sessions, find_ticker, no_more_than, whole
 from bot.reviews import Reviews

@@ -30,6 +30,12 @@ class Rule:
     still_z: float = 1.0
     """What was over min_z in the sessions before is still elevated from here, if its score, with
     the price move in it, is over min_z."""
+    # The alert on the off-exchange share asks for all of these at once.
+    min_share_z: float = 4.0
+    min_off_volume_z: float = 3.0
+    min_off_dollar_volume_usd: float = 5e6
+    min_off_transactions: int = 200
+    min_share_sessions: int = 40
 
     def stamp(self, *more: object) -> str:
         """Six letters that change with any of these numbers, or with `more`."""
@@ -100,6 +106,15 @@ class Anomaly:
     gap_pct: float | None = None
     """The open against the close before, and its distance from the market in usual gaps."""
     gap_z: float | None = None
+    z_share: float | None = None
+    n_share: int | None = None
+    """Sessions in the baseline of the share, at most 60."""
+    off_volume: float | None = None
+    off_transactions: int | None = None
+    z_off_volume: float | None = None
+    """Of the off-exchange volume alone, against its own baseline."""
+    shifted: bool = False
+    """Every condition of the alert on the off-exchange share is met."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +150,7 @@ def from_row(rank: int, row: Mapping[str, Any], scope: Scope) -> Anomaly:
         "normal": value / ratio,
         "ratio": ratio,
         "rarity_is_floor": bool(row["rarity_is_floor"]),
-        "tier": tier(row["z"]),
+        "tier": tier(row["z"] if row["loud"] or not row["shifted"] else row["z_share"]),
         "day_no": 1 + (row["repeats"] or 0),
         "peak_ratio": None if peak is None else math.exp(peak),
         "day_of": None if peak is None else len(sessions(row["first_session"], row["session"])),
@@ -148,5 +163,6 @@ def from_row(rank: int, row: Mapping[str, Any], scope: Scope) -> Anomaly:
         "volume_ratio": math.exp(row["dev_volume"]),
         "trades_ratio": None if trades is None else math.exp(trades),
         "dollar_volume_usd": row["dollar_volume"],
+        "n_share": None if row["n_share"] is None else int(row["n_share"]),
     }
     return Anomaly(**(same | named))

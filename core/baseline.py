@@ -17,6 +17,7 @@ All windows end the session before. Logs are natural; std is that of logs (measu
 """
 
 import math
+from collections.abc import Sequence
 
 import polars as pl
 
@@ -43,10 +44,10 @@ _PRIOR_SESSIONS = 10
 _MIN_BUCKET_FACTOR, _MIN_BUCKET_SPREAD = 30, 100
 
 
-def grid(bars: pl.DataFrame, sessions: pl.Series) -> pl.DataFrame:
+def grid(bars: pl.DataFrame, sessions: pl.Series, also: Sequence[str] = ()) -> pl.DataFrame:
     """The dense table: every ticker at every session, sorted.
 
-    Columns ticker (Enum), t, volume, transactions, open, close, bucket (Enum), adv. `bars` are on
+    Columns ticker (Enum), t, volume, transactions, `also`, open, close, bucket, adv. `bars` are on
     one share basis. `adv` is the median dollar volume (USD a day) of the 60 sessions before the
     last one, null under 20 of them.
     """
@@ -56,14 +57,14 @@ def grid(bars: pl.DataFrame, sessions: pl.Series) -> pl.DataFrame:
         sessions, range(count), default=None, return_dtype=pl.UInt32
     )
     cell = pl.col("ticker").cast(tickers).to_physical().cast(pl.UInt32) * count + t
-    placed = bars.select(cell.alias("cell"), *_GRID).filter(pl.col("cell").is_not_null())
+    placed = bars.select(cell.alias("cell"), *_GRID, *also).filter(pl.col("cell").is_not_null())
     dense = (
         pl.select(cell=pl.int_range(len(tickers.categories) * count, dtype=pl.UInt32))
         .join(placed, on="cell", how="left", maintain_order="left")
         .select(
             (pl.col("cell") // count).cat.to(tickers).set_sorted().alias("ticker"),
             (pl.col("cell") % count).alias("t"),
-            pl.when(pl.col("volume") > 0).then(pl.col("volume", "transactions")),
+            pl.when(pl.col("volume") > 0).then(pl.col("volume", "transactions", *also)),
             "open",
             "close",
         )
@@ -89,13 +90,21 @@ def _bucket() -> pl.Expr:
 def activity(dense: pl.DataFrame, feature: str) -> pl.DataFrame:
     """Level, scale and z of one feature at every grid row: columns m, y, level, s, n, z."""
     x = pl.col(FEATURES[feature]).cast(pl.Float64)
+    return standing(dense, pl.when(x > 0).then(x.log()), SCALE_FLOOR)
+
+
+def standing(dense: pl.DataFrame, x: pl.Expr, floor: float) -> pl.DataFrame:
+    """The steps above for any number x of the grid's rows: columns m, y, level, s, n, z.
+
+    `floor`: in the units of x, the least that a name's scale may be.
+    """
     return (
-        dense.select("ticker", "t", "bucket", pl.when(x > 0).then(x.log()).alias("x"))
+        dense.select("ticker", "t", "bucket", x.alias("x"))
         .with_columns(e0=pl.col("x") - _level("x"))
         .with_columns(m=_bucket_median("e0", _MIN_BUCKET_FACTOR))
         .select("ticker", "t", "bucket", "m", y=pl.col("x") - pl.col("m"))
         .with_columns(level=_level("y"), raw=_scale("y"))
-        .with_columns(raw=_clipped("y", pl.col("level"), pl.col("raw"), SCALE_FLOOR))
+        .with_columns(raw=_clipped("y", pl.col("level"), pl.col("raw"), floor))
         .rename({"raw": "yw"})
         .with_columns(
             s0=_scale("yw"),
@@ -103,7 +112,7 @@ def activity(dense: pl.DataFrame, feature: str) -> pl.DataFrame:
                 SCALE_SESSIONS, min_samples=1).over("ticker"),
         )
         .drop("yw")
-        .with_columns(s=_shrunk())
+        .with_columns(s=_shrunk(floor))
         .drop("s0")
         .with_columns(z=(pl.col("y") - pl.col("level")) / pl.col("s"))
         .with_columns(pl.col("z") / _spread())
@@ -139,10 +148,10 @@ def _bucket_median(column: str, least: int) -> pl.Expr:
     return pl.when(pl.col("bucket").is_not_null()).then(median.over("t", "bucket")).otherwise(0.0)
 
 
-def _shrunk() -> pl.Expr:
+def _shrunk(floor: float) -> pl.Expr:
     n, typical = pl.col("n"), pl.col("s0").median().over("t", "bucket")
     pooled = (n * pl.col("s0") ** 2 + _PRIOR_SESSIONS * typical**2) / (n + _PRIOR_SESSIONS)
-    return pooled.sqrt().clip(lower_bound=SCALE_FLOOR) * (1 + 1 / n).sqrt()
+    return pooled.sqrt().clip(lower_bound=floor) * (1 + 1 / n).sqrt()
 
 
 def _spread() -> pl.Expr:

@@ -5,7 +5,6 @@ import polars as pl
 from core.bars import Scope
 
 PRICES = ("open", "high", "low", "close")
-_USUAL_SESSIONS, _MIN_USUAL = 20, 8
 
 
 def in_context(bars: pl.DataFrame, other: pl.DataFrame, scope: Scope) -> pl.DataFrame:
@@ -13,28 +12,24 @@ def in_context(bars: pl.DataFrame, other: pl.DataFrame, scope: Scope) -> pl.Data
 
     `other`: the other scope's bars of the same sessions, as published (so both volumes are on the
     same share basis). Off-exchange bars get the prices of all venues in the place of their own:
-    most off-exchange trades may set no price, and FINRA's file has none. A ticker that `other` does
-    not know has no share, and off exchange no price.
+    most off-exchange trades may set no price, and FINRA's file has none. Bars of all venues get
+    `off_transactions` where `other` has its trades counted. A ticker that `other` does not know has
+    no share, and off exchange no price.
     """
     off = scope is Scope.OFF_EXCHANGE
     prices = [column for column in PRICES if off and column in bars.columns]
-    wanted = other.select("session", "ticker", *prices, other="volume")
-    share = pl.col("volume") / pl.col("other") if off else pl.col("other") / pl.col("volume")
+    wanted = other.select("session", "ticker", *prices, *_counts(other, off), other="volume")
+    part, whole = ("volume", "other") if off else ("other", "volume")
+    share = pl.col(part) / pl.col(whole)
     return (
         bars.drop(prices)
         .join(wanted, on=["session", "ticker"], how="left", maintain_order="left")
-        .with_columns(share=pl.when(pl.col("other") > 0, share <= 1).then(share))
+        .with_columns(share=pl.when(pl.col(whole) > 0, share <= 1).then(share))
         .drop("other")
     )
 
 
-def usual_share(bars: pl.DataFrame) -> pl.DataFrame:
-    """ticker, usual_share: the median share of up to 20 sessions before the newest of `bars`."""
-    days = bars["session"].unique().sort()
-    before = days.slice(max(0, len(days) - 1 - _USUAL_SESSIONS), max(0, len(days) - 1))
-    enough = pl.col("share").count() >= _MIN_USUAL
-    return (
-        bars.filter(pl.col("session").is_in(before.implode()))
-        .group_by("ticker")
-        .agg(usual_share=pl.when(enough).then(pl.col("share").median()))
-    )
+def _counts(other: pl.DataFrame, off: bool) -> list[pl.Expr]:
+    if off or "transactions" not in other.columns:
+        return []
+    return [pl.col("transactions").alias("off_transactions")]

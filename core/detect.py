@@ -10,7 +10,7 @@ import polars as pl
 from core.anomaly import Anomaly, Market, Rule, from_row
 from core.bars import Scope
 from core.instruments import NOTHING_KNOWN, PUSHABLE, kinds
-from core.labels import label
+from core.labels import label, only_shifted
 
 _LN_FRESH = 0.405465108108  # ln 1.5: half again above the last peak is news, not a repeat
 _MOST_MOVED = 8.0  # beyond it a bad print would outrank everything
@@ -30,9 +30,9 @@ def score(
     return (
         today.join(_repeats(earlier, kind, rule), on="ticker", how="left")
         .join(kind, on="ticker", how="left")
-        .with_columns(_gates(rule))
-        .with_columns(eligible=pl.all_horizontal(pl.col("^pass_.*$")))
-        .with_columns(_verdict(rule))
+        .with_columns(*_gates(rule), *_shift(rule))
+        .with_columns(_flags(rule))
+        .with_columns(_verdict())
         .with_columns(_lingering(rule))
         .with_columns(label=label())
         .sort(
@@ -83,10 +83,10 @@ def _held_back(rule: Rule) -> pl.Expr:
 def _repeats(earlier: pl.DataFrame, kind: pl.DataFrame, rule: Rule) -> pl.DataFrame:
     """Sessions of the same ticker shortly before that were alertable: how many, and the highest."""
     return (
-        earlier.filter(pl.col("z") >= rule.min_z)
-        .join(kind, on="ticker")
-        .with_columns(_gates(rule))
-        .filter(pl.all_horizontal(pl.col("^pass_.*$")))
+        earlier.join(kind, on="ticker")
+        .with_columns(*_gates(rule), *_shift(rule))
+        .with_columns(_flags(rule))
+        .filter(pl.col("loud") | pl.col("shifted"))
         .sort("ticker", "dev", "session", descending=[False, True, False])
         .group_by("ticker", maintain_order=True)
         .agg(
@@ -118,14 +118,39 @@ def _gates(rule: Rule) -> list[pl.Expr]:
     ]
 
 
-def _verdict(rule: Rule) -> list[pl.Expr]:
+def _shift(rule: Rule) -> list[pl.Expr]:
+    """Each condition of the alert on the off-exchange share, by name; the unknown as for gates."""
+    least = rule.min_off_transactions
+    met = {
+        "share": pl.col("z_share") >= rule.min_share_z,
+        "volume": pl.col("z_off_volume") >= rule.min_off_volume_z,
+        "dollars": pl.col("off_volume") * pl.col("close") >= rule.min_off_dollar_volume_usd,
+        "trades": pl.col("off_transactions").fill_null(least) >= least,
+        "history": pl.col("n_share") >= rule.min_share_sessions,
+    }
+    return [known.fill_null(value=False).alias(f"shift_{name}") for name, known in met.items()]
+
+
+def _flags(rule: Rule) -> list[pl.Expr]:
+    """Passes the gates; is above the cut as well; or is what the alert on the share asks for."""
+    eligible = pl.all_horizontal(pl.col("^pass_.*$"))
+    return [
+        eligible.alias("eligible"),
+        (eligible & (pl.col("z") >= rule.min_z)).fill_null(value=False).alias("loud"),
+        (eligible & pl.all_horizontal(pl.col("^shift_.*$"))).alias("shifted"),
+    ]
+
+
+def _verdict() -> list[pl.Expr]:
     peak = pl.col("peak_dev")
     moved = pl.col("move_z").fill_null(0.0).clip(upper_bound=_MOST_MOVED)
+    # The number by which the row is flagged; a share's own spread may be next to nothing.
+    share = pl.col("z_share").clip(upper_bound=6.0)
+    z = pl.when(only_shifted()).then(share).otherwise(pl.col("z"))
     return [
-        (pl.col("z") + moved).alias("score"),
-        (pl.col("eligible") & (pl.col("z") >= rule.min_z))
-        .fill_null(value=False)
-        .alias("alertable"),
+        moved.alias("price_score"),
+        (z + moved).alias("score"),
+        (pl.col("loud") | pl.col("shifted")).alias("alertable"),
         (peak.is_not_null() & (pl.col("dev") <= peak + _LN_FRESH)).alias("continuing"),
     ]
 

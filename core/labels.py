@@ -3,10 +3,17 @@
 import polars as pl
 
 CORPORATE_ACTION = "corporate action"
+OFF_EXCHANGE_SHIFT = "off-exchange shift"
+"""Of a row that only its off-exchange share flags; one that its activity flags keeps its label."""
+
+
+def only_shifted() -> pl.Expr:
+    """Is it the off-exchange share alone that makes the row alertable?"""
+    return pl.col("shifted") & ~pl.col("loud")
 
 
 def label() -> pl.Expr:
-    """The first that fits, over the columns of core.measure."""
+    """The first that fits, over the columns of core.measure and the flags of core.detect."""
     place = (pl.col("close") - pl.col("low")) / (pl.col("high") - pl.col("low"))
     faded = (
         (pl.col("close") < 5)
@@ -17,6 +24,8 @@ def label() -> pl.Expr:
     return (
         pl.when(pl.col("split").is_not_null())
         .then(pl.lit(CORPORATE_ACTION))
+        .when(only_shifted())
+        .then(pl.lit(OFF_EXCHANGE_SHIFT))
         .when(faded)
         .then(pl.lit("spike-and-fade"))
         .when(pl.col("move_z") >= 3)

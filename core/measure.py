@@ -5,14 +5,16 @@ The formulas: core.baseline and docs/detection.md. What is measured once can be 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import polars as pl
 
+from core.bars import Scope
 from core.baseline import FEATURES, LOOKBACK_SESSIONS, activity, grid, returns
 from core.calendar import TradingDay
 from core.renames import Rename, follow, follow_splits
+from core.share import logit, shares
 from core.split_watch import COLUMNS, SESSIONS_NEEDED, suspected
 from core.splits import Split, restate
 
@@ -41,21 +43,37 @@ class Window:
     """Columns HISTORY, and share where both scopes are known; every session."""
     recent: pl.DataFrame
     """All columns, the last RECENT_SESSIONS."""
+    scope: Scope = Scope.ALL
+    """Which trades the bars count."""
 
     @classmethod
-    def of(cls, bars: pl.DataFrame, days: Sequence[TradingDay]) -> "Window":
+    def of(
+        cls, bars: pl.DataFrame, days: Sequence[TradingDay], scope: Scope = Scope.ALL
+    ) -> "Window":
         """Of bars with every column."""
         recent = pl.Series([day.date for day in days[-RECENT_SESSIONS:]])
         columns = [*HISTORY, *(("share",) if "share" in bars.columns else ())]
-        return cls(bars.select(columns), bars.filter(pl.col("session").is_in(recent.implode())))
+        is_recent = pl.col("session").is_in(recent.implode())
+        return cls(bars.select(columns), bars.filter(is_recent), scope)
+
+    def with_logit(self) -> "Window":
+        """The logit of the share beside the history, where both scopes are known.
+
+        Before anything is restated: volumes of one session as published.
+        """
+        if "share" not in self.history.columns:
+            return self
+        return replace(self, history=self.history.with_columns(logit=logit(self.scope)))
 
     def followed(self, renames: Sequence[Rename], as_of: date) -> "Window":
         """Under the tickers of one day."""
-        return Window(follow(self.history, renames, as_of), follow(self.recent, renames, as_of))
+        history, recent = (follow(bars, renames, as_of) for bars in (self.history, self.recent))
+        return Window(history, recent, self.scope)
 
     def restated(self, splits: Sequence[Split], as_of: date) -> "Window":
         """On the share basis of one day."""
-        return Window(restate(self.history, splits, as_of), restate(self.recent, splits, as_of))
+        history, recent = (restate(bars, splits, as_of) for bars in (self.history, self.recent))
+        return Window(history, recent, self.scope)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,24 +86,27 @@ class Known:
 
 def measure(bars: Window, days: Sequence[TradingDay], known: Known) -> pl.DataFrame:
     """One row a ticker that traded in the last of `days`; and each row of the REPEAT_SESSIONS
-    before that was loud (z at least LEAST_Z), with what its gates need.
+    before that was loud (z at least LEAST_Z), or whose off-exchange share and volume both were,
+    with what its gates need. Without the other scope all about the off-exchange share is null.
 
     Sorted by session and ticker. Bit-identical on a re-run.
     """
     day, window = days[-1], [s.date for s in days[-LOOKBACK_SESSIONS:]]
     splits, last = follow_splits(known.splits, known.renames, day.date), len(window) - 1
-    bars = bars.followed(known.renames, day.date).restated(splits, day.date)
-    dense = grid(bars.history, pl.Series("session", window, pl.Date))
+    bars = bars.with_logit().followed(known.renames, day.date).restated(splits, day.date)
+    dense = _dense(bars.history, window)
+    # The largest part of what is held: nobody else may hold on to it either.
+    bars = replace(bars, history=bars.history.clear())
     is_recent = dense["t"] >= max(0, last - REPEAT_SESSIONS)
     recent, dense = dense.filter(is_recent), dense.drop("adv")
     for feature in FEATURES:
         latest, z = _rated(dense, feature, is_recent)
         recent, dense = recent.hstack(latest), dense.hstack([z])
+    recent = recent.hstack(shares(dense, is_recent, bars.scope)).drop("logit", strict=False)
     recent = recent.filter(pl.col("volume").is_not_null()).with_columns(
         *_louder("z", "dev", "m"), z_raw=pl.max_horizontal(pl.col("^raw_.*$")), feature=_FEATURE
     )
-    times = pl.DataFrame({"t": range(len(window)), "session": window}, schema_overrides=_TIMES)
-    recent = recent.join(times, on="t", how="left", maintain_order="left").pipe(_texts)
+    recent = recent.pipe(_dated, window).pipe(_off_exchange_counts, bars)
     today = recent.filter(pl.col("t") == last).pipe(
         _with_bars, bars.recent.filter(pl.col("session") == day.date)
     )
@@ -97,20 +118,45 @@ def measure(bars: Window, days: Sequence[TradingDay], known: Known) -> pl.DataFr
         .join(watched, on="ticker", how="left")
         .pipe(_rarity, dense, last)
     )
-    earlier = recent.filter(
-        pl.col("t") < last,
-        pl.col("z") >= LEAST_Z,
-        pl.col("ticker").is_in(today["ticker"].implode()),
-    )
+    known_today = pl.col("ticker").is_in(today["ticker"].implode())
+    earlier = recent.filter(pl.col("t") < last, _was_loud(), known_today)
     return pl.concat([earlier, today], how="diagonal").drop("t").sort("session", "ticker")
 
 
+def _dense(history: pl.DataFrame, window: Sequence[date]) -> pl.DataFrame:
+    also = [c for c in _SHARE if c in history.columns]
+    return grid(history, pl.Series("session", window, pl.Date), also)
+
+
+def _dated(recent: pl.DataFrame, window: Sequence[date]) -> pl.DataFrame:
+    times = pl.DataFrame({"t": range(len(window)), "session": window}, schema_overrides=_TIMES)
+    return recent.join(times, on="t", how="left", maintain_order="left").pipe(_texts)
+
+
+def _was_loud() -> pl.Expr:
+    shifted = (pl.col("z_share") >= LEAST_Z) & (pl.col("z_off_volume") >= LEAST_Z)
+    return (pl.col("z") >= LEAST_Z) | shifted
+
+
+_SHARE = ("share", "logit")
 _TIMES = {"t": pl.UInt32, "session": pl.Date}
+
+
+def _off_exchange_counts(recent: pl.DataFrame, bars: Window) -> pl.DataFrame:
+    """With share and off_transactions; null where unknown."""
+    if "share" not in recent.columns:
+        recent = recent.with_columns(share=pl.lit(None, pl.Float64))
+    if bars.scope is Scope.OFF_EXCHANGE:
+        return recent.with_columns(off_transactions="transactions")
+    if "off_transactions" not in bars.recent.columns:
+        return recent.with_columns(off_transactions=pl.lit(None, pl.Int64))
+    known = bars.recent.select("session", "ticker", "off_transactions")
+    return recent.join(known, on=["session", "ticker"], how="left", maintain_order="left")
 
 
 def _with_bars(today: pl.DataFrame, bars: pl.DataFrame) -> pl.DataFrame:
     """The judged beside the other columns of the session's bars."""
-    rest = bars.drop("session", "volume", "transactions", "close")
+    rest = bars.select("ticker", *(c for c in bars.columns if c not in (*today.columns, *HISTORY)))
     return today.join(rest, on="ticker", how="left", maintain_order="left")
 
 

@@ -11,7 +11,7 @@ from core.anomaly import VERSION, Rule
 from core.bars import BARS, Scope, Series
 from core.baseline import LOOKBACK_SESSIONS
 from core.calendar import TradingDay, sessions_ending
-from core.context import PRICES, in_context, usual_share
+from core.context import PRICES, in_context
 from core.db import Db
 from core.detect import score
 from core.judged import Listing
@@ -21,6 +21,8 @@ from core.renames import Rename, follow, follow_splits
 from core.splits import Split, restate
 from core.store import Store
 from core.universe import Universe
+
+_JOINED_SESSIONS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +42,20 @@ class Record:
         return await asyncio.to_thread(self._bars, days, columns)
 
     def _bars(self, days: Sequence[TradingDay], columns: Sequence[str]) -> pl.DataFrame:
-        own = self.store.read(self.series, days, list(columns))
         if self.other is None:
-            return own
-        prices = [column for column in columns if column in PRICES]
-        other = self.store.read(self.other, days, ["session", "ticker", *prices, "volume"])
+            return self.store.read(self.series, days, list(columns))
+        # A join on texts takes memory by its length.
+        first = range(0, max(1, len(days)), _JOINED_SESSIONS)
+        parts = [days[n : n + _JOINED_SESSIONS] for n in first]
+        return pl.concat([self._in_context(self.other, part, columns) for part in parts])
+
+    def _in_context(
+        self, beside: Series, days: Sequence[TradingDay], columns: Sequence[str]
+    ) -> pl.DataFrame:
+        own = self.store.read(self.series, days, list(columns))
+        wanted = PRICES if self.series.scope is Scope.OFF_EXCHANGE else ("transactions",)
+        more = [column for column in columns if column in wanted]
+        other = self.store.read(beside, days, ["session", "ticker", *more, "volume"])
         return in_context(own, other, self.series.scope)
 
     async def closes(self, days: Sequence[TradingDay]) -> pl.DataFrame:
@@ -105,10 +116,7 @@ class Record:
         return tuple(Listing(*row) for row in found.select("ticker", "dollar_volume").iter_rows())
 
     async def measured(self, day: TradingDay) -> pl.DataFrame:
-        """core.measure.measure of a stored session: read if it was measured from the same before.
-
-        Where the other scope is known, with the columns share and usual_share.
-        """
+        """core.measure.measure of a session: read if it was measured from the same before."""
         window = sessions_ending(day, LOOKBACK_SESSIONS)
         splits = await self.splits(window[0].date, day.date)
         renames = await self.renames(window[0].date, day.date)
@@ -121,10 +129,9 @@ class Record:
         kept = self.store.measured(self.series, window[-1], made_of)
         if kept is not None:
             return kept
-        bars = Window(self._bars(window, HISTORY), self._bars(window[-RECENT_SESSIONS:], [*BARS]))
-        found = measure(bars, window, known)
-        if self.other is not None:
-            usual = usual_share(follow(bars.history, known.renames, window[-1].date))
-            found = found.join(usual, on="ticker", how="left", maintain_order="left")
+        newest, scope = window[-RECENT_SESSIONS:], self.series.scope
+        found = measure(
+            Window(self._bars(window, HISTORY), self._bars(newest, [*BARS]), scope), window, known
+        )
         self.store.keep_measured(self.series, window[-1], made_of, found)
         return found

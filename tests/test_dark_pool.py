@@ -3,20 +3,24 @@
 import asyncio
 import gzip
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 
-from alerts.message import digest
+from alerts.message import digest, explain
 from bot.app import App, opened
 from bot.commands import CommandRequest
 from bot.export import stored_bars
 from bot.platforms.console import ConsoleSender, render
 from bot.settings import load
+from core.anomaly import Rule
 from core.bars import Family, Scope
+from core.detect import anomalies
 from core.errors import NotPublished, Verdict
+from core.labels import OFF_EXCHANGE_SHIFT
 from core.sources.day_aggs import key
 from tests import market
 from tests.market import MARKET, NEWEST, NOW, Vendor
@@ -25,6 +29,7 @@ from tests.servers.faults import Status as Answered
 DAYS = market.window()
 TAPED = DAYS[-24:]
 PLANTED = {planted.ticker for planted in MARKET.planted(NEWEST)}
+MOVED = MARKET.shifted(NEWEST)
 
 
 def _names() -> set[str]:
@@ -41,13 +46,24 @@ def tapes() -> dict[str, bytes]:
     return {key("trades_v1", day.date): MARKET.trades(day, names) for day in TAPED}
 
 
+@pytest.fixture(scope="module")
+def long_tapes() -> dict[str, bytes]:
+    """Trades files of 50 sessions: enough for a baseline of the share; of a few names."""
+    names = {MOVED, *sorted(_names())[::16]}
+    return {key("trades_v1", day.date): MARKET.trades(day, names) for day in DAYS[-50:]}
+
+
+def published(folder: Path, tapes: dict[str, bytes]) -> None:
+    for name, payload in tapes.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(payload)
+
+
 @pytest.fixture
 async def vendor(tmp_path: Path, tapes: dict[str, bytes]) -> AsyncIterator[Vendor]:
     """Everything published; the plan is the test's business."""
-    for name, payload in tapes.items():
-        path = tmp_path / "vendor" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(payload)
+    await asyncio.to_thread(published, tmp_path / "vendor", tapes)
     async with market.vendor(tmp_path / "vendor", DAYS) as running:
         yield running
 
@@ -55,7 +71,8 @@ async def vendor(tmp_path: Path, tapes: dict[str, bytes]) -> AsyncIterator[Vendo
 async def asked_for(vendor: Vendor, folder: Path, **changes: Any) -> Any:
     """Settings of somebody who wants the tape."""
     await asyncio.to_thread(market.compiled_once, folder)
-    return await vendor.settings(folder, dark_pool_only="true", use_trades_files="true", **changes)
+    asked = {"dark_pool_only": "true", "use_trades_files": "true"} | changes
+    return await vendor.settings(folder, **asked)
 
 
 async def swept(app: App) -> str:
@@ -95,6 +112,53 @@ async def test_a_developer_plan_counts_every_trade(vendor: Vendor, tmp_path: Pat
         assert "off-exchange volume" in text
         assert "largest trade" in text
         assert not vendor.finra.requests
+
+
+@pytest.mark.timeout(180)  # 50 tapes, each read in a process of its own
+async def test_a_name_that_moves_off_exchange_is_said_in_either_scope(
+    tmp_path: Path, long_tapes: dict[str, bytes]
+) -> None:
+    await asyncio.to_thread(published, tmp_path / "vendor", long_tapes)
+    async with market.vendor(tmp_path / "vendor", DAYS) as vendor:
+        settings = await asked_for(vendor, tmp_path / "data")
+        async with opened(settings, now=lambda: NOW) as app:
+            shown = await swept(app)
+            said = await app.commands.digests.report(NEWEST)
+            ask = CommandRequest.parse(f"/why {MOVED}", "me", "here")
+            why = render((await app.commands.answer(ask)).message, 100)
+            off = app.ladder.top.record
+            every = replace(off, series=off.series.other_scope, other=off.series)
+            scores = await every.scores(NEWEST, Rule())
+    assert said.judged.series.family is Family.TRADES
+    (found,) = [a for a in said.pushed if a.ticker == MOVED]
+    assert (found.label, found.shifted) == (OFF_EXCHANGE_SHIFT, True)
+    assert f"{MOVED} +2.9% · off exchange 91% of its volume, usually 10%: unusually high" in shown
+    assert "off-exchange shift" in shown
+    assert "✔ off-exchange shift: 5 of 5 conditions" in why
+    assert f"✔ off-exchange trades: {found.off_transactions}, floor 200" in why
+    (same,) = [a for a in anomalies(scores) if a.ticker == MOVED]
+    assert same.label == OFF_EXCHANGE_SHIFT
+    assert same.share == pytest.approx(found.share)
+    assert same.off_transactions == found.off_transactions
+    # Its volume of all venues is what it always is.
+    assert same.z < 1
+
+
+async def test_finras_volume_shows_a_name_that_moves_off_exchange(
+    vendor: Vendor, tmp_path: Path
+) -> None:
+    vendor.s3.entitled = lambda name: "trades_v1" not in name
+    async with opened(await asked_for(vendor, tmp_path / "data"), now=lambda: NOW) as app:
+        await swept(app)
+        (rung,) = [rung for rung in app.ladder.rungs if rung.series.family is Family.FINRA]
+        before, newest = [await rung.judge(day) for day in DAYS[-2:]]
+    (found,) = [a for a in before.anomalies if a.ticker == MARKET.shifted(DAYS[-2])]
+    assert (found.label, found.off_transactions) == (OFF_EXCHANGE_SHIFT, None)
+    assert (found.share or 0) > 0.75
+    assert (found.usual_share or 1) < 0.12
+    (found,) = [a for a in newest.anomalies if a.ticker == MOVED]
+    assert found.shifted
+    assert ": unusually high" in explain(found)
 
 
 async def test_a_starter_plan_gets_the_free_volume_and_the_doctors_word(

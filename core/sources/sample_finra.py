@@ -19,6 +19,8 @@ def off_exchange_file(bars: Iterable[SampleBar], day: date, seed: int, decimals:
     lines = []
     for bar in bars:
         usual = 0.33 + 0.12 * Random(f"{seed}:finra:{bar.ticker}").random()
+        if bar.off is not None:
+            usual = 0.04 + 0.9 * bar.off
         u = Random(f"{seed}:finra:{bar.ticker}:{day}").random
         # A block is one print, and off exchange.
         total = bar.block + int((bar.volume - bar.block) * usual * (0.92 + 0.16 * u()))

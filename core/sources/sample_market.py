@@ -1,7 +1,7 @@
 """The built-in market: seeded, invented, and the same on every machine.
 
 Stateless: a session is a function of the seed and its date alone. Prices are Brownian bridges
-between anchors `_BLOCK` weekdays apart, so any stretch can be made without walking from an epoch.
+between anchors `BLOCK` weekdays apart, so any stretch can be made without walking from an epoch.
 Only `Random.random` is drawn from, the one method whose sequence Python promises to keep, and
 results are rounded far above what mathematical libraries differ by.
 """
@@ -28,6 +28,8 @@ from core.sources.sample_names import (
     splits,
     weekday,
 )
+from core.sources.sample_paths import BLOCK, Path, normal, paths
+from core.sources.sample_shift import ON_EXCHANGE, SHIFTED, large, shifted
 from core.sources.sample_trades import (
     CENT,
     MICRO,
@@ -44,7 +46,6 @@ from core.splits import Split
 DAY_AGGS_HEADER = "ticker,volume,open,close,high,low,window_start,transactions"
 DECIMALS_SINCE = date(2026, 2, 23)
 
-_BLOCK = 32  # weekdays between two anchors of a price
 _FADE = 60  # sessions until a planted move has ebbed away
 _LISTED, _CYCLE = 240, 400  # weekdays that a name which comes and goes is there, of so many
 _SQUEEZE = ((12.0, 0.22), (10.0, 0.15), (8.0, 0.10), (5.0, 0.06), (3.0, 0.03))
@@ -62,18 +63,6 @@ class Planted:
     trades_times: float
     day_return: float
     """Close over the close before, less one."""
-
-
-class _Path(NamedTuple):
-    """One name over one block, a number per weekday."""
-
-    level: list[float]  # log price over its base
-    volume: list[float]  # log volume over its base
-    trades: list[float]
-    gap: list[float]
-    up: list[float]
-    down: list[float]
-    chance: list[float]
 
 
 class SampleMarket:
@@ -115,6 +104,11 @@ class SampleMarket:
         bars, decimals = _bars(self.seed, day), day.date >= DECIMALS_SINCE
         return off_exchange_file(bars, day.date, self.seed, decimals)
 
+    def shifted(self, day: TradingDay) -> str:
+        """The ticker of which most traded off exchange that session, and little before."""
+        place = shifted(self.seed, day.date, _planted)
+        return names(self.seed)[place].ticker
+
     def splits(self, first: date, last: date) -> list[Split]:
         """The splits executed from first to last, both included, oldest first."""
         return splits(self.seed, first, last)
@@ -130,50 +124,18 @@ def _zipped(header: str, lines: Iterable[str]) -> bytes:
     return gzip.compress(text.encode("ascii"), compresslevel=1, mtime=0)
 
 
-# What happens: noise first, then what is planted on top of it.
-
-
-def _normal(rng: Random) -> float:
-    """About a standard normal, from additions alone; never beyond 3.5."""
-    u = rng.random
-    return (u() + u() + u() + u() - 2.0) * 1.7320508075688772
-
-
-@lru_cache(maxsize=12)
-def _paths(seed: int, block: int) -> tuple[_Path, ...]:
-    """Every name over one block, and the market's return as the last."""
-    traits = [(name.ticker, name.sway, name.noise) for name in names(seed)]
-    return tuple(_path(seed, block, *trait) for trait in (*traits, ("the market", 0.008, 0.0)))
-
-
-def _path(seed: int, block: int, ticker: str, sway: float, noise: float) -> _Path:
-    rng = Random(f"{seed}:{ticker}:{block}")
-    start = _normal(rng)
-    drift = (_normal(Random(f"{seed}:{ticker}:{block + 1}")) - start) * 4
-    steps = [_normal(rng) for _ in range(_BLOCK)]
-    walk = [0.0]
-    for step in steps:
-        walk.append(walk[-1] + step)
-    slope = (drift - walk.pop()) / _BLOCK
-    level = [sway * (start * 4 + at + slope * i) for i, at in enumerate(walk)]
-    mood, moods = _normal(rng), []
-    for _ in range(_BLOCK):
-        mood = 0.75 * mood + 0.66 * _normal(rng)
-        moods.append(noise * 0.7 * (mood + _normal(rng)))
-    u = rng.random
-    trades, gap, up, down = ([u() for _ in range(_BLOCK)] for _ in range(4))
-    return _Path(level, moods, trades, gap, up, down, [u() for _ in range(_BLOCK)])
+# What happens: noise first (core.sources.sample_paths), then what is planted on top of it.
 
 
 @lru_cache(maxsize=256)
 def _levels(seed: int, day: date) -> list[float]:
     """Log prices before splits and planted moves, in the order of the names."""
-    block, i = divmod(weekday(day), _BLOCK)
-    *paths, market = _paths(seed, block)
+    block, i = divmod(weekday(day), BLOCK)
+    *own, market = paths(seed, block)
     tide = market.level[i]
     return [
         math.log(name.price) + path.level[i] + tide
-        for name, path in zip(names(seed), paths, strict=True)
+        for name, path in zip(names(seed), own, strict=True)
     ]
 
 
@@ -262,11 +224,12 @@ class _Weather(NamedTuple):
     old_levels: list[float]  # the same of the session before
     old_shocks: dict[int, float]
     events: dict[int, Planted]
+    off: dict[int, float]  # how much is off exchange, where that is not as everywhere
 
 
 def _weather(seed: int, day: TradingDay) -> _Weather:
     rng, today, before = Random(f"{seed}:weather:{day}"), day.date, _before(day.date)
-    tide = 0.15 * _normal(rng)
+    tide = 0.15 * normal(rng)
     if "quad-witching" in event_days(day):
         tide += math.log(1.6)
     if day.early_close:
@@ -275,12 +238,13 @@ def _weather(seed: int, day: TradingDay) -> _Weather:
         tide += math.log(0.93)
     return _Weather(
         day,
-        [tide + 0.08 * _normal(rng) for _ in BUCKETS],
+        [tide + 0.08 * normal(rng) for _ in BUCKETS],
         _levels(seed, today),
         _shocks(seed, today),
         _levels(seed, before),
         _shocks(seed, before),
         _planted(seed, today),
+        dict.fromkeys(large(seed), ON_EXCHANGE) | {shifted(seed, today, _planted): SHIFTED},
     )
 
 
@@ -289,16 +253,16 @@ def _bars(seed: int, day: TradingDay) -> tuple[SampleBar, ...]:
     """The session's bars, sorted by ticker."""
     weather = _weather(seed, day)
     number = weekday(day.date)
-    block, i = divmod(number, _BLOCK)
+    block, i = divmod(number, BLOCK)
     return tuple(
         _bar(seed, weather, place, name, path, i)
-        for place, (name, path) in enumerate(zip(names(seed), _paths(seed, block), strict=False))
+        for place, (name, path) in enumerate(zip(names(seed), paths(seed, block), strict=False))
         if path.chance[i] < name.often
         and (name.phase < 0 or (number + name.phase) % _CYCLE < _LISTED)
     )
 
 
-def _bar(seed: int, weather: _Weather, place: int, name: Name, path: _Path, i: int) -> SampleBar:
+def _bar(seed: int, weather: _Weather, place: int, name: Name, path: Path, i: int) -> SampleBar:
     event = weather.events.get(place)
     today = weather.day.date
     factor = shares_factor(seed, name, today) if name.split >= 0 else 1.0
@@ -319,11 +283,13 @@ def _bar(seed: int, weather: _Weather, place: int, name: Name, path: _Path, i: i
         high, low = max(opened, closed), min(opened, closed)
     part = int(path.gap[i] * MICRO) if today >= DECIMALS_SINCE else 0
     volume = whole * MICRO + part
-    return SampleBar(name.ticker, volume, opened, closed, high, low, transactions, extra * MICRO)
+    prices = (opened, closed, high, low)
+    off = weather.off.get(place)
+    return SampleBar(name.ticker, volume, *prices, transactions, extra * MICRO, off)
 
 
 def _prices(
-    weather: _Weather, place: int, name: Name, path: _Path, i: int, factor: float
+    weather: _Weather, place: int, name: Name, path: Path, i: int, factor: float
 ) -> tuple[int, int, int, int]:
     """Open, close, high, low in TICKs."""
     before = weather.old_levels[place] + weather.old_shocks.get(place, 0.0)

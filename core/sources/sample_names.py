@@ -120,9 +120,14 @@ def weekday(day: date) -> int:
     return weeks * 5 + min(rest, 4)
 
 
+def on_weekday(number: int) -> date:
+    """The other way round."""
+    return date.fromordinal(number // 5 * 7 + number % 5 + 1)
+
+
 def session_from(weekday: int) -> date:
     """The first session on or after a weekday, given by its number."""
-    day = date.fromordinal(weekday // 5 * 7 + weekday % 5 + 1)
+    day = on_weekday(weekday)
     while not is_session(day):
         day += timedelta(days=1)
     return day

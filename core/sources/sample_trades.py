@@ -53,6 +53,8 @@ class SampleBar:
     transactions: int
     block: int = 0
     """Of the volume, how much is one off-exchange print."""
+    off: float | None = None
+    """How much of its volume between the bells is off exchange; None: about 40 %, by style."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,15 +145,21 @@ def _counted(bar: SampleBar, at: Bells, rng: Random, tape: int, decimals: bool) 
     rows = [_extended(bar.open, at, size, u, early=True) for size in sizes[:before]]
     opening = "25" if tape == 3 else "17"
     rows.append(_row(at.opens + 90_000_000, opening, listing, bar.open, sizes[first]))
+    owed = 0.0
     for i, sip in enumerate(_times(at, middle, u)):
         size = sizes[first + 1 + i]
+        owed += (bar.off or 0.0) * size
         if i in (high_at, low_at):
             price = bar.high if i == high_at else bar.low
             rows.append(_row(sip, "", _venue(u, 0), price, size))
         elif bar.block and i == block_at:
             rows.append(_row(sip, "", _OFF, _near(bar, i / middle, u), size))
         else:
-            rows.append(_regular(bar, sip, i / middle, size, u))
+            row = _regular(bar, sip, i / middle, size, u)
+            if bar.off is not None and size >= 100 * MICRO:
+                row = _placed(bar, row, u, off=owed >= size)
+            rows.append(row)
+        owed -= size if rows[-1].exchange == _OFF else 0
     if n > 1:
         closing = "8" if tape == 3 else "19"
         rows.append(_row(at.closes + 300_000_000, closing, listing, bar.close, sizes[last]))
@@ -230,6 +238,17 @@ def _regular(bar: SampleBar, sip: int, done: float, size: int, u: Callable[[], f
         # What may not set a price is often away from the market.
         price = max(1, int(price * (0.96 + 0.08 * u())))
     return _row(sip, conditions, _venue(u, where), price, size)
+
+
+def _placed(bar: SampleBar, row: _Row, u: Callable[[], float], *, off: bool) -> _Row:
+    """The row on the other side, if need be, without the conditions that are of the one."""
+    if off == (row.exchange == _OFF):
+        return row
+    venue = _venue(u, _OFF if off else 1)
+    if row.conditions == "37":
+        return row._replace(exchange=venue)
+    price = max(bar.low, min(bar.high, row.price))
+    return row._replace(exchange=venue, conditions="", price=price)
 
 
 def _extended(price: int, at: Bells, size: int, u: Callable[[], float], *, early: bool) -> _Row:

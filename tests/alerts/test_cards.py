@@ -5,12 +5,14 @@ from typing import Any
 import polars as pl
 import pytest
 
-from alerts.cards import ticker_card, why
+from alerts.cards import ticker_card
 from alerts.model import Message
+from alerts.why import why
 from bot.platforms.console import render
 from core.anomaly import Rule
 from core.bars import Family, Scope, Series
 from core.detect import score
+from core.labels import OFF_EXCHANGE_SHIFT
 from tests.core import panel
 from tests.core.panel import LAST, SESSIONS, Rows
 
@@ -75,3 +77,48 @@ def test_a_name_that_did_not_trade_and_never_had_a_price_has_a_card() -> None:
     card = ticker_card(None, bars.tail(20), [], Rule(), SERIES, "")
     assert dict(card.facts)["price"] == "no price"
     assert "None" not in render(card, 100)
+
+
+OFF_BARS = [{**row, "volume": row["volume"] * 0.9, "transactions": 30_000}
+            if (row["ticker"], row["session"]) == ("ODD", SESSIONS[LAST].date)
+            else {**row, "volume": row["volume"] * (0.30 + 0.01 * (n % 7))}
+            for n, row in enumerate(unpriced({}, range(0)))]  # fmt: skip
+
+
+def test_the_cards_say_how_far_out_the_share_is_and_each_condition() -> None:
+    every = unpriced({}, range(0))
+    own = panel.frame(OFF_BARS).filter(ticker="ODD").tail(20)
+    rule = Rule(min_off_transactions=40_000)
+    measured = panel.in_both(every, OFF_BARS, Scope.OFF_EXCHANGE)
+    (row,) = score(measured, rule).filter(ticker="ODD").iter_rows(named=True)
+    (met,) = score(measured, Rule()).filter(ticker="ODD").iter_rows(named=True)
+
+    fact = dict(ticker_card(row, own, [], rule, SERIES, "").facts)["off exchange"]
+    gates = [r.head for r in why(row, rule, "", SERIES, "").rows]
+
+    assert fact == f"90% of its volume, usually 33%, z {row['z_share']:.1f}"
+    assert gates[-8:-2] == [
+        "· off-exchange shift: 4 of 5 conditions",
+        f"✔ off-exchange share: 90% of its volume, usually 33%, z {row['z_share']:.1f}, 4 needed",
+        f"✔ off-exchange volume: z {row['z_volume']:.1f}, 3 needed",
+        f"✔ off-exchange dollars: ${row['volume'] * row['close'] / 1e6:.1f}M, floor $5.0M",
+        "· off-exchange trades: 30.0k, floor 40.0k",
+        "✔ history of the share: 60 sessions, 40 needed",
+    ]
+    assert "✔ off-exchange shift: 5 of 5 conditions" in [
+        r.head for r in why(met, Rule(), "", SERIES, "").rows
+    ]
+
+
+def test_a_row_that_only_its_share_flags_was_flagged() -> None:
+    rule = Rule(min_z=20.0)
+    measured = panel.in_both(unpriced({}, range(0)), OFF_BARS, Scope.OFF_EXCHANGE)
+    (row,) = score(measured, rule).filter(ticker="ODD").iter_rows(named=True)
+
+    gates = why(row, rule, "line 1 of 1", SERIES, "")
+    card = ticker_card(row, panel.frame(OFF_BARS).filter(ticker="ODD"), [], rule, SERIES, "")
+
+    assert row["label"] == OFF_EXCHANGE_SHIFT
+    assert gates.lead == "ODD was flagged (line 1 of 1)."
+    assert f"· score: z {row['z']:.1f}, cut 20" in [r.head for r in gates.rows]
+    assert card.lead.endswith("unlike itself, off exchange 90% of its volume, usually 33%.")

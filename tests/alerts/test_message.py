@@ -18,6 +18,7 @@ from core.anomaly import Market
 from core.bars import Family, Scope, Series
 from core.errors import Refusal, Verdict
 from core.judged import Listing
+from core.labels import OFF_EXCHANGE_SHIFT
 from core.news import Headline, Headlines
 from tests.records import PLAN, anomaly, judged, said
 
@@ -36,6 +37,9 @@ FIVE = [
             sessions_seen=31),
 ]  # fmt: skip
 
+SHIFT = anomaly("MOVD", label=OFF_EXCHANGE_SHIFT, shifted=True, z=3.4, ratio=3.4,
+                normal=3_600_000.0, ret_pct=0.4, ret_z=0.3, share=0.88, usual_share=0.41,
+                z_share=5.2)  # fmt: skip
 OFF = anomaly(scope=Scope.OFF_EXCHANGE, share=0.62, usual_share=0.41)
 COUNTED = Series(Scope.OFF_EXCHANGE, Family.TRADES, rules="bundled-2026-11")
 FREE = Series(Scope.OFF_EXCHANGE, Family.FINRA)
@@ -104,6 +108,18 @@ CASES: dict[str, Report] = {
         source="flat files (trades)",
         series=replace(COUNTED, scope=Scope.ALL),
     ),
+    "shares far out, counted": said(
+        replace(OFF, z_share=3.1),
+        replace(SHIFT, scope=Scope.OFF_EXCHANGE),
+        replace(OFF, ticker="LOWQ", share=0.08, z_share=-3.4),
+        series=COUNTED,
+        source="flat files (trades)",
+    ),
+    "a shift, all venues": said(
+        replace(SHIFT, volume_ratio=1.1, ratio=1.1, z=0.4, normal=11_300_000.0, trades_ratio=None),
+        source="flat files (trades)",
+        series=replace(COUNTED, scope=Scope.ALL),
+    ),
     "sample": said(anomaly(), series=Series(Scope.ALL, Family.SAMPLE)),
 }
 
@@ -136,6 +152,23 @@ def test_an_open_further_out_than_the_close_is_said() -> None:
     assert "opened" not in explain(replace(quiet, ret_z=6.0))
     assert "opened" not in explain(replace(quiet, gap_z=1.4))
     assert "opened" not in explain(replace(quiet, gap_z=None, gap_pct=None))
+
+
+def test_what_is_said_of_a_share_recomputes_from_the_record() -> None:
+    for a in (OFF, SHIFT, replace(SHIFT, z_share=-5.2)):
+        line = explain(a)
+        assert f"off exchange {a.share:.0%} of its volume, usually {a.usual_share:.0%}" in line
+        assert (": unusually high" in line) == ((a.z_share or 0) >= 3)
+        assert (": unusually low" in line) == ((a.z_share or 0) <= -3)
+
+
+def test_a_shift_says_first_what_flagged_it() -> None:
+    head, activity, *rest = explain(SHIFT).split(" · ")[1:]
+    assert head == "off exchange 88% of its volume, usually 41%: unusually high"
+    assert activity.startswith("volume 3.4× expected")
+    assert "off-exchange shift" in rest
+    assert "1 in" not in explain(SHIFT)
+    assert digest(said(SHIFT)).lead.startswith("Thu 17 Dec 2026: MOVD 88% off exchange +0.4%.")
 
 
 def test_the_lead_works_alone_as_a_notification() -> None:

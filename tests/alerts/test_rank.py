@@ -1,6 +1,7 @@
 """Which anomalies are said: order, cap, folding."""
 
-from alerts.rank import MAX_PER_LABEL, report
+from alerts.rank import MAX_PER_LABEL, MAX_SHIFTS, report
+from core.labels import OFF_EXCHANGE_SHIFT
 from tests.records import SESSION, anomaly, judged
 
 
@@ -25,6 +26,15 @@ def test_what_is_still_elevated_stands_among_the_repeats_by_score() -> None:
     made = report(found, top=10)
     assert [a.ticker for a in made.folded] == ["STILL", "AGAIN"]
     assert [a.ticker for a in made.pushed] == ["FRESH"]
+
+
+def test_at_most_three_are_said_for_their_share_alone() -> None:
+    shifts = [anomaly(f"S{n}", label=OFF_EXCHANGE_SHIFT, shifted=True) for n in range(5)]
+    loud = [anomaly(f"V{n}", label="volume", shifted=True) for n in range(4)]
+    made = report(judged(*shifts, *loud), top=10)
+    assert [a.ticker for a in made.pushed] == ["S0", "S1", "S2", "V0", "V1", "V2", "V3"]
+    assert [a.ticker for a in made.beyond] == ["S3", "S4"]
+    assert MAX_SHIFTS == 3
 
 
 def test_the_list_is_never_filled_up() -> None:

@@ -7,7 +7,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts.words import count, listed, percent, price, progress, some, sparkline, times, usd, wait
+from alerts.words import (
+    count,
+    listed,
+    percent,
+    price,
+    progress,
+    share,
+    some,
+    sparkline,
+    times,
+    usd,
+    wait,
+)
 from core.calendar import trading_day
 from core.progress import Reading
 
@@ -28,6 +40,23 @@ from core.progress import Reading
 )
 def test_counts_keep_the_digits_that_matter(value: float, spelled: str) -> None:
     assert count(value) == spelled
+
+
+@pytest.mark.parametrize(
+    ("usual", "z", "said"),
+    [
+        (None, None, "62% of its volume"),
+        (0.41, None, "62% of its volume, usually 41%"),
+        (0.41, 2.99, "62% of its volume, usually 41%"),
+        (0.41, 3, "62% of its volume, usually 41%: unusually high"),
+        (0.7, -2.99, "62% of its volume, usually 70%"),
+        (0.7, -3, "62% of its volume, usually 70%: unusually low"),
+    ],
+)
+def test_a_share_says_how_far_out_it_is_only_when_it_is(
+    usual: float | None, z: float | None, said: str
+) -> None:
+    assert share(0.62, usual, z) == said
 
 
 def test_a_reading_in_progress_is_one_line() -> None:

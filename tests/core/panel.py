@@ -6,9 +6,10 @@ from typing import Any
 
 import polars as pl
 
-from core.bars import BARS
+from core.bars import BARS, Scope
 from core.baseline import LOOKBACK_SESSIONS
 from core.calendar import TradingDay, sessions_ending
+from core.context import in_context
 from core.measure import Known, Window, measure
 from core.splits import Split
 from tests.frames import day
@@ -61,6 +62,31 @@ def gappy(tickers: int, seed: int = 7) -> Rows:
 def frame(rows: Sequence[dict[str, Any]]) -> pl.DataFrame:
     """The rows as they would be read from a store."""
     return pl.DataFrame(list(rows), schema=BARS).sort("session", "ticker")
+
+
+def off_exchange(rows: Sequence[dict[str, Any]], usual: float = 0.4) -> Rows:
+    """What of these bars was off exchange: about `usual` of the volume, a share of their own."""
+    found = Rows()
+    for r in rows:
+        draw = random.Random(f"off {r['ticker']} {r['session']}")
+        share = 1 / (1 + (1 / usual - 1) * 2.718281828 ** draw.gauss(0, 0.3))
+        counted = r["transactions"]
+        part: dict[str, Any] = {"volume": float(int(r["volume"] * share))}
+        part["transactions"] = None if counted is None else int(counted * share)
+        found.append({**r, **part})
+    return found
+
+
+def in_both(
+    rows: Sequence[dict[str, Any]],
+    off: Sequence[dict[str, Any]],
+    scope: Scope,
+    splits: Sequence[Split] = (),
+) -> pl.DataFrame:
+    """core.measure.measure of one scope's bars in context with the other's."""
+    own, other = (rows, off) if scope is Scope.ALL else (off, rows)
+    bars = in_context(frame(own), frame(other), scope)
+    return measure(Window.of(bars, SESSIONS, scope), SESSIONS, Known(tuple(splits)))
 
 
 def measured(

@@ -112,8 +112,24 @@ def panel(rows: Sequence[dict[str, Any]], dates: Sequence[object]) -> Panel:
 
 def activity(p: Panel, column: str) -> Feature:
     """The whole rule for one column, for the tickers that have a bucket."""
-    made, times = Feature(), range(p.length)
     x = {k: [log(v) for v in line] for k, line in p.columns[column].items()}
+    return standing(p, x, 0.15)
+
+
+def logits(every: Panel, off: Panel) -> dict[str, Line]:
+    """ln(q / (1 - q)) with q = (Vd + 50) / (V + 100), from the volumes of both scopes."""
+    found: dict[str, Line] = {}
+    for k, line in every.columns["volume"].items():
+        other = off.columns["volume"].get(k, [None] * every.length)
+        q = [None if v is None or d is None or d > v else (d + 50) / (v + 100)
+             for v, d in zip(line, other, strict=True)]  # fmt: skip
+        found[k] = [None if v is None else math.log(v / (1 - v)) for v in q]
+    return found
+
+
+def standing(p: Panel, x: dict[str, Line], floor: float) -> Feature:
+    """The whole rule for any number, for the tickers that have a bucket."""
+    made, times = Feature(), range(p.length)
     e0 = {k: [minus(x[k][t], median_before(x[k], t)) for t in times] for k in p.tickers}
     for names in p.buckets().values():
         factor = []
@@ -125,11 +141,11 @@ def activity(p: Panel, column: str) -> Feature:
             made.m[k] = factor
             made.y[k] = y = [minus(x[k][t], factor[t]) for t in times]
             made.level[k] = level = [median_before(y, t) for t in times]
-            yw = [clipped(y[t], level[t], std_before(y, t)) for t in times]
+            yw = [clipped(y[t], level[t], std_before(y, t), floor) for t in times]
             s0[k] = [std_before(yw, t) for t in times]
             made.n[k] = [len(window(yw, t, 60)) for t in times]
         for t in times:
-            _scores(made, names, s0, t)
+            _scores(made, names, s0, t, floor)
     return made
 
 
@@ -140,7 +156,7 @@ def clipped(y: Value, level: Value, std: Value, floor: float = 0.15) -> Value:
     return level + max(-width, min(width, y - level))
 
 
-def _scores(made: Feature, names: list[str], s0: dict[str, Line], t: int) -> None:
+def _scores(made: Feature, names: list[str], s0: dict[str, Line], t: int, floor: float) -> None:
     scales = [v for k in names if (v := s0[k][t]) is not None]
     typical = median(scales) if scales else math.nan
     z0: dict[str, Value] = {}
@@ -149,7 +165,7 @@ def _scores(made: Feature, names: list[str], s0: dict[str, Line], t: int) -> Non
         scale: Value = None
         if own is not None:
             shrunk = math.sqrt((n * own**2 + 10 * typical**2) / (n + 10))
-            scale = max(0.15, shrunk) * math.sqrt(1 + 1 / n)
+            scale = max(floor, shrunk) * math.sqrt(1 + 1 / n)
         made.s.setdefault(k, []).append(scale)
         away = minus(made.y[k][t], made.level[k][t])
         z0[k] = None if away is None or scale is None else away / scale

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.bars import Scope
-from core.context import in_context, usual_share
+from core.context import in_context
 
 DAY = date(2026, 11, 20)
 
@@ -62,16 +62,13 @@ def test_only_the_same_session_is_joined() -> None:
     assert found["share"].to_list() == [None, 0.4]
 
 
-def test_the_usual_share_is_the_median_of_the_sessions_before_the_newest() -> None:
-    days = [DAY - timedelta(n) for n in range(30)]
-    frame = pl.DataFrame(
-        [{"session": on, "ticker": "A", "share": 0.9 if on == DAY else 0.4} for on in days]
-        + [{"session": on, "ticker": "NEW", "share": 0.5} for on in days[:5]]
-    )
+def test_bars_of_all_venues_learn_how_many_trades_were_off_exchange() -> None:
+    every, off = pl.DataFrame([row("A", 100)]), pl.DataFrame([row("A", 25, transactions=7)])
 
-    usual = dict(usual_share(frame).rows())
-
-    assert usual == {"A": 0.4, "NEW": None}
+    assert in_context(every, off, Scope.ALL)["off_transactions"].to_list() == [7]
+    uncounted = in_context(every, off.drop("transactions"), Scope.ALL)
+    assert "off_transactions" not in uncounted.columns
+    assert "off_transactions" not in in_context(off, every, Scope.OFF_EXCHANGE).columns
 
 
 @given(st.floats(0.01, 1e9), st.floats(0.01, 1e9))

@@ -30,6 +30,8 @@ from core.sources.day_aggs import parse as parse_day_aggs
 from core.sources.finra import FinraSource, connected
 from core.sources.finra_file import name_of, parse
 from core.sources.sample_market import SampleMarket
+from core.sources.sample_names import names
+from core.sources.sample_shift import large
 from tests import files
 from tests.files import FINRA_HEADER, Clock, line
 from tests.servers import faults
@@ -405,10 +407,18 @@ def test_a_third_to_a_half_of_the_built_in_market_is_off_exchange(day: TradingDa
     off = volumes(parse(text, day))
     every = volumes(parse_day_aggs(market().day_aggs(day), day))
     blocks = {event.ticker for event in market().planted(day) if event.kind == "block"}
-    shares = [off[t] / every[t] for t in off if t not in blocks and every[t] > 1000]
+    on_exchange = {names(1)[place].ticker for place in large(1)}
+    apart = blocks | on_exchange
+    shares = [off[t] / every[t] for t in off if t not in apart and every[t] > 1000]
     assert len(shares) > 500
     assert min(shares) > 0.29
     assert max(shares) < 0.5
+    moved = market().shifted(day)
+    assert moved in on_exchange - {event.ticker for event in market().planted(day)}
+    assert off[moved] / every[moved] > 0.75
+    shares = [off[t] / every[t] for t in on_exchange - blocks - {moved}]
+    assert min(shares) > 0.09
+    assert max(shares) < 0.12
 
 
 def test_a_planted_block_is_off_exchange() -> None:

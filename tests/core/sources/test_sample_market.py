@@ -26,7 +26,7 @@ OLD_DAY = trading_day(date(2025, 11, 28))  # whole shares, and a half day
 SPAN = sessions_ending(trading_day(date(2026, 9, 25)), 90)
 PINNED = {  # the uncompressed text: how gzip packs it may differ between machines
     "day_aggs": "77a9af07eaf65eedc708638d07bde69ee2c6dd85c0c0a01c77e6e1454fae3021",
-    "trades": "de3d035c8d565729c7710080936cc20bd74480b2aa46b5348e879a96dac9a831",
+    "trades": "6d0018f98e764e74ff2490f9e211dfaa7edb610af7fbf98b08a22bde5c30d778",
 }
 ODD = {
     *("QBRK.B", "ZORpA", "QXAT.WS", "ZNMCr", "XPAC.U", "NA", "NULL", "TRUE"),
@@ -430,6 +430,22 @@ def test_a_squeeze_lasts_five_sessions(market: SampleMarket) -> None:
             if event.kind == "squeeze":
                 runs[event.ticker].append(event.volume_times)
     assert [12.0, 10.0, 8.0, 5.0, 3.0] in runs.values()
+
+
+def test_one_name_a_session_moves_off_exchange(market: SampleMarket) -> None:
+    moved = [market.shifted(day) for day in SPAN]
+    for day, ticker in zip(SPAN, moved, strict=True):
+        assert ticker not in {event.ticker for event in market.planted(day)}
+    # Hardly ever in its own baseline.
+    assert all(moved[n - 15 : n].count(moved[n]) == 0 for n in range(15, len(moved)))
+    for n, (least, most) in ((10, (0.8, 1.0)), (9, (0.05, 0.2))):
+        off, every = [
+            sum(p.size for p in _tape(text(market.trades(SPAN[n], {moved[10]})))
+                if p.correction in (0, 1) and p.conditions not in ("15", "16")
+                and (every or p.exchange == 4))
+            for every in (False, True)
+        ]  # fmt: skip
+        assert least < off / every < most
 
 
 def test_a_block_prints_off_exchange(market: SampleMarket) -> None:

@@ -1,0 +1,157 @@
+"""`/why`: every gate, and every step from what was traded to the rank, in that order. Pure."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from alerts.message import stamp
+from alerts.model import Message, Row
+from alerts.words import count, day, percent, price, share, some, times, usd
+from core.anomaly import Rule
+from core.bars import Series
+from core.baseline import LEVEL_SESSIONS
+from core.labels import OFF_EXCHANGE_SHIFT
+
+PASS, FAIL, SKIP = "✔", "✘", "·"
+Step = tuple[str, str, str]
+"""Mark, name, what was seen."""
+
+
+def why(row: Mapping[str, Any], rule: Rule, place: str, series: Series, note: str) -> Message:
+    """The waterfall of one ticker's line of core.detect.score.
+
+    `place`: what became of it in the digest ("line 3 of 7", "folded", ...); empty if nothing.
+    """
+    steps = waterfall(row, rule)
+    failed = stopped(steps)
+    ticker, session = row["ticker"], row["session"]
+    was = f"was flagged ({place})" if failed is None else f"was not flagged: {failed}"
+    return Message(
+        title=f"Why {ticker} · {day(session)}",
+        lead=f"{ticker} {was}.",
+        banners=(note,) if note else (),
+        rows=tuple(Row(f"{mark} {name}: {seen}") for mark, name, seen in steps),
+        footer=(f"settings {rule.stamp()}; ✔ passed, ✘ stopped here, · not decisive",),
+        stamp=stamp(series),
+    )
+
+
+def stopped(steps: list[Step]) -> str | None:
+    """What stopped it first; None if nothing did."""
+    return next((f"{name} {seen}" for mark, name, seen in steps if mark == FAIL), None)
+
+
+def waterfall(row: Mapping[str, Any], rule: Rule) -> list[Step]:
+    """The gates, then the number: traded, expected, spread, cut, share, price, rank, label."""
+    steps = _gates(row, rule)
+    if row["z"] is None:
+        return steps
+    for feature in ("volume", "trades"):
+        steps += _feature(row, feature, rule)
+    passed, under = row["z"] >= rule.min_z, SKIP if row["shifted"] else FAIL
+    steps.append((PASS if passed else under, "score", f"z {row['z']:.1f}, cut {rule.min_z:g}"))
+    return [*steps, *_rarity(row), *_share_gates(row, rule), *_rank(row), *_held(row)]
+
+
+def _gates(row: Mapping[str, Any], rule: Rule) -> list[Step]:
+    n, adv, trades = row["sessions_seen"], row["adv"], row["transactions"]
+    usual_trades = None if row["dev_trades"] is None else trades / math.exp(row["dev_trades"])
+    usual = "unknown" if usual_trades is None else count(usual_trades)
+    history = f"{n:.0f} sessions, {rule.min_sessions} needed"
+    if n < rule.min_sessions:
+        history = f"no baseline yet ({n:.0f} of {rule.min_sessions} sessions)"
+    seen = [
+        ("kind", row["pass_kind"], row["kind"]),
+        ("history", row["pass_history"], history),
+        ("usual dollar volume", row["pass_adv"],
+         f"{usd(adv)} a day, floor {usd(rule.min_adv_usd)}"),
+        ("close", row["pass_close"],
+         f"{price(row['close'])}, floor {price(rule.min_close_usd)}"),
+        ("dollar volume", row["pass_dollars"],
+         f"{usd(row['dollar_volume'])}, floor {usd(rule.min_dollar_volume_usd)}"),
+        ("trades", row["pass_trades"],
+         f"{'not counted' if trades is None else count(trades)}, floor {rule.min_transactions}"),
+        ("usual trades", row["pass_usual_trades"],
+         f"{usual}, floor {rule.min_usual_transactions:.0f}"),
+    ]  # fmt: skip
+    return [(PASS if ok else FAIL, name, said) for name, ok, said in seen]
+
+
+def _feature(row: Mapping[str, Any], feature: str, rule: Rule) -> list[Step]:
+    z, dev, m = (row[f"{number}_{feature}"] for number in ("z", "dev", "m"))
+    if z is None:
+        return []
+    value = row["transactions" if feature == "trades" else "volume"]
+    usual = f"{count(value / math.exp(dev + m))}, median of {LEVEL_SESSIONS} sessions"
+    expected = f"{usual}, × market {math.exp(m):.2f} = {count(value / math.exp(dev))} expected"
+    # z is linear in the log ratio: one z, and the cut, as ratios.
+    one = f"; one z is {math.exp(dev / z):.2f}×" if z else ""
+    needed = f", {times(math.exp(dev / z * rule.min_z))} needed" if z > 0 else ""
+    return [
+        (SKIP, f"usual {feature}", expected),
+        (SKIP, feature, f"{count(value)}, {times(math.exp(dev))} expected, z {z:.1f}{one}{needed}"),
+    ]
+
+
+def _rarity(row: Mapping[str, Any]) -> list[Step]:
+    if row["pool"] is None:
+        return []
+    days = some(row["pool"], "ticker-day")
+    seen = f"{row['exceeding']:,} of {days} of names this liquid ({row['bucket']}) were as far out"
+    return [(SKIP, "rarity", f"{seen} in the sessions before")]
+
+
+def _rank(row: Mapping[str, Any]) -> list[Step]:
+    steps = []
+    if row["ret_z"] is not None:
+        moved = f"{percent(100 * row['ret'])}, {times(row['ret_z'])} its usual move"
+        if row["gap_z"] is not None and row["gap_z"] > row["ret_z"]:
+            moved += f"; opened {percent(100 * row['gap'])}, {times(row['gap_z'])} its usual gap"
+        steps.append((SKIP, "price", moved))
+    if row["score"] is not None:
+        own = row["score"] - row["price_score"]
+        parts = f"{own:.1f} + {row['price_score']:.1f} for the price"
+        steps.append((SKIP, "ranked by", f"{parts} = {row['score']:.1f}; {row['label']}"))
+    return steps
+
+
+def _held(row: Mapping[str, Any]) -> list[Step]:
+    """What keeps a flagged name out of the list."""
+    steps = []
+    if row["continuing"]:
+        seen = f"flagged {row['repeats']}x in the last 5 sessions: folded"
+        steps.append((FAIL, "repeat", seen))
+    if row["suspected"] is not None:
+        said = f"about {row['suspected']} on {row['suspected_on']}: held back, and listed"
+        steps.append((FAIL, "possible unreported split", said))
+    if row["split"] is not None:
+        steps.append((FAIL, "corporate action", f"split {row['split']} today: listed, not ranked"))
+    return steps
+
+
+def _share_gates(row: Mapping[str, Any], rule: Rule) -> list[Step]:
+    """The conditions of the alert on the share: one that is not met stops nothing else."""
+    if row["z_share"] is None:
+        return []
+    trades, close = row["off_transactions"], row["close"]
+    dollars = None if close is None else row["off_volume"] * close
+    counted = "not counted" if trades is None else count(trades)
+    said = f"{share(row['share'], row['usual_share'])}, z {row['z_share']:.1f}"
+    seen = [
+        ("share", "off-exchange share", f"{said}, {rule.min_share_z:g} needed"),
+        ("volume", "off-exchange volume",
+         f"z {_z(row['z_off_volume'])}, {rule.min_off_volume_z:g} needed"),
+        ("dollars", "off-exchange dollars",
+         f"{usd(dollars)}, floor {usd(rule.min_off_dollar_volume_usd)}"),
+        ("trades", "off-exchange trades", f"{counted}, floor {count(rule.min_off_transactions)}"),
+        ("history", "history of the share",
+         f"{row['n_share']:.0f} sessions, {rule.min_share_sessions} needed"),
+    ]  # fmt: skip
+    marks = [PASS if row[f"shift_{met}"] else SKIP for met, _, _ in seen]
+    lines = [(mark, name, number) for mark, (_, name, number) in zip(marks, seen, strict=True)]
+    met = f"{marks.count(PASS)} of {len(marks)} conditions"
+    return [(PASS if row["shifted"] else SKIP, OFF_EXCHANGE_SHIFT, met), *lines]
+
+
+def _z(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.1f}"
