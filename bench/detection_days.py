@@ -35,8 +35,8 @@ class Days:
         return range(LOOKBACK_SESSIONS - 1, len(self.sessions))
 
     def window(self, place: int) -> tuple[pl.DataFrame, list[TradingDay]]:
-        """The bars and the sessions of the window that ends at this place."""
-        dates = self.sessions[place - LOOKBACK_SESSIONS + 1 : place + 1]
+        """The bars and the sessions of the window that ends at this place, or what there is."""
+        dates = self.sessions[max(0, place - LOOKBACK_SESSIONS + 1) : place + 1]
         rows = self.bars.filter(pl.col("session").is_between(dates[0], dates[-1]))
         return rows, [trading_day(day) for day in dates]
 

@@ -5,6 +5,7 @@ at least four labels, one session a label: the one that could react.
 """
 
 from collections.abc import Iterator
+from concurrent.futures import Executor
 from functools import partial
 from pathlib import Path
 from typing import get_args
@@ -25,6 +26,7 @@ from bench.detection_days import (
 from bench.detection_pool import processes
 from bench.detection_rules import TUTORIAL_Z
 from bench.harness import Goal, lined_up
+from core.baseline import SCALE_SESSIONS
 from core.calendar import EventDay, event_days, trading_day
 from core.measure import REPEAT_SESSIONS
 
@@ -44,7 +46,7 @@ def run(folder: Path) -> Iterator[Goal]:
         given, eligible = labels(folder), found.filter("eligible")
         yield from _precision(eligible, given)
         yield from detection_budget.run(found, given, days.sessions)
-        yield from _alerts(eligible)
+        yield from _alerts(eligible, _early_russell(pool, folder, eligible))
         yield from _rarity(found)
         yield from detection_missing.run(pool, folder, eligible)
         yield from detection_splits.run(pool, folder, found)
@@ -105,14 +107,33 @@ def _interval(ours: Row, theirs: Row) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _alerts(eligible: pl.DataFrame) -> Iterator[Goal]:
-    """Alerts a day, each kind of special session beside ordinary ones, repeats in the top 20."""
+def _early_russell(pool: Executor, folder: Path, eligible: pl.DataFrame) -> pl.DataFrame:
+    """Eligible names of reconstitutions that have a scale's sessions before them, if no more."""
+    days = loaded(folder)
+    early = range(SCALE_SESSIONS, days.tested.start)
+    of = [n for n in early if _RUSSELL in event_days(trading_day(days.sessions[n]))]
+    found = [part.filter("eligible") for part in pool.map(partial(judged_day, folder), of)]
+    return pl.concat([pl.DataFrame(schema=eligible.schema), *found])
+
+
+def _alerts(eligible: pl.DataFrame, early_russell: pl.DataFrame) -> Iterator[Goal]:
+    """Alerts a day, each kind of special session beside ordinary ones, repeats in the top 20.
+
+    Goals are asked of expiries and half days; month ends and the like are printed beside them.
+    """
     new = pl.col("alertable") & ~pl.col("continuing")
-    a_day = eligible.group_by("session", maintain_order=True).agg(
-        new=new.sum(), ours=pl.col("alertable").sum(), tutorial=(pl.col("tz") > TUTORIAL_Z).sum()
-    )
+    counted = [
+        part.group_by("session", maintain_order=True).agg(
+            new=new.sum(),
+            ours=pl.col("alertable").sum(),
+            tutorial=(pl.col("tz") > TUTORIAL_Z).sum(),
+        )
+        for part in (eligible, early_russell)
+    ]
+    a_day, russell = counted
     kinds = [event_days(trading_day(day)) for day in a_day["session"]]
     groups = {kind: a_day.filter(pl.Series([kind in of for of in kinds])) for kind in _KINDS}
+    groups[_RUSSELL] = pl.concat([groups[_RUSSELL], russell])
     ordinary = a_day.filter(pl.Series([not of for of in kinds]))
     head = ("alerts a day: median, most", "sessions", "ours, new", "with repeats", "tutorial")
     rows: list[tuple[str, ...]] = [head]
@@ -121,8 +142,8 @@ def _alerts(eligible: pl.DataFrame) -> Iterator[Goal]:
             numbers = (part[column].to_numpy() for column in ("new", "ours", "tutorial"))
             rows.append((name, str(len(part)), *(f"{np.median(n):g}, {n.max()}" for n in numbers)))
     print(lined_up(rows))
-    for kind, part in groups.items():
-        yield from _no_louder(kind, part["new"].to_numpy(), ordinary["new"].to_numpy())
+    for kind in _QUIET:
+        yield from _no_louder(kind, groups[kind]["new"].to_numpy(), ordinary["new"].to_numpy())
     top = first_of_each(eligible.filter(new), "score")
     share = float(top.select((pl.col("repeats") > 0).fill_null(value=False).mean()).item())
     seen = f"{share:.1%}, tutorial {_their_repeats(eligible):.1%}"
@@ -143,6 +164,8 @@ def _their_repeats(eligible: pl.DataFrame) -> float:
 
 
 _KINDS: tuple[EventDay, ...] = get_args(EventDay)
+_RUSSELL: EventDay = "Russell reconstitution"
+_QUIET: tuple[EventDay, ...] = ("quad-witching", "monthly expiry", _RUSSELL, "half day")
 
 
 def _no_louder(kind: str, counts: Row, ordinary: Row) -> Iterator[Goal]:

@@ -52,6 +52,7 @@ SQUEEZES = (
         "the same, days from the 13th before",
         (17.6, 11.4, 5.7, 9.1, 4.1, 7.0, 24.0, 21.7, 21.8, 11.4, 7.2),
         (1.57, 1.27, 0.89, 1.11, 0.99, 1.10, 1.51, 1.18, 1.93, 2.35, 0.56),
+        is_goal=False,
     ),
     Squeeze(
         "gentler, for comparison",
