@@ -46,8 +46,11 @@ def judge(job: Job, watch: Watch) -> dict[str, Any]:
     with watch.lap():
         store = Store(job.root)
         recent = store.read(SERIES, window[-RECENT_SESSIONS:])
-        bars = Window(store.read(SERIES, window, list(HISTORY)), recent)
-        scores = score(measure(bars, window, Known()), Rule())
+        # Nobody else holds on to the window: the judge lets go of it as it is done with it.
+        measured = measure(
+            Window(store.read(SERIES, window, list(HISTORY)), recent), window, Known()
+        )
+        scores = score(measured, Rule())
         found = anomalies(scores)
     columns = ["ticker", "z", "score", "rarity"]
     (job.root / "ours.json").write_text(json.dumps(scores.select(columns).rows()))

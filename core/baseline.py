@@ -174,23 +174,32 @@ def returns(dense: pl.DataFrame) -> pl.DataFrame:
     """
     last = int(dense.select(pl.col("t").max()).item())
     before = pl.col("close").shift(1).over("ticker")
-    ret, gap = (pl.col("close") / before).log(), (pl.col("open") / before).log()
-    own = [pl.col(move) - _bucket_median(move, _MIN_BUCKET_FACTOR) for move in ("ret", "gap")]
-    return (
-        dense.select("ticker", "t", "bucket", before.alias("prev_close"), ret=ret, gap=gap)
-        .with_columns(ret_own=own[0], gap_own=own[1])
-        .with_columns(ret_raw=_scale("ret_own"), gap_raw=_scale("gap_own"))
-        .with_columns(ret_w=_tamed("ret"), gap_w=_tamed("gap"))
-        .with_columns(ret_z=_distance("ret"), gap_z=_distance("gap"))
-        .filter(pl.col("t") == last)
-        .select("ticker", "prev_close", pl.col("ret", "gap").exp() - 1, "ret_z", "gap_z")
-        .with_columns(move_z=pl.max_horizontal("ret_z", "gap_z"))
+    closed = dense.select("ticker", "t", prev_close=before).filter(pl.col("t") == last).drop("t")
+    # One after the other: a window of both at once is the most that is held at any time.
+    for name, price in (("ret", "close"), ("gap", "open")):
+        move = dense.select("ticker", "t", "bucket", move=(pl.col(price) / before).log())
+        closed = closed.hstack(_moved(move, last, name))
+    return closed.with_columns(move_z=pl.max_horizontal("ret_z", "gap_z"))
+
+
+def _moved(moves: pl.DataFrame, last: int, name: str) -> pl.DataFrame:
+    """The last session's plain move, under its name, and its z: in the order of the grid."""
+    own = pl.col("move") - _bucket_median("move", _MIN_BUCKET_FACTOR)
+    tamed = (
+        moves.select("ticker", "t", own=own)
+        .with_columns(raw=_scale("own"))
+        .filter(pl.col("t") >= last - SCALE_SESSIONS)
+        .select(
+            "ticker", "t", "own", tamed=_clipped("own", pl.lit(0.0), pl.col("raw"), _MOVE_FLOOR)
+        )
     )
-
-
-def _tamed(move: str) -> pl.Expr:
-    return _clipped(f"{move}_own", pl.lit(0.0), pl.col(f"{move}_raw"), _MOVE_FLOOR)
-
-
-def _distance(move: str) -> pl.Expr:
-    return pl.col(f"{move}_own").abs() / _scale(f"{move}_w").clip(lower_bound=_MOVE_FLOOR)
+    before, today = (
+        pl.col("tamed").filter(pl.col("t") < last),
+        pl.col("own").filter(pl.col("t") == last),
+    )
+    usual = pl.when(before.count() >= MIN_SCALE).then(before.std()).clip(lower_bound=_MOVE_FLOOR)
+    return (
+        tamed.group_by("ticker", maintain_order=True)
+        .agg((today.first().abs() / usual).alias(f"{name}_z"))
+        .select(moves.filter(pl.col("t") == last)["move"].exp().alias(name) - 1, f"{name}_z")
+    )

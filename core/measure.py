@@ -98,7 +98,8 @@ def measure(bars: Window, days: Sequence[TradingDay], known: Known) -> pl.DataFr
     # The largest part of what is held: nobody else may hold on to it either.
     bars = replace(bars, history=bars.history.clear())
     is_recent = dense["t"] >= max(0, last - REPEAT_SESSIONS)
-    recent, dense = dense.filter(is_recent), dense.drop("adv")
+    moves, sizes = _texts(returns(dense)), _texts(_sizes(dense, last))
+    recent, dense = dense.filter(is_recent), dense.drop("adv", "open", "close")
     for feature in FEATURES:
         latest, z = _rated(dense, feature, is_recent)
         recent, dense = recent.hstack(latest), dense.hstack([z])
@@ -112,8 +113,8 @@ def measure(bars: Window, days: Sequence[TradingDay], known: Known) -> pl.DataFr
     )
     watched = suspected(bars.recent.select(COLUMNS), days, splits)
     today = (
-        today.join(_texts(returns(dense)), on="ticker", how="left")
-        .join(_texts(_sizes(dense, last)), on="ticker", how="left")
+        today.join(moves, on="ticker", how="left")
+        .join(sizes, on="ticker", how="left")
         .join(_splits_on(splits, day.date), on="ticker", how="left")
         .join(watched, on="ticker", how="left")
         .pipe(_rarity, dense, last)
