@@ -19,6 +19,7 @@ from core.calendar import (
 )
 from core.errors import CommandError
 from core.ledger import Entry, Status
+from core.renames import Rename
 
 _SUGGESTIONS = 3
 MONTH_SESSIONS = 21
@@ -153,6 +154,16 @@ def find_ticker(typed: str, known: Iterable[str], usage: str) -> str:
     near = difflib.get_close_matches(text.upper(), folded, _SUGGESTIONS, 0.6)
     hint = f"; near it: {', '.join(folded[n] for n in near)}" if near else ""
     raise CommandError(f"{text} is not a ticker in the sessions stored here{hint}")
+
+
+def current(typed: str, known: Iterable[str], renames: Iterable[Rename]) -> tuple[str, str]:
+    """What is typed, or what that ticker is called now, and what to say of it; for find_ticker."""
+    text, names = typed.strip().removeprefix("$"), set(known)
+    for candidate in (text, text.upper()):
+        now = next((r for r in renames if r.old == candidate and candidate not in names), None)
+        if now is not None:
+            return now.new, f"{now.old} is called {now.new} since {now.on}."
+    return typed, ""
 
 
 def whole(text: str, most: int, usage: str) -> int:

@@ -16,7 +16,7 @@ from alerts.message import stamp
 from alerts.model import Message, Report, Row
 from alerts.why import why
 from bot import digests
-from bot.arguments import Sessions, find_ticker, no_more_than, whole
+from bot.arguments import Sessions, current, find_ticker, no_more_than, whole
 from bot.reviews import Reviews
 from core.baseline import LOOKBACK_SESSIONS
 from core.calendar import TradingDay, last_complete, sessions_ending
@@ -25,6 +25,7 @@ from core.ladder import Ladder
 from core.ledger import Status
 from core.pipeline import Pipeline
 from core.progress import Board
+from core.renames import follow, follow_splits
 from core.sources.access import Doctor
 from core.splits import restate
 
@@ -145,16 +146,22 @@ class Commands:
         chosen = await self._sessions.resolve(None)
         pipeline = await self._ladder.of(chosen.day)
         window = sessions_ending(chosen.day, max(many, LOOKBACK_SESSIONS))
-        stored = await pipeline.record.bars(window)
-        ticker = find_ticker(words[0] if words else "", stored["ticker"].unique().to_list(), usage)
-        splits = await pipeline.record.splits(window[0].date, chosen.day.date)
-        own = restate(stored.filter(ticker=ticker), splits, chosen.day.date)
+        first, last = window[0].date, chosen.day.date
+        renames = await pipeline.record.renames(first, last)
+        bars = await pipeline.record.bars(window)
+        stored = await asyncio.to_thread(follow, bars, renames, last)
+        names = stored["ticker"].unique().to_list()
+        typed, renamed = current(words[0] if words else "", names, renames)
+        ticker = find_ticker(typed, names, usage)
+        splits = follow_splits(await pipeline.record.splits(first, last), renames, last)
+        own = restate(stored.filter(ticker=ticker), splits, last)
         history = _dense(own, window[-many:])
         if history["volume"].null_count() == len(history):
             raise CommandError(f"{ticker} did not trade in the last {many} sessions stored here")
         row = await self._row(pipeline, chosen.day, ticker)
         flags = await self._flags(ticker)
-        notes, prints = " ".join(chosen.notes), await self._prints(pipeline, chosen.day, ticker)
+        prints = await self._prints(pipeline, chosen.day, ticker)
+        notes = " ".join([*chosen.notes, *([renamed] if renamed else [])])
         return ticker_card(row, history, flags, pipeline.rule, pipeline.series, notes, prints)
 
     async def _why(self, words: tuple[str, ...]) -> Message:

@@ -17,7 +17,7 @@ from bot.app import App, opened
 from bot.commands import CommandRequest, Reply
 from bot.platforms.console import render
 from bot.settings import load
-from core.calendar import last_complete, sessions_ending
+from core.calendar import last_complete, sessions_ending, trading_day
 from core.errors import BadBars
 from core.pipeline import Pipeline
 from core.progress import Reading
@@ -228,3 +228,22 @@ async def test_a_reading_that_was_not_heard_of_for_long_is_not_shown(app: App) -
     start = SATURDAY - timedelta(minutes=9)
     app.board(Reading(NEWEST, "flat files (trades)", 1, 4, 3, start, start + timedelta(minutes=6)))
     assert "reading now" not in dict((await ask(app, "/source status")).message.facts)
+
+
+async def test_a_renamed_ticker_keeps_its_card_and_its_old_name_leads_to_it(app: App) -> None:
+    days = sessions_ending(trading_day(NEWEST.date), 8)
+    row = ("XWUP", "XOLD", "XWUP", str(days[-3]))
+    async with app.db.transaction() as writer:
+        await writer.execute("INSERT INTO renames VALUES (?, ?, ?, ?)", row)
+    try:
+        reply = await ask(app, "/ticker xold 8")
+        own = await ask(app, "/ticker XWUP 8")
+    finally:
+        async with app.db.transaction() as writer:
+            await writer.execute("DELETE FROM renames")
+
+    assert reply.message.banners == (f"XOLD is called XWUP since {days[-3]}.",)
+    facts = dict(own.message.facts)
+    assert dict(reply.message.facts) == facts
+    # Before the rename XWUP was somebody else's: 5 of the 8 sessions are left out.
+    assert facts["volume, 8 sessions"].startswith(" " * 5)
