@@ -35,7 +35,8 @@ class Flag:
     """An earlier anomaly of a ticker."""
 
     session: date
-    rank: int
+    line: int
+    """Of that session's digest."""
     label: str
     ratio: float
 
@@ -139,7 +140,7 @@ def _relative(closes: list[float | None]) -> str:
 def _flags(flags: Sequence[Flag]) -> str:
     if not flags:
         return "not in any digest stored here"
-    said = [f"{f.session} {times(f.ratio)} ({f.label}, #{f.rank})" for f in flags]
+    said = [f"{f.session} {times(f.ratio)} ({f.label}, line {f.line})" for f in flags]
     return "; ".join(said)
 
 

@@ -5,9 +5,9 @@ Numbers are updated without a word; only a name that enters or leaves the pushed
 
 from dataclasses import dataclass
 
-from alerts.message import explain, stamp, title
+from alerts.message import explain, flagged, stamp, title
 from alerts.model import Message, Report, Row
-from alerts.words import clock, day, listed, some, times
+from alerts.words import clock, day, listed
 from core.anomaly import Anomaly
 
 _NAMES = 8
@@ -44,8 +44,7 @@ def correction(before: Report, after: Report) -> Message:
     """The word about a revision; both reports are about the same session of the same series."""
     found, judged = changes(before, after), after.judged
     entered = [Row(f"+ {explain(a)}") for a in found.entered]
-    left = [Row(f"− {a.ticker}  was {times(a.ratio)} expected; {_now(a, after)}")
-            for a in found.left]  # fmt: skip
+    left = [Row(f"− {a.ticker}  was {flagged(a)}; {_now(a, after)}") for a in found.left]
     revisions = f"data revision {judged.revision}, before: {before.judged.revision}"
     return Message(
         title=f"Correction · {title(judged.series)} · {day(judged.session)}",
@@ -74,10 +73,11 @@ def _now(was: Anomaly, after: Report) -> str:
     places = {
         "folded as a repeat now": after.folded,
         "a split was executed that day": after.suppressed,
-        f"past the first {some(len(after.pushed), 'line')} now": after.beyond,
+        "a possible unreported split, held back": after.suspected,
+        "past the cap of the list now": after.beyond,
     }
     for said, names in places.items():
         for a in names:
             if a.ticker == was.ticker:
-                return f"{times(a.ratio)} now, {said}"
+                return f"{flagged(a)} now, {said}"
     return "no longer flagged"

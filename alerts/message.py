@@ -59,7 +59,7 @@ def digest(report: Report) -> Message:
         return _quiet(report)
     shown = len(report.pushed)
     total = shown + len(report.beyond)
-    rows = [(a, _row(n, a, judged)) for n, a in enumerate(_in_sections(report.pushed), 1)]
+    rows = [(a, _row(n, a, judged)) for n, a in enumerate(in_sections(report.pushed), 1)]
     etfs = tuple(row for a, row in rows if a.kind == ETF)
     counted = some(shown, "line") if total == shown else f"{shown} shown of {total}"
     return Message(
@@ -93,9 +93,12 @@ def _quiet(report: Report) -> Message:
         if closest is None
         else f"; closest {closest.ticker} at {times(closest.ratio)} its expected {closest.feature}"
     )
-    new = "no new anomaly" if report.folded or report.suppressed else "no anomaly"
+    held = report.folded or report.suppressed or report.suspected
+    new = "no new anomaly" if held else "no anomaly"
     said = f"{new} in {judged.market.eligible:,} names judged{nearest}"
-    if judged.market.eligible == 0:
+    if judged.market.eligible == 0 and judged.market.no_baseline < judged.market.names:
+        said = f"none of {some(judged.market.names, 'name')} passes the floors"
+    elif judged.market.eligible == 0:
         said = (
             f"nothing could be judged: {some(judged.market.no_baseline, 'name')} without a baseline"
             f" yet ({judged.rule.min_sessions} sessions are needed); `backfill` fills it"
@@ -177,7 +180,8 @@ def _novelty(a: Anomaly) -> str:
     return f"day {a.day_no} of {a.day_of}, {way}, peak {peak}"
 
 
-def _in_sections(pushed: Sequence[Anomaly]) -> list[Anomaly]:
+def in_sections(pushed: Sequence[Anomaly]) -> list[Anomaly]:
+    """In the order in which they are numbered: ETFs last."""
     return sorted(pushed, key=lambda a: a.kind == ETF)
 
 
@@ -192,13 +196,14 @@ def _news(anomaly: Anomaly, judged: Judged) -> list[str]:
         return []
     found = judged.news.found.get(anomaly.ticker)
     if found is None:
-        return ["headline: none since the last close" if judged.news.whole else "headline: unknown"]
+        known = judged.news.knows(anomaly.ticker)
+        return ["headline: none since the last close" if known else "headline: unknown"]
     return [f"headline: {found.title} ({found.publisher}, {clock(found.published_at)}) {found.url}"]
 
 
 def _lead(report: Report) -> str:
     judged = report.judged
-    names = [f"{a.ticker} {_flagged(a)} {percent(a.ret_pct)}" for a in report.pushed]
+    names = [f"{a.ticker} {flagged(a)} {percent(a.ret_pct)}" for a in report.pushed]
     more = len(names) + len(report.beyond) - _LEAD_NAMES
     named = events(trading_day(judged.session))
     return (
@@ -207,7 +212,7 @@ def _lead(report: Report) -> str:
     )
 
 
-def _flagged(a: Anomaly) -> str:
+def flagged(a: Anomaly) -> str:
     """What stood out, in three words."""
     if a.label == OFF_EXCHANGE_SHIFT and a.share is not None:
         return f"{a.share:.0%} off exchange"
@@ -232,7 +237,7 @@ def _context(report: Report) -> tuple[str, ...]:
 
 
 def _unread(judged: Judged) -> list[str]:
-    return [] if judged.news else ["headlines: unknown, no source for them"]
+    return [] if judged.news else ["headlines: unknown, no source answered"]
 
 
 def stamped(report: Report) -> str:

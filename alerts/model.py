@@ -26,11 +26,8 @@ class Report:
     """Possible unreported splits: held back, and listed."""
     top: int = 10
     """The cap: ALERT_TOP."""
-
-    @property
-    def settings(self) -> str:
-        """Six letters that change with any setting that decides what is said."""
-        return self.judged.rule.stamp(self.top, self.judged.series.key)
+    settings: str = "unknown"
+    """Letters that change with any setting that decides what is said, as they were then."""
 
 
 @dataclass(frozen=True, slots=True)

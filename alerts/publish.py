@@ -1,18 +1,23 @@
 """A judged session -> what is said, in the outbox. Idempotent, in one transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
 from pydantic import TypeAdapter
 
 from alerts.corrections import changes
+from alerts.message import in_sections
 from alerts.model import Destination, Kind, Report, State
 from alerts.rank import report
 from core.bars import Series
-from core.calendar import TradingDay
-from core.db import Connection, Db, Value, insert, iso
+from core.calendar import TradingDay, sessions_ending, trading_day
+from core.db import Connection, Db, Row, Value, insert, iso
 from core.judged import Judged
+from core.measure import REPEAT_SESSIONS
+
+Rows = Callable[[str, Sequence[Value]], Awaitable[Iterable[Row]]]
+"""Reads of the database, or of a transaction in it."""
 
 _REPORT = TypeAdapter(Report)
 _UNSEEN = (State.REFUSED, State.EXPIRED)
@@ -31,7 +36,8 @@ class Outbox:
 
         Who has seen an earlier revision is told of names that enter or leave, and of nothing else.
         """
-        said = report(judged, self.top)
+        earlier = await told(writer.execute_fetchall, judged.series, judged.session)
+        said = report(judged, self.top, earlier)
         at = iso(now)
         key: dict[str, Value] = {"series": judged.series.key, "session": str(judged.session)}
         key["revision"] = judged.revision
@@ -43,9 +49,11 @@ class Outbox:
         )
         if not new:
             return
+        line = {a.ticker: n for n, a in enumerate(in_sections(said.pushed), 1)}
         for a in judged.anomalies:
             named: dict[str, Value] = {"rank": a.rank, "ticker": a.ticker, "label": a.label}
-            await insert(writer, "anomalies", key | named | {"ratio": a.ratio, "z": a.z})
+            named |= {"ratio": a.ratio, "z": a.z, "line": line.get(a.ticker)}
+            await insert(writer, "anomalies", key | named)
         for destination in self.destinations:
             since = await _seen(writer, judged, destination)
             if since is not None and not changes(since, said):
@@ -81,6 +89,38 @@ async def _seen(writer: Connection, judged: Judged, destination: Destination) ->
         for found in rows:
             return _REPORT.validate_json(found[0])
     return None
+
+
+async def told(rows: Rows, series: Series, session: date) -> set[str] | None:
+    """Tickers that were lines of the digests of the REPEAT_SESSIONS sessions before, as they stand.
+
+    None if there were no digests.
+    """
+    before = sessions_ending(trading_day(session), REPEAT_SESSIONS + 1)[:-1]
+    of = (series.key, str(before[0]), str(before[-1]))
+    newest = (
+        "SELECT session, max(revision) AS revision FROM digests"
+        " WHERE series = ? AND session BETWEEN ? AND ? GROUP BY session"
+    )
+    if not list(await rows(newest, of)):
+        return None
+    found = await rows(
+        f"SELECT ticker FROM anomalies JOIN ({newest}) USING (session, revision)"  # noqa: S608
+        " WHERE series = ? AND line IS NOT NULL",
+        (*of, series.key),
+    )
+    return {row[0] for row in found}
+
+
+async def delivered(db: Db, series: Series, day: TradingDay) -> list[Report]:
+    """What reached a reader about a session, or may have, one report a revision, oldest first."""
+    rows = await db.rows(
+        "SELECT report FROM digests WHERE series = ? AND session = ? AND revision IN"
+        " (SELECT revision FROM deliveries WHERE series = digests.series"
+        " AND session = digests.session AND state IN (?, ?)) ORDER BY revision",
+        (series.key, str(day), State.SENT, State.AMBIGUOUS),
+    )
+    return [_REPORT.validate_json(row["report"]) for row in rows]
 
 
 async def published(db: Db, series: Series, day: TradingDay) -> list[Report]:

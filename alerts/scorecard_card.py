@@ -6,7 +6,6 @@ from datetime import date
 from alerts.message import DISCLAIMER, stamp, where
 from alerts.model import Message, Row
 from alerts.words import day, percent, some
-from core.anomaly import Rule
 from core.bars import Series
 from core.scorecard import Compared, Outcome, Scorecard
 
@@ -25,11 +24,11 @@ _INTERVAL = (
 
 
 def scorecard_card(
-    found: Scorecard, rule: Rule, newest: date, notes: Sequence[str], series: Series
+    found: Scorecard, settings: str, newest: date, notes: Sequence[str], series: Series
 ) -> Message:
     """One row a horizon, one a label; no number of the flags without its base."""
     again = (
-        f"judged again from stored bars by the present settings {rule.stamp()}, not what was said"
+        f"judged again from stored bars by the present settings {settings}, not what was said"
         " then; repeats and splits left out"
     )
     return Message(

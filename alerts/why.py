@@ -17,10 +17,18 @@ Step = tuple[str, str, str]
 """Mark, name, what was seen."""
 
 
-def why(row: Mapping[str, Any], rule: Rule, place: str, series: Series, note: str) -> Message:
+def why(
+    row: Mapping[str, Any],
+    rule: Rule,
+    place: str,
+    series: Series,
+    note: str,
+    settings: str = "unknown",
+) -> Message:
     """The waterfall of one ticker's line of core.detect.score.
 
     `place`: what became of it in the digest ("line 3 of 7", "folded", ...); empty if nothing.
+    `settings`: alerts.model.Report has them.
     """
     steps = waterfall(row, rule)
     failed = stopped(steps)
@@ -31,7 +39,7 @@ def why(row: Mapping[str, Any], rule: Rule, place: str, series: Series, note: st
         lead=f"{ticker} {was}.",
         banners=(note,) if note else (),
         rows=tuple(Row(f"{mark} {name}: {seen}") for mark, name, seen in steps),
-        footer=(f"settings {rule.stamp()}; ✔ passed, ✘ stopped here, · not decisive",),
+        footer=(f"settings {settings}; ✔ passed, ✘ stopped here, · not decisive",),
         stamp=stamp(series),
     )
 

@@ -12,8 +12,9 @@ from typing import Any, ClassVar
 import polars as pl
 
 from alerts.cards import Flag, source_status, ticker_card
-from alerts.message import stamp
+from alerts.message import in_sections, stamp
 from alerts.model import Message, Report, Row
+from alerts.publish import delivered
 from alerts.why import why
 from bot import digests
 from bot.arguments import Sessions, current, find_ticker, no_more_than, whole
@@ -178,9 +179,13 @@ class Commands:
             raise CommandError(
                 f"{ticker} did not trade on {chosen.day}: there was nothing to judge"
             )
-        said = await self.digests.report(chosen.day)
-        notes = " ".join(chosen.notes)
-        return why(row, pipeline.rule, _place(said, ticker), pipeline.series, notes)
+        now = await self.digests.afresh(pipeline, chosen.day)
+        sent = await delivered(pipeline.db, pipeline.series, chosen.day)
+        place, then = _place(now, ticker), _place(sent[0], ticker) if sent else ""
+        notes = [*chosen.notes]
+        if sent and then != place:
+            notes.append(f"As first sent: {then or 'not in the digest'}.")
+        return why(row, pipeline.rule, place, pipeline.series, " ".join(notes), now.settings)
 
     async def _source(self, words: tuple[str, ...]) -> Message:
         if words not in ((), ("status",)):
@@ -216,9 +221,10 @@ class Commands:
 
     async def _flags(self, ticker: str) -> list[Flag]:
         rows = await self._ladder.top.db.rows(
-            "SELECT session, rank, label, ratio FROM anomalies WHERE ticker = ? AND series IN"
-            " (SELECT value FROM json_each(?)) GROUP BY session HAVING revision = max(revision)"
-            " ORDER BY session DESC LIMIT ?",
+            "SELECT session, line, label, ratio FROM anomalies WHERE ticker = ? AND series IN"
+            " (SELECT value FROM json_each(?)) AND line IS NOT NULL AND revision ="
+            " (SELECT max(revision) FROM digests WHERE digests.series = anomalies.series"
+            " AND digests.session = anomalies.session) ORDER BY session DESC LIMIT ?",
             (ticker, json.dumps([known.series.key for known in self._ladder.known]), _FLAGS),
         )
         return [Flag(date.fromisoformat(r[0]), r[1], r[2], r[3]) for r in rows]
@@ -230,13 +236,14 @@ def _dense(history: pl.DataFrame, days: Sequence[TradingDay]) -> pl.DataFrame:
 
 
 def _place(said: Report, ticker: str) -> str:
-    """What became of a flagged ticker in the digest."""
+    """What became of a ticker in a report; empty if nothing."""
     lists = {
         "past the cap of the digest": said.beyond,
-        "folded as a repeat": said.folded,
+        "still elevated: folded as a repeat": said.folded,
         "listed as a corporate action": said.suppressed,
+        "held back as a possible unreported split": said.suspected,
     }
-    for number, anomaly in enumerate(said.pushed, 1):
+    for number, anomaly in enumerate(in_sections(said.pushed), 1):
         if anomaly.ticker == ticker:
             return f"line {number} of {len(said.pushed)}"
     return next((p for p, rows in lists.items() if ticker in [a.ticker for a in rows]), "")

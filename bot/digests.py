@@ -8,7 +8,7 @@ import polars as pl
 from alerts.corrections import changes
 from alerts.message import digest, stamped
 from alerts.model import Message, Report
-from alerts.publish import published
+from alerts.publish import delivered, published, told
 from alerts.rank import report
 from alerts.raw import raw_list
 from bot.arguments import Sessions, no_more_than
@@ -64,9 +64,10 @@ class Digests:
         """What stands for a stored session; one that was kept silent is judged now."""
         pipeline = await self.ladder.of(day)
         said = await published(pipeline.db, pipeline.series, day)
-        return said[-1] if said else await self._judged(pipeline, day)
+        return said[-1] if said else await self.afresh(pipeline, day)
 
-    async def _judged(self, pipeline: Pipeline, day: TradingDay) -> Report:
+    async def afresh(self, pipeline: Pipeline, day: TradingDay) -> Report:
+        """What would be said now, from what is stored."""
         return await self.judged(pipeline, day, await pipeline.record.scores(day, pipeline.rule))
 
     async def judged(self, pipeline: Pipeline, day: TradingDay, scores: pl.DataFrame) -> Report:
@@ -74,31 +75,35 @@ class Digests:
         judged = await pipeline.judged(day, scores)
         said = await published(pipeline.db, pipeline.series, day)
         news = said[-1].judged.news if said else None
-        return report(replace(judged, news=news), self.top)
+        earlier = await told(pipeline.db.rows, pipeline.series, day.date)
+        return report(replace(judged, news=news), self.top, earlier)
 
     async def _sent(self, pipeline: Pipeline, day: TradingDay) -> tuple[Report, str]:
-        said = await published(pipeline.db, pipeline.series, day)
-        if not said:
+        sent = await delivered(pipeline.db, pipeline.series, day)
+        if not sent:
             raise CommandError(
-                f"nothing was sent about {day}: it was stored silently; as:now judges it"
+                f"nothing was sent about {day}; as:now judges it from what is stored"
             )
-        later = changes(said[0], said[-1])
-        after = ""
-        if len(said) > 1:
-            revision = said[-1].judged.revision
-            after = f"; data revision {revision} changed the list: {later}" if later else (
-                f"; data revision {revision} updated numbers only")  # fmt: skip
-        return said[0], f"As first sent{after}."
+        newest = (await published(pipeline.db, pipeline.series, day))[-1]
+        later, after = changes(sent[0], newest), ""
+        if newest.judged.revision > sent[0].judged.revision:
+            did = f"changed the list: {later}" if later else "updated numbers only"
+            after = f"; data revision {newest.judged.revision} {did}"
+        return sent[0], f"As first sent{after}."
 
     async def _now(self, pipeline: Pipeline, day: TradingDay) -> tuple[Report, str]:
-        now = await self._judged(pipeline, day)
-        said = await published(pipeline.db, pipeline.series, day)
+        now = await self.afresh(pipeline, day)
+        said = await delivered(pipeline.db, pipeline.series, day)
         if not said:
             return now, "As judged now; nothing was sent about this session."
-        found = changes(said[0], now)
-        beside = f"the list differs from what was sent: {found}" if found else "the same list"
-        same = stamped(said[0]) == stamped(now)
-        by = "" if same else f" (sent by {stamped(said[0])})"
+        found = changes(said[-1], now)
+        beside = (
+            f"the list differs from what was last sent: {found}"
+            if found
+            else "the list that was last sent"
+        )
+        same = stamped(said[-1]) == stamped(now)
+        by = "" if same else f" (sent by {stamped(said[-1])})"
         return now, f"As judged now: {beside}{by}."
 
     async def _raw(self, pipeline: Pipeline, day: TradingDay) -> Message:

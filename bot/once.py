@@ -212,7 +212,7 @@ def _headline(anomaly: Anomaly, said: Report) -> dict[str, str] | str | None:
     """None: no story names it; "unknown": nobody can tell."""
     news = said.judged.news
     found = news.found.get(anomaly.ticker) if news else None
-    if news is None or (found is None and not news.whole):
+    if news is None or not news.knows(anomaly.ticker):
         return "unknown"
     return asdict(found) | {"published_at": found.published_at.isoformat()} if found else None
 

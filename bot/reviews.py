@@ -1,7 +1,7 @@
 """/preview and /scorecard: stored sessions judged again, one after another, beside the loop."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -18,8 +18,8 @@ from bot.trial import USAGE, Standard, present, typed
 from core.baseline import LOOKBACK_SESSIONS, SCALE_SESSIONS
 from core.calendar import TradingDay, sessions_ending
 from core.detect import anomalies, score
-from core.instruments import NOTHING_KNOWN
 from core.ladder import Ladder
+from core.measure import REPEAT_SESSIONS
 from core.pipeline import Pipeline
 from core.renames import follow
 from core.scorecard import scorecard, sides
@@ -50,7 +50,9 @@ class Reviews:
         async with self._turn:
             notes = await _notes(pipeline, span, chosen)
             types = await Universe(pipeline.db).types()
-            told = [await _told(pipeline, day, standard, other, types) for day in span.judged]
+            told = list[Told]()
+            for day in span.judged:
+                told.append(await _told(pipeline, day, (standard, other), types, told))
         return preview_card(preview(told), tried, notes, pipeline.series)
 
     async def scorecard(self, words: Sequence[str]) -> Message:
@@ -70,7 +72,8 @@ class Reviews:
             judged = await asyncio.to_thread(follow, judged, renames, chosen.day.date)
             dates = [day.date for day in days]
             found = await asyncio.to_thread(scorecard, judged, closes, dates)
-        return scorecard_card(found, pipeline.rule, chosen.day.date, notes, pipeline.series)
+        settings = pipeline.rule.stamp(self.top, pipeline.series.key)
+        return scorecard_card(found, settings, chosen.day.date, notes, pipeline.series)
 
     def _unchanged(self, values: Sequence[str], standard: Standard) -> Message:
         lead = (
@@ -102,17 +105,28 @@ async def _notes(pipeline: Pipeline, span: Span, chosen: Chosen) -> tuple[str, .
 async def _told(
     pipeline: Pipeline,
     day: TradingDay,
-    now: Standard,
-    then: Standard,
-    types: Mapping[str, str] = NOTHING_KNOWN,
+    standards: tuple[Standard, Standard],
+    types: Mapping[str, str],
+    before: Sequence[Told],
 ) -> Told:
+    """A session's lines by both standards, where `before` are those of the sessions before."""
     measured, scope = await pipeline.record.measured(day), pipeline.series.scope
+    recent = {d.date for d in sessions_ending(day, REPEAT_SESSIONS + 1)[:-1]}
+    earlier = [told for told in before if told.session in recent]
 
-    def said(standard: Standard) -> tuple[str, ...]:
+    def said(standard: Standard, told: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
         found = anomalies(score(measured, standard.rule, types), scope)
-        return tuple(a.ticker for a in lines(found, standard.top))
+        known = {ticker for names in told for ticker in names} if earlier else None
+        return tuple(a.ticker for a in lines(found, standard.top, known))
 
-    return await asyncio.to_thread(lambda: Told(day.date, said(now), said(then)))
+    now, then = standards
+    return await asyncio.to_thread(
+        lambda: Told(
+            day.date,
+            said(now, (told.now for told in earlier)),
+            said(then, (told.then for told in earlier)),
+        )
+    )
 
 
 async def _sides(pipeline: Pipeline, day: TradingDay) -> pl.DataFrame:

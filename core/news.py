@@ -45,6 +45,12 @@ class Headlines:
     """The newest by ticker."""
     whole: bool
     """False: not all was read, so of a ticker that is not in `found` nothing is known."""
+    asked: tuple[str, ...] = ()
+    """The tickers that this is about; of others nothing is known."""
+
+    def knows(self, ticker: str) -> bool:
+        """Is it known whether a story named it?"""
+        return ticker in self.found or (self.whole and ticker in self.asked)
 
 
 def newest(stories: Iterable[Story], since: datetime, until: datetime) -> dict[str, Headline]:

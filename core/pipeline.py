@@ -210,7 +210,8 @@ class Pipeline:
         read = await self.newsstand.headlines(day)
         if read is None:
             return None
-        return Headlines({t: h for t, h in read.found.items() if t in names}, read.whole)
+        found = {t: h for t, h in read.found.items() if t in names}
+        return Headlines(found, read.whole, tuple(sorted(names)))
 
     async def judged(
         self,

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from alerts.deliver import drain, recover
-from alerts.model import TERMINAL, Destination, Message, Receipt, State
-from alerts.publish import Outbox, published
+from alerts.model import TERMINAL, Destination, Message, Receipt, Report, State
+from alerts.publish import Outbox, delivered, published, told
 from core.calendar import trading_day
 from core.db import Db
 from core.errors import DeliveryAmbiguous, DeliveryDeferred, DeliveryRefused
@@ -121,19 +121,50 @@ async def test_a_digest_that_waits_goes_out_with_the_newest_numbers_only(db: Db)
     assert "OLDER" not in lead
 
 
+async def test_only_what_was_a_line_of_the_last_digests_is_folded(db: Db) -> None:
+    names = [f"T{n}" for n in range(11)]
+    labels = ["news-like", "crowd"]
+
+    async def say(session: date, *, again: bool) -> Report:
+        made = (anomaly(name, session=session, label=labels[n % 2], continuing=again)
+                for n, name in enumerate(names))  # fmt: skip
+        async with db.transaction() as writer:
+            await Outbox([OTHER], 10)(writer, judged(*made, session=session), now())
+        return (await published(db, DAILY, trading_day(session)))[-1]
+
+    first = await say(SESSION, again=False)
+    second = await say(NEXT, again=True)
+    assert [a.ticker for a in first.beyond] == ["T10"]
+    assert [a.ticker for a in second.pushed] == ["T10"], "it was never said"
+    assert len(second.folded) == 10
+    assert await told(db.rows, DAILY, SESSION) is None
+    assert await told(db.rows, DAILY, NEXT) == set(names[:10])
+
+
+async def test_what_was_delivered_is_what_was_sent(db: Db) -> None:
+    platform = FakePlatform(DeliveryDeferred("429", retry_after_s=1.0))
+    await publish(db, names=("OLDER",))
+    await drain(db, {"fake": platform}, now)
+    assert await delivered(db, DAILY, trading_day(SESSION)) == []
+    await publish(db, revision=2, names=("NEWER",))
+    await drain(db, {"fake": platform}, now)
+    (sent,) = await delivered(db, DAILY, trading_day(SESSION))
+    assert sent.judged.revision == 2
+
+
 @pytest.mark.parametrize(
-    ("failure", "told"),
+    ("failure", "said"),
     [(DeliveryAmbiguous("reset"), ["Correction"]), (DeliveryRefused("gone"), ["EOD anomalies"])],
 )
 async def test_what_may_have_arrived_is_corrected_and_what_did_not_is_said_anew(
-    db: Db, failure: Exception, told: list[str]
+    db: Db, failure: Exception, said: list[str]
 ) -> None:
     platform = FakePlatform(failure)
     await publish(db, names=("OLDER",))
     await drain(db, {"fake": platform}, now)
     await publish(db, revision=2, names=("NEWER",))
     await drain(db, {"fake": platform}, now)
-    assert [title.split(" · ")[0] for title in platform.sent] == told
+    assert [title.split(" · ")[0] for title in platform.sent] == said
 
 
 async def test_a_report_reads_back_as_it_was_published(db: Db) -> None:

@@ -3,3 +3,7 @@
 ALTER TABLE deliveries ADD COLUMN kind TEXT NOT NULL DEFAULT 'digest'
     CHECK (kind IN ('digest', 'correction'));
 ALTER TABLE deliveries ADD COLUMN since INTEGER;
+
+-- Which line of the digest it was; NULL: it was none. What was stored before counts as said.
+ALTER TABLE anomalies ADD COLUMN line INTEGER;
+UPDATE anomalies SET line = rank;

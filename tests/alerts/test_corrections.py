@@ -7,7 +7,7 @@ from syrupy.assertion import SnapshotAssertion
 from alerts.corrections import changes, correction
 from alerts.model import Report
 from bot.platforms.console import render
-from tests.records import anomaly, said
+from tests.records import SESSION, anomaly, said
 
 names = st.lists(st.sampled_from([f"T{n}" for n in range(12)]), unique=True, max_size=9)
 
@@ -35,12 +35,15 @@ def test_other_numbers_or_another_order_are_no_change() -> None:
 
 
 def test_a_correction_reads_as_reviewed(snapshot: SnapshotAssertion) -> None:
-    before = said(anomaly("STAY"), anomaly("GONE"), anomaly("FOLD"), anomaly("SPLT"))
+    before = said(
+        anomaly("STAY"), anomaly("GONE"), anomaly("FOLD"), anomaly("SPLT"), anomaly("MAYB")
+    )
     after = said(
         anomaly("CAME", ratio=8.3),
         anomaly("STAY"),
         anomaly("FOLD", ratio=5.0, continuing=True, day_no=2),
         anomaly("SPLT", label="corporate action", split="2-for-1"),
+        anomaly("MAYB", suspected="2-for-1", suspected_on=SESSION),
         revision=2,
     )
     message = correction(before, after)

@@ -79,7 +79,7 @@ CASES: dict[str, Report] = {
         anomaly("NEWS"),
         anomaly("MUTE"),
         new=(Listing("NEWC", 45.2e6), Listing("NEWD", 2.1e6)),
-        news=Headlines({"NEWS": HEADLINE}, whole=True),
+        news=Headlines({"NEWS": HEADLINE}, whole=True, asked=("FUND", "MUTE", "NEWS")),
     ),
     "some headlines unknown": said(anomaly(), news=Headlines({}, whole=False)),
     "nothing today": said(),

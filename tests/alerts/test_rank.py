@@ -1,6 +1,6 @@
 """Which anomalies are said: order, cap, folding."""
 
-from alerts.rank import MAX_PER_LABEL, MAX_SHIFTS, report
+from alerts.rank import MAX_SHIFTS, OTHER_LABELS, report
 from core.labels import OFF_EXCHANGE_SHIFT
 from tests.records import SESSION, anomaly, judged
 
@@ -14,8 +14,17 @@ def test_at_most_top_lines_are_pushed_and_the_rest_is_counted() -> None:
 
 def test_one_kind_never_fills_the_list() -> None:
     made = report(judged(*(anomaly(f"T{n}", label="news-like") for n in range(9))), top=10)
-    assert len(made.pushed) == MAX_PER_LABEL
-    assert len(made.beyond) == 9 - MAX_PER_LABEL
+    assert (len(made.pushed), len(made.beyond)) == (7, 2)
+    assert MAX_SHIFTS < 10 - OTHER_LABELS == 7
+
+
+def test_only_what_was_told_is_folded() -> None:
+    found = judged(anomaly("TOLD", continuing=True), anomaly("MUTE", continuing=True))
+    made = report(found, top=10, told={"TOLD"})
+    assert [a.ticker for a in made.pushed] == ["MUTE"]
+    assert [a.ticker for a in made.folded] == ["TOLD"]
+    nobody_knows = report(found, top=10)
+    assert (nobody_knows.pushed, len(nobody_knows.folded)) == ((), 2)
 
 
 def test_what_is_still_elevated_stands_among_the_repeats_by_score() -> None:

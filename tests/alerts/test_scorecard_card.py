@@ -8,7 +8,6 @@ from syrupy.assertion import SnapshotAssertion
 
 from alerts.scorecard_card import scorecard_card
 from bot.platforms.console import render
-from core.anomaly import Rule
 from core.scorecard import Compared, Outcome, Scorecard
 from tests.records import DAILY
 
@@ -27,7 +26,7 @@ CARD = Scorecard(63, 1102, (FULL, BARE, NONE), (("news-like", replace(FULL, hori
 
 def shown(card: Scorecard) -> str:
     """The card as text."""
-    message = scorecard_card(card, Rule(), date(2026, 11, 20), ["a note"], DAILY)
+    message = scorecard_card(card, "a1b2c3", date(2026, 11, 20), ["a note"], DAILY)
     return render(message, 100)
 
 

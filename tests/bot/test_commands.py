@@ -15,7 +15,7 @@ from syrupy.assertion import SnapshotAssertion
 
 from bot.app import App, opened
 from bot.commands import CommandRequest, Reply
-from bot.platforms.console import render
+from bot.platforms.console import ConsoleSender, render
 from bot.settings import load
 from core.calendar import last_complete, sessions_ending, trading_day
 from core.errors import BadBars
@@ -43,6 +43,7 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     async def fill() -> None:
         async with at(folder, SATURDAY) as app:
+            app.senders["console"] = ConsoleSender(lambda text: None)
             await app.sweep(lambda step: None)
 
     asyncio.run(fill())
@@ -80,12 +81,12 @@ async def test_a_digest_as_sent_as_now_and_what_was_held_back(app: App) -> None:
                         for how in ("", "AS:SENT", "today as:now")]  # fmt: skip
     assert sent.rows == now.rows == plain.rows
     assert sent.banners[0] == "As first sent."
-    assert now.banners[0] == "As judged now: the same list."
+    assert now.banners[0] == "As judged now: the list that was last sent."
     raw = (await ask(app, "/anomalies raw")).message
     assert raw.title.startswith("Raw hits · ")
     silent = sessions_ending(sessions_ending(last_complete(NOW), 1)[0], 4)[0]
     assert await told(app, f"/anomalies {silent} as:sent") == (
-        f"nothing was sent about {silent}: it was stored silently; as:now judges it"
+        f"nothing was sent about {silent}; as:now judges it from what is stored"
     )
     again = (await ask(app, f"/anomalies {silent} as:now")).message
     assert again.banners[0] == "As judged now; nothing was sent about this session."

@@ -60,7 +60,7 @@ async def test_both_answer_as_reviewed(app: App, snapshot: SnapshotAssertion) ->
 
 async def test_the_present_settings_gain_and_lose_nothing(app: App) -> None:
     pipeline, now = app.ladder.top, Standard(app.ladder.top.rule, 10)
-    found = preview([await _told(pipeline, day, now, now) for day in STORED[-3:]])
+    found = preview([await _told(pipeline, day, (now, now), {}, []) for day in STORED[-3:]])
     assert found.gained == found.lost == ()
     assert found.now == found.then
 
@@ -71,7 +71,7 @@ async def test_a_preview_comes_true_when_it_is_set(
     async with at(stored, NOW) as app:
         pipeline, now = app.ladder.top, Standard(app.ladder.top.rule, 10)
         then, tried = typed(["min:5", "floor:20M", "price:20", "top:2"], now)
-        foretold = [(await _told(pipeline, day, now, then)).then for day in STORED[-9:-1]]
+        foretold = [(await _told(pipeline, day, (now, then), {}, [])).then for day in STORED[-9:-1]]
     for one in tried:
         name, _, value = one.line.partition("=")
         monkeypatch.setenv(name, value)
