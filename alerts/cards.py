@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from alerts.message import stamp
+from alerts.message import of_volume, stamp
 from alerts.model import Message, Row
 from alerts.why import stopped, waterfall
 from alerts.words import (
@@ -24,7 +24,7 @@ from alerts.words import (
     times,
 )
 from core.anomaly import Rule
-from core.bars import Scope, Series
+from core.bars import Series
 from core.labels import OFF_EXCHANGE_SHIFT
 from core.ledger import Entry
 from core.progress import Reading
@@ -62,7 +62,7 @@ def ticker_card(
     volumes, closes = history["volume"].to_list(), history["close"].to_list()
     span = some(len(volumes), "session")
     facts = [
-        (f"{_where(series)}volume", _volume_fact(row, newest["volume"])),
+        (f"{of_volume(series.scope)}volume", _volume_fact(row, newest["volume"])),
         ("trades", _trades_fact(row, newest["transactions"])),
         ("price", _price_fact(row, newest)),
         (f"volume, {span}", sparkline(volumes)),
@@ -70,7 +70,7 @@ def ticker_card(
         ("flagged", _flags(flags)),
     ]
     facts[1:1], facts[-3:-3] = _share_fact(row), _prints_fact(prints)
-    verdict = "did not trade in the newest session" if row is None else _standing(row, rule)
+    verdict = "did not trade in the newest session" if row is None else _standing(row, rule, series)
     return Message(
         title=f"{last} · {day(session)}",
         lead=f"{last}: {verdict}.",
@@ -79,10 +79,6 @@ def ticker_card(
         footer=(f"/why {ticker} shows every gate",),
         stamp=stamp(series),
     )
-
-
-def _where(series: Series) -> str:
-    return "off-exchange " if series.scope is Scope.OFF_EXCHANGE else ""
 
 
 def _share_fact(row: Mapping[str, Any] | None) -> list[tuple[str, str]]:
@@ -144,14 +140,14 @@ def _flags(flags: Sequence[Flag]) -> str:
     return "; ".join(said)
 
 
-def _standing(row: Mapping[str, Any], rule: Rule) -> str:
+def _standing(row: Mapping[str, Any], rule: Rule, series: Series) -> str:
     if row["label"] == OFF_EXCHANGE_SHIFT:
         return f"unlike itself, off exchange {share(row['share'], row['usual_share'])}"
     if row["alertable"]:
         ratio = times(math.exp(row["dev"]))
         again = ", a repeat of the last sessions" if row["continuing"] else ""
         return f"unlike itself, {row['feature']} {ratio} expected{again}"
-    failed = stopped(waterfall(row, rule))
+    failed = stopped(waterfall(row, rule, series))
     return f"not flagged: {failed}" if failed else "nothing unusual"
 
 

@@ -46,6 +46,11 @@ def where(series: Series) -> str:
     return ", off exchange" if series.scope is Scope.OFF_EXCHANGE else ""
 
 
+def of_volume(scope: Scope) -> str:
+    """What stands before a volume or a trade count that is not of all venues; empty if it is."""
+    return "off-exchange " if scope is Scope.OFF_EXCHANGE else ""
+
+
 def explain(anomaly: Anomaly) -> str:
     """One anomaly in one line."""
     head, details = _parts(anomaly)
@@ -116,8 +121,7 @@ def _quiet(report: Report) -> Message:
 def _parts(a: Anomaly) -> tuple[str, list[str]]:
     """The line's head (name, move, what flagged it) and the reasons after it."""
     multiple = f"{times(a.ratio)} expected ({count(a.value)} vs {count(a.normal)})"
-    where = "off-exchange " if a.scope is Scope.OFF_EXCHANGE else ""
-    flagged, beside = f"{where}{a.feature} {multiple}", _share(a)
+    flagged, beside = f"{of_volume(a.scope)}{a.feature} {multiple}", _share(a)
     details = [_other_feature(a)] if a.trades_ratio is not None else []
     if a.label == OFF_EXCHANGE_SHIFT:
         # Its rarity is that of its activity, which is not what is said here.

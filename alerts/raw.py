@@ -8,17 +8,18 @@ from alerts.words import day, some, times
 from core.anomaly import Anomaly
 from core.judged import Judged
 
-_LINES = 40
+LINES = 40
+"""More are asked for by name."""
 
 
-def raw_list(judged: Judged, hits: Sequence[Anomaly]) -> Message:
-    """The names that core.anomaly.Market.held_back counts, loudest first."""
+def raw_list(judged: Judged, hits: Sequence[Anomaly], most: int | None = LINES) -> Message:
+    """The names that core.anomaly.Market.held_back counts, loudest first; with None, all."""
     shown = [
         Row(
             f"{n}. {a.ticker}  {a.feature} {times(a.ratio * a.market_x)} its usual,"
             f" {times(a.ratio)} after removing the market's {times(a.market_x)}"
         )
-        for n, a in enumerate(hits[:_LINES], 1)
+        for n, a in enumerate(hits[:most], 1)
     ]
     more = len(hits) - len(shown)
     said = "by what all names did, or within how far names like them spread that day"
@@ -28,6 +29,6 @@ def raw_list(judged: Judged, hits: Sequence[Anomaly]) -> Message:
         lead=f"{session(judged)}: {some(len(hits), 'name')} over the cut only {said}.",
         banners=(context,),
         rows=tuple(shown),
-        footer=(*((f"{more:,} more",) if more > 0 else ()), DISCLAIMER),
+        footer=(*((f"{more:,} more: all raw lists them",) if more > 0 else ()), DISCLAIMER),
         stamp=stamp(judged.series),
     )

@@ -1,12 +1,12 @@
 """`/why`: every gate, and every step from what was traded to the rank, in that order. Pure."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from alerts.message import stamp
+from alerts.message import of_volume, stamp, where
 from alerts.model import Message, Row
-from alerts.words import count, day, percent, price, share, some, times, usd
+from alerts.words import beside, count, day, percent, price, share, some, times, usd
 from core.anomaly import Rule
 from core.bars import Series
 from core.baseline import LEVEL_SESSIONS
@@ -30,12 +30,12 @@ def why(
     `place`: what became of it in the digest ("line 3 of 7", "folded", ...); empty if nothing.
     `settings`: alerts.model.Report has them.
     """
-    steps = waterfall(row, rule)
+    steps = waterfall(row, rule, series)
     failed = stopped(steps)
     ticker, session = row["ticker"], row["session"]
     was = f"was flagged ({place})" if failed is None else f"was not flagged: {failed}"
     return Message(
-        title=f"Why {ticker} · {day(session)}",
+        title=f"Why {ticker} · {day(session)}{where(series)}",
         lead=f"{ticker} {was}.",
         banners=(note,) if note else (),
         rows=tuple(Row(f"{mark} {name}: {seen}") for mark, name, seen in steps),
@@ -49,43 +49,44 @@ def stopped(steps: list[Step]) -> str | None:
     return next((f"{name} {seen}" for mark, name, seen in steps if mark == FAIL), None)
 
 
-def waterfall(row: Mapping[str, Any], rule: Rule) -> list[Step]:
+def waterfall(row: Mapping[str, Any], rule: Rule, series: Series) -> list[Step]:
     """The gates, then the number: traded, expected, spread, cut, share, price, rank, label."""
-    steps = _gates(row, rule)
+    off = of_volume(series.scope)
+    steps = _gates(row, rule, off)
     if row["z"] is None:
         return steps
     for feature in ("volume", "trades"):
-        steps += _feature(row, feature, rule)
+        steps += _feature(row, feature, rule, off)
     passed, under = row["z"] >= rule.min_z, SKIP if row["shifted"] else FAIL
-    steps.append((PASS if passed else under, "score", f"z {row['z']:.1f}, cut {rule.min_z:g}"))
+    score = f"z {beside(row['z'], rule.min_z)}, cut {rule.min_z:g}"
+    steps.append((PASS if passed else under, "score", score))
     return [*steps, *_rarity(row), *_share_gates(row, rule), *_rank(row), *_held(row)]
 
 
-def _gates(row: Mapping[str, Any], rule: Rule) -> list[Step]:
+def _gates(row: Mapping[str, Any], rule: Rule, off: str) -> list[Step]:
     n, adv, trades = row["sessions_seen"], row["adv"], row["transactions"]
     usual_trades = None if row["dev_trades"] is None else trades / math.exp(row["dev_trades"])
-    usual = "unknown" if usual_trades is None else count(usual_trades)
     history = f"{n:.0f} sessions, {rule.min_sessions} needed"
     if n < rule.min_sessions:
         history = f"no baseline yet ({n:.0f} of {rule.min_sessions} sessions)"
     seen = [
         ("kind", row["pass_kind"], row["kind"]),
         ("history", row["pass_history"], history),
-        ("usual dollar volume", row["pass_adv"],
-         f"{usd(adv)} a day, floor {usd(rule.min_adv_usd)}"),
+        (f"usual {off}dollar volume", row["pass_adv"],
+         _dollars(adv, rule.min_adv_usd, " a day")),
         ("close", row["pass_close"],
-         f"{price(row['close'])}, floor {price(rule.min_close_usd)}"),
-        ("dollar volume", row["pass_dollars"],
-         f"{usd(row['dollar_volume'])}, floor {usd(rule.min_dollar_volume_usd)}"),
-        ("trades", row["pass_trades"],
+         _floored(row["close"], rule.min_close_usd, price, "${:,.4f}".format)),
+        (f"{off}dollar volume", row["pass_dollars"],
+         _dollars(row["dollar_volume"], rule.min_dollar_volume_usd)),
+        (f"{off}trades", row["pass_trades"],
          f"{'not counted' if trades is None else count(trades)}, floor {rule.min_transactions}"),
-        ("usual trades", row["pass_usual_trades"],
-         f"{usual}, floor {rule.min_usual_transactions:.0f}"),
+        (f"usual {off}trades", row["pass_usual_trades"],
+         _floored(usual_trades, rule.min_usual_transactions, count, "{:.1f}".format)),
     ]  # fmt: skip
     return [(PASS if ok else FAIL, name, said) for name, ok, said in seen]
 
 
-def _feature(row: Mapping[str, Any], feature: str, rule: Rule) -> list[Step]:
+def _feature(row: Mapping[str, Any], feature: str, rule: Rule, off: str) -> list[Step]:
     z, dev, m = (row[f"{number}_{feature}"] for number in ("z", "dev", "m"))
     if z is None:
         return []
@@ -95,9 +96,10 @@ def _feature(row: Mapping[str, Any], feature: str, rule: Rule) -> list[Step]:
     # z is linear in the log ratio: one z, and the cut, as ratios.
     one = f"; one z is {math.exp(dev / z):.2f}×" if z else ""
     needed = f", {times(math.exp(dev / z * rule.min_z))} needed" if z > 0 else ""
+    seen = f"{count(value)}, {times(math.exp(dev))} expected"
     return [
-        (SKIP, f"usual {feature}", expected),
-        (SKIP, feature, f"{count(value)}, {times(math.exp(dev))} expected, z {z:.1f}{one}{needed}"),
+        (SKIP, f"usual {off}{feature}", expected),
+        (SKIP, f"{off}{feature}", f"{seen}, z {beside(z, rule.min_z)}{one}{needed}"),
     ]
 
 
@@ -144,13 +146,15 @@ def _share_gates(row: Mapping[str, Any], rule: Rule) -> list[Step]:
     trades, close = row["off_transactions"], row["close"]
     dollars = None if close is None else row["off_volume"] * close
     counted = "not counted" if trades is None else count(trades)
-    said = f"{share(row['share'], row['usual_share'])}, z {row['z_share']:.1f}"
+    said = (
+        f"{share(row['share'], row['usual_share'])}, z {beside(row['z_share'], rule.min_share_z)}"
+    )
     seen = [
         ("share", "off-exchange share", f"{said}, {rule.min_share_z:g} needed"),
         ("volume", "off-exchange volume",
-         f"z {_z(row['z_off_volume'])}, {rule.min_off_volume_z:g} needed"),
+         f"z {_z(row['z_off_volume'], rule.min_off_volume_z)}, {rule.min_off_volume_z:g} needed"),
         ("dollars", "off-exchange dollars",
-         f"{usd(dollars)}, floor {usd(rule.min_off_dollar_volume_usd)}"),
+         _dollars(dollars, rule.min_off_dollar_volume_usd)),
         ("trades", "off-exchange trades", f"{counted}, floor {count(rule.min_off_transactions)}"),
         ("history", "history of the share",
          f"{row['n_share']:.0f} sessions, {rule.min_share_sessions} needed"),
@@ -161,5 +165,22 @@ def _share_gates(row: Mapping[str, Any], rule: Rule) -> list[Step]:
     return [(PASS if row["shifted"] else SKIP, OFF_EXCHANGE_SHIFT, met), *lines]
 
 
-def _z(value: float | None) -> str:
-    return "unknown" if value is None else f"{value:.1f}"
+def _z(value: float | None, least: float) -> str:
+    return "unknown" if value is None else beside(value, least)
+
+
+def _dollars(value: float | None, floor: float, each: str = "") -> str:
+    return _floored(value, floor, usd, "${:,.0f}".format, each=each)
+
+
+def _floored(
+    value: float | None, floor: float, *spelled: Callable[[float], str], each: str = ""
+) -> str:
+    """Both spelled the first way in which what is under the floor does not read as at it."""
+    if value is None:
+        none = "no price" if spelled[0] is price else "unknown"
+        return f"{none}{each}, floor {spelled[0](floor)}"
+    for spell in spelled:
+        if value >= floor or spell(value) != spell(floor):
+            return f"{spell(value)}{each}, floor {spell(floor)}"
+    return f"{value}{each}, floor {floor}"

@@ -91,6 +91,15 @@ def progress(reading: Reading) -> str:
     )
 
 
+def beside(value: float, least: float) -> str:
+    """4.2; 3.998 beside a least of 4: never rounded to the other side of what it had to reach."""
+    for digits in range(1, 6):
+        text = f"{value:.{digits}f}"
+        if (float(text) >= least) == (value >= least):
+            return text
+    return f"{value:.17g}"
+
+
 _UNUSUAL_SHARE_Z = 3.0
 
 

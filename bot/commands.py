@@ -26,7 +26,7 @@ from core.ladder import Ladder
 from core.ledger import Status
 from core.pipeline import Pipeline
 from core.progress import Board
-from core.renames import follow, follow_splits
+from core.renames import follow_splits
 from core.sources.access import Doctor
 from core.splits import restate
 
@@ -149,14 +149,12 @@ class Commands:
         window = sessions_ending(chosen.day, max(many, LOOKBACK_SESSIONS))
         first, last = window[0].date, chosen.day.date
         renames = await pipeline.record.renames(first, last)
-        bars = await pipeline.record.bars(window)
-        stored = await asyncio.to_thread(follow, bars, renames, last)
-        names = stored["ticker"].unique().to_list()
+        names = await pipeline.record.names(window, renames)
         typed, renamed = current(words[0] if words else "", names, renames)
         ticker = find_ticker(typed, names, usage)
         splits = follow_splits(await pipeline.record.splits(first, last), renames, last)
-        own = restate(stored.filter(ticker=ticker), splits, last)
-        history = _dense(own, window[-many:])
+        own = await pipeline.record.history(ticker, window, renames)
+        history = _dense(restate(own, splits, last), window[-many:])
         if history["volume"].null_count() == len(history):
             raise CommandError(f"{ticker} did not trade in the last {many} sessions stored here")
         row = await self._row(pipeline, chosen.day, ticker)
@@ -171,9 +169,7 @@ class Commands:
         chosen = await self._sessions.resolve(words[1] if len(words) > 1 else None)
         pipeline = await self._ladder.of(chosen.day)
         window = sessions_ending(chosen.day, LOOKBACK_SESSIONS)
-        read = pipeline.store.read
-        known = await asyncio.to_thread(read, pipeline.series, window, ["ticker"])
-        ticker = find_ticker(words[0] if words else "", known["ticker"].unique().to_list(), usage)
+        ticker = find_ticker(words[0] if words else "", await pipeline.record.names(window), usage)
         row = await self._row(pipeline, chosen.day, ticker)
         if row is None:
             raise CommandError(

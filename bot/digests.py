@@ -10,7 +10,7 @@ from alerts.message import digest, stamped
 from alerts.model import Message, Report
 from alerts.publish import delivered, published, told
 from alerts.rank import report
-from alerts.raw import raw_list
+from alerts.raw import LINES, raw_list
 from bot.arguments import Sessions, no_more_than
 from core.calendar import TradingDay
 from core.detect import raw_hits
@@ -48,7 +48,7 @@ class Digests:
     async def _message(self, day: TradingDay, options: set[str]) -> Message:
         pipeline = await self.ladder.of(day)
         if _RAW in options:
-            return await self._raw(pipeline, day)
+            return await self._raw(pipeline, day, None if _EVERY in options else LINES)
         if _SENT in options:
             said, note = await self._sent(pipeline, day)
         elif _NOW in options:
@@ -106,7 +106,7 @@ class Digests:
         by = "" if same else f" (sent by {stamped(said[-1])})"
         return now, f"As judged now: {beside}{by}."
 
-    async def _raw(self, pipeline: Pipeline, day: TradingDay) -> Message:
+    async def _raw(self, pipeline: Pipeline, day: TradingDay, most: int | None) -> Message:
         scores = await pipeline.record.scores(day, pipeline.rule)
         hits = raw_hits(scores, pipeline.rule, pipeline.series.scope)
-        return raw_list(await pipeline.judged(day, scores), hits)
+        return raw_list(await pipeline.judged(day, scores), hits, most)

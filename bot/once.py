@@ -36,7 +36,8 @@ _MANY_MISSING = 5
 _PROGRESS_EVERY = 10
 _TOLD_FAILURES = 3
 _READING_EVERY = timedelta(seconds=15)
-_LIST_CALLS = 13
+LIST_CALLS = 13
+"""What it takes to ask what each ticker is."""
 
 
 class Exit(IntEnum):
@@ -143,7 +144,7 @@ async def _refreshed(app: App) -> None:
     """What is asked for once a week; says so where the calls of a small plan take minutes."""
     per_minute = app.settings.polygon_calls_per_minute
     if per_minute and await app.census.is_due():
-        minutes = _LIST_CALLS / per_minute
+        minutes = LIST_CALLS / per_minute
         say(f"asking what each ticker is, once a week: about {minutes:.0f} minutes")
     await app.refresh()
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 
 import polars as pl
 
@@ -18,14 +19,51 @@ from bot.trial import USAGE, Standard, present, typed
 from core.baseline import LOOKBACK_SESSIONS, SCALE_SESSIONS
 from core.calendar import TradingDay, sessions_ending
 from core.detect import anomalies, score
+from core.errors import SourceError
 from core.ladder import Ladder
 from core.measure import REPEAT_SESSIONS
-from core.pipeline import Pipeline
+from core.pipeline import Pipeline, SplitsSource
 from core.renames import follow
 from core.scorecard import scorecard, sides
 from core.universe import Universe
 
 PREVIEW_SESSIONS = 60
+_SPLITS_S = 5.0
+"""Nobody waits longer for splits that are most likely on record since the sessions were judged."""
+
+
+@dataclass(frozen=True, slots=True)
+class LateSplits:
+    """Asks for the splits of a span, once a day."""
+
+    deadline_s: float = _SPLITS_S
+    _said: dict[tuple[date, str, date, date], tuple[str, ...]] = field(default_factory=dict)
+
+    async def learn(self, pipeline: Pipeline, first: date, last: date) -> tuple[str, ...]:
+        """What readers must know of the splits from first to last, both included."""
+        if pipeline.splits is None:
+            return await pipeline.learn_splits(first, last)
+        today = pipeline.now().date()
+        for old in [key for key in self._said if key[0] != today]:
+            del self._said[old]
+        key = (today, pipeline.series.key, first, last)
+        if key not in self._said:
+            self._said[key] = await self._ask(pipeline, pipeline.splits, first, last)
+        return self._said[key]
+
+    async def _ask(
+        self, pipeline: Pipeline, source: SplitsSource, first: date, last: date
+    ) -> tuple[str, ...]:
+        try:
+            async with asyncio.timeout(self.deadline_s):
+                await pipeline.ask_splits(source, first, last)
+        except SourceError as error:
+            seen = str(error.verdict)
+        except TimeoutError:
+            seen = f"no answer in {self.deadline_s:g} s"
+        else:
+            return ()
+        return (f"the splits on record were used; asked for newer ones: {seen}",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +75,7 @@ class Reviews:
     top: int
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
     """One review at a time: each keeps a core busy."""
+    _splits: LateSplits = field(default_factory=LateSplits, init=False)
 
     async def preview(self, words: Sequence[str]) -> Message:
         """The last sessions under other settings; CommandError for what cannot be tried."""
@@ -48,12 +87,13 @@ class Reviews:
         pipeline = await self.ladder.of(chosen.day)
         span = await judgeable(pipeline, chosen.day, PREVIEW_SESSIONS)
         async with self._turn:
-            notes = await _notes(pipeline, span, chosen)
+            notes = await _notes(pipeline, span, chosen, self._splits)
             types = await Universe(pipeline.db).types()
             told = list[Told]()
             for day in span.judged:
                 told.append(await _told(pipeline, day, (standard, other), types, told))
-        return preview_card(preview(told), tried, notes, pipeline.series)
+        differing = [t for t in tried if t.now != t.then]
+        return preview_card(preview(told), differing, notes, pipeline.series)
 
     async def scorecard(self, words: Sequence[str]) -> Message:
         """What flagged names did afterwards; CommandError for a span that cannot be read."""
@@ -64,7 +104,7 @@ class Reviews:
         pipeline = await self.ladder.of(chosen.day)
         span = await judgeable(pipeline, chosen.day, count)
         async with self._turn:
-            notes = await _notes(pipeline, span, chosen)
+            notes = await _notes(pipeline, span, chosen, self._splits)
             judged = pl.concat([await _sides(pipeline, day) for day in span.judged])
             days = sessions_ending(chosen.day, count + SCALE_SESSIONS + 1)
             closes = await pipeline.record.closes(days)
@@ -94,11 +134,13 @@ class Reviews:
         )
 
 
-async def _notes(pipeline: Pipeline, span: Span, chosen: Chosen) -> tuple[str, ...]:
+async def _notes(
+    pipeline: Pipeline, span: Span, chosen: Chosen, splits: LateSplits
+) -> tuple[str, ...]:
     """What must be said of the sessions; asks for the splits of the span first."""
     # As far back as the first baseline: a split nobody knew of would look like a spike.
     first = sessions_ending(span.wanted[0], LOOKBACK_SESSIONS)[0]
-    unknown = await pipeline.learn_splits(first.date, chosen.day.date)
+    unknown = await splits.learn(pipeline, first.date, chosen.day.date)
     return (*chosen.notes, *span.notes, *unknown)
 
 

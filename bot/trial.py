@@ -41,6 +41,11 @@ class _Knob:
         """The value it has."""
         return float(getattr(standard.rule, self.field) if self.field else standard.top)
 
+    def both(self, now: float, then: float) -> tuple[str, str]:
+        """Two values in words: the same words only if they are the same."""
+        said = self.spelled(now), self.spelled(then)
+        return said if now == then or said[0] != said[1] else (repr(now), repr(then))
+
     def changed(self, standard: Standard, value: float) -> Standard:
         """The same with another value."""
         if not self.field:
@@ -89,10 +94,8 @@ def typed(words: Sequence[str], standard: Standard) -> tuple[Standard, list[Trie
         if word in (t.word for t in tried):
             raise CommandError(f"{word}: is there twice; name it once. {USAGE}")
         other = knob.changed(other, value)
-        was = knob.of(standard)
-        tried.append(
-            Tried(word, knob.spelled(was), knob.spelled(value), f"{knob.setting}={value:.12g}")
-        )
+        now, then = knob.both(knob.of(standard), value)
+        tried.append(Tried(word, now, then, f"{knob.setting}={value:.12g}"))
     return other, tried
 
 

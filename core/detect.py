@@ -71,13 +71,22 @@ def lingering(scores: pl.DataFrame, scope: Scope = Scope.ALL) -> list[Anomaly]:
 
 
 def raw_hits(scores: pl.DataFrame, rule: Rule, scope: Scope = Scope.ALL) -> list[Anomaly]:
-    """The names that Market.held_back counts, loudest first."""
+    """The names that Market.held_back counts, loudest first, each by the feature that is over the
+    cut: feature, value, ratio, market_x and z are its."""
     chosen = scores.filter(_held_back(rule)).sort("z_raw", "ticker", descending=[True, False])
+    chosen = chosen.with_columns(_louder_raw())
     return [from_row(rank, row, scope) for rank, row in enumerate(chosen.iter_rows(named=True), 1)]
 
 
 def _held_back(rule: Rule) -> pl.Expr:
     return pl.col("eligible") & ~pl.col("alertable") & (pl.col("z_raw") >= rule.min_z)
+
+
+def _louder_raw() -> list[pl.Expr]:
+    trades = (pl.col("raw_trades") > pl.col("raw_volume")) | pl.col("raw_volume").is_null()
+    of = pl.when(trades.fill_null(value=False))
+    numbers = [of.then(f"{n}_trades").otherwise(f"{n}_volume").alias(n) for n in ("dev", "m", "z")]
+    return [of.then(pl.lit("trades")).otherwise(pl.lit("volume")).alias("feature"), *numbers]
 
 
 def _repeats(earlier: pl.DataFrame, kind: pl.DataFrame, rule: Rule) -> pl.DataFrame:

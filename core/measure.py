@@ -12,7 +12,7 @@ import polars as pl
 
 from core.bars import Scope
 from core.baseline import FEATURES, LOOKBACK_SESSIONS, activity, grid, returns
-from core.calendar import TradingDay
+from core.calendar import TradingDay, sessions_ending
 from core.renames import Rename, follow, follow_splits
 from core.share import logit, shares
 from core.split_watch import COLUMNS, SESSIONS_NEEDED, suspected
@@ -115,7 +115,7 @@ def measure(bars: Window, days: Sequence[TradingDay], known: Known) -> pl.DataFr
     today = (
         today.join(moves, on="ticker", how="left")
         .join(sizes, on="ticker", how="left")
-        .join(_splits_on(splits, day.date), on="ticker", how="left")
+        .join(_splits_on(splits, day), on="ticker", how="left")
         .join(watched, on="ticker", how="left")
         .pipe(_rarity, dense, last)
     )
@@ -212,8 +212,10 @@ def _sizes(dense: pl.DataFrame, last: int) -> pl.DataFrame:
     )
 
 
-def _splits_on(splits: Sequence[Split], day: date) -> pl.DataFrame:
-    today = sorted(s for s in splits if s.execution_date == day)
+def _splits_on(splits: Sequence[Split], day: TradingDay) -> pl.DataFrame:
+    # One executed on a Sunday takes effect on Monday.
+    eve = sessions_ending(day, 2)[0].date
+    today = sorted(s for s in splits if eve < s.execution_date <= day.date)
     return pl.DataFrame(
         {"ticker": [s.ticker for s in today], "split": [str(s) for s in today]},
         schema={"ticker": pl.String, "split": pl.String},

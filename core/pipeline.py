@@ -275,10 +275,14 @@ class Pipeline:
         if self.splits is None:
             return ("splits unknown: no source for them without POLYGON_API_KEY",)
         try:
-            await self._remember(first, last, await self.splits.splits(first, last))
+            await self.ask_splits(self.splits, first, last)
         except SourceError as error:
             return (f"splits unknown: {error.verdict}",)
         return ()
+
+    async def ask_splits(self, source: SplitsSource, first: date, last: date) -> None:
+        """Put what the source knows of these days in the place of what is on record."""
+        await self._remember(first, last, await source.splits(first, last))
 
     async def _remember(self, first: date, last: date, splits: Sequence[Split]) -> None:
         async with self.db.transaction() as writer:

@@ -1,7 +1,8 @@
 """What is stored of a series, read for judging: bars, splits, measured sessions."""
 
 import asyncio
-from collections.abc import Sequence
+import threading
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -17,12 +18,15 @@ from core.detect import score
 from core.judged import Listing
 from core.listings import listings
 from core.measure import HISTORY, RECENT_SESSIONS, Known, Window, measure
-from core.renames import Rename, follow, follow_splits
+from core.renames import Rename, follow, follow_splits, known_as
 from core.splits import Split, restate
 from core.store import Store
 from core.universe import Universe
 
 _JOINED_SESSIONS = 10
+
+# Six sessions measured at once took 709 MB; a Record is made anew for each call.
+_ONE_AT_A_TIME = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,41 +45,73 @@ class Record:
         """The stored rows of the sessions, in context with the other scope."""
         return await asyncio.to_thread(self._bars, days, columns)
 
-    def _bars(self, days: Sequence[TradingDay], columns: Sequence[str]) -> pl.DataFrame:
+    def _bars(
+        self,
+        days: Sequence[TradingDay],
+        columns: Sequence[str],
+        tickers: Collection[str] | None = None,
+    ) -> pl.DataFrame:
         if self.other is None:
-            return self.store.read(self.series, days, list(columns))
+            return self.store.read(self.series, days, list(columns), tickers)
         # A join on texts takes memory by its length.
         first = range(0, max(1, len(days)), _JOINED_SESSIONS)
         parts = [days[n : n + _JOINED_SESSIONS] for n in first]
-        return pl.concat([self._in_context(self.other, part, columns) for part in parts])
+        return pl.concat([self._in_context(self.other, part, columns, tickers) for part in parts])
 
     def _in_context(
-        self, beside: Series, days: Sequence[TradingDay], columns: Sequence[str]
+        self,
+        beside: Series,
+        days: Sequence[TradingDay],
+        columns: Sequence[str],
+        tickers: Collection[str] | None,
     ) -> pl.DataFrame:
-        own = self.store.read(self.series, days, list(columns))
+        own = self.store.read(self.series, days, list(columns), tickers)
         wanted = PRICES if self.series.scope is Scope.OFF_EXCHANGE else ("transactions",)
         more = [column for column in columns if column in wanted]
-        other = self.store.read(beside, days, ["session", "ticker", *more, "volume"])
+        other = self.store.read(beside, days, ["session", "ticker", *more, "volume"], tickers)
         return in_context(own, other, self.series.scope)
+
+    async def names(self, days: Sequence[TradingDay], renames: Sequence[Rename] = ()) -> set[str]:
+        """Who traded in the sessions, called as on the last of them."""
+        return await asyncio.to_thread(self._names, days, renames)
+
+    def _names(self, days: Sequence[TradingDay], renames: Sequence[Rename]) -> set[str]:
+        stored = self.store.tickers(self.series, days)
+        moved = stored & {ticker for r in renames for ticker in (r.old, r.new)}
+        if not moved:
+            return stored
+        rows = self.store.read(self.series, days, ["session", "ticker"], moved)
+        return (stored - moved) | set(follow(rows, renames, days[-1].date)["ticker"])
+
+    async def history(
+        self, ticker: str, days: Sequence[TradingDay], renames: Sequence[Rename] = ()
+    ) -> pl.DataFrame:
+        """The rows of what is called so on the last of the sessions, as published, in context."""
+        names = known_as(ticker, renames)
+        rows = await asyncio.to_thread(self._bars, days, tuple(BARS), names)
+        return follow(rows, renames, days[-1].date).filter(ticker=ticker)
 
     async def closes(self, days: Sequence[TradingDay]) -> pl.DataFrame:
         """session, ticker, close of all venues, on the share basis and under the tickers of the
         last day; in any order."""
         first, last = days[0].date, days[-1].date
         splits, renames = await self.splits(first, last), await self.renames(first, last)
-        # Off exchange a name may be missing that traded elsewhere, and few prices are set there.
+        return await asyncio.to_thread(self._closes, days, splits, renames)
+
+    @property
+    def _all_venues(self) -> Series:
+        """Off exchange a name may be missing that traded elsewhere, and few prices are set."""
         off = self.series.scope is Scope.OFF_EXCHANGE
-        series = self.other if off and self.other else self.series
-        return await asyncio.to_thread(self._closes, series, days, splits, renames)
+        return self.other if off and self.other else self.series
 
     def _closes(
         self,
-        series: Series,
         days: Sequence[TradingDay],
         splits: Sequence[Split],
         renames: Sequence[Rename],
     ) -> pl.DataFrame:
-        closes, last = self.store.read(series, days, ["session", "ticker", "close"]), days[-1].date
+        last = days[-1].date
+        closes = self.store.read(self._all_venues, days, ["session", "ticker", "close"])
         known = follow_splits(splits, renames, last)
         names = {s.ticker for s in known} | {t for r in renames for t in (r.old, r.new)}
         # A year of a market: restating all of it took 170 MB for the few names that had a split.
@@ -102,17 +138,19 @@ class Record:
         return await asyncio.to_thread(score, measured, rule, types)
 
     async def listings(self, day: TradingDay) -> pl.DataFrame:
-        """core.listings of a stored session, verified renames followed."""
+        """core.listings of all venues up to a stored session, verified renames followed."""
         window = sessions_ending(day, LOOKBACK_SESSIONS)
         renames = await self.renames(window[0].date, day.date)
-        bars = await self.bars(window, ("session", "ticker", "close", "volume"))
+        columns = ["session", "ticker", "close", "volume"]
+        bars = await asyncio.to_thread(self.store.read, self._all_venues, window, columns)
         return await asyncio.to_thread(lambda: listings(follow(bars, renames, day.date), window))
 
     async def new(self, day: TradingDay, scores: pl.DataFrame) -> tuple[Listing, ...]:
         """Tickers in their first session that a digest may name, most traded first."""
-        first = (await self.listings(day)).filter(first=day.date)
-        named = scores.filter("pass_kind", "pass_dollars").select("ticker")
-        found = first.join(named, on="ticker", how="semi", maintain_order="left")
+        first = (await self.listings(day)).filter(first=day.date).select("ticker")
+        # The dollars of this series, which off exchange are not those of all venues.
+        named = scores.filter("pass_kind", "pass_dollars").join(first, on="ticker", how="semi")
+        found = named.sort("dollar_volume", "ticker", descending=[True, False])
         return tuple(Listing(*row) for row in found.select("ticker", "dollar_volume").iter_rows())
 
     async def measured(self, day: TradingDay) -> pl.DataFrame:
@@ -129,6 +167,14 @@ class Record:
         kept = self.store.measured(self.series, window[-1], made_of)
         if kept is not None:
             return kept
+        with _ONE_AT_A_TIME:
+            # Another may have measured it while this one waited.
+            kept = self.store.measured(self.series, window[-1], made_of)
+            return self._measured_anew(window, known, made_of) if kept is None else kept
+
+    def _measured_anew(
+        self, window: Sequence[TradingDay], known: Known, made_of: str
+    ) -> pl.DataFrame:
         newest, scope = window[-RECENT_SESSIONS:], self.series.scope
         found = measure(
             Window(self._bars(window, HISTORY), self._bars(newest, [*BARS]), scope), window, known

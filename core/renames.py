@@ -71,6 +71,14 @@ def follow_splits(splits: Iterable[Split], renames: Iterable[Rename], as_of: dat
     return sorted(found)
 
 
+def known_as(ticker: str, renames: Iterable[Rename]) -> set[str]:
+    """The ticker, and every one whose rows `follow` may give to it."""
+    names, known = {ticker}, list(renames)
+    while older := {r.old for r in known if r.new in names} - names:
+        names |= older
+    return names
+
+
 class _Places:
     """Every ticker with the days on which an instrument left it or came to it."""
 

@@ -4,7 +4,7 @@ A flag: alertable, no repeat, no split or what looks like one (what a digest say
 past its cap).
 Its base: the eligible names of the same liquidity bucket and session that were not flagged; each
 flag is compared with the mean of its own base, so a busy session weighs no more in the one than in
-the other. Repeats and splits are on neither side.
+the other. Repeats and splits are on neither side, quiet as they may be today.
 
     move   plain return from the judged close to the close h sessions later, less the median of all
            eligible names of that session (so the market is out of it on both sides)
@@ -92,7 +92,7 @@ def sides(scores: pl.DataFrame) -> pl.DataFrame:
         "ticker",
         "bucket",
         "label",
-        flagged=pl.when(fresh | ~pl.col("alertable")).then("alertable"),
+        flagged=pl.when(fresh).then("alertable"),
     )
 
 

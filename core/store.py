@@ -9,7 +9,7 @@
 import logging
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
@@ -59,13 +59,31 @@ class Store:
         return self._path("bars", series, day).exists()
 
     def read(
-        self, series: Series, days: Iterable[TradingDay], columns: list[str] | None = None
+        self,
+        series: Series,
+        days: Iterable[TradingDay],
+        columns: list[str] | None = None,
+        tickers: Collection[str] | None = None,
     ) -> pl.DataFrame:
-        """All rows of the sessions that are stored (columns of BARS), oldest session first."""
-        paths = [p for day in days if (p := self._path("bars", series, day)).exists()]
+        """All rows of the sessions that are stored (columns of BARS), oldest session first; only
+        those of `tickers`, if they are given."""
+        paths = self._stored(series, days)
         if not paths:
             return empty().select(columns or list(BARS))
-        return pl.read_parquet(paths, columns=columns)
+        if tickers is None:
+            return pl.read_parquet(paths, columns=columns)
+        wanted = pl.Series(sorted(tickers), dtype=pl.String)
+        rows = pl.scan_parquet(paths).filter(pl.col("ticker").is_in(wanted.implode()))
+        return (rows if columns is None else rows.select(columns)).collect()
+
+    def tickers(self, series: Series, days: Iterable[TradingDay]) -> set[str]:
+        """Every ticker with a row in these sessions."""
+        # File by file: the names of a year of a market are a hundred times these.
+        files = self._stored(series, days)
+        return {t for path in files for t in pl.read_parquet(path, columns=["ticker"])["ticker"]}
+
+    def _stored(self, series: Series, days: Iterable[TradingDay]) -> list[Path]:
+        return [p for day in days if (p := self._path("bars", series, day)).exists()]
 
     def read_revision(self, series: Series, day: TradingDay, revision: int) -> pl.DataFrame:
         """The rows of one revision, though a later one may have been written since."""

@@ -1,15 +1,27 @@
 """The documents name what exists, and everything that exists is in them."""
 
+import inspect
 import re
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 
+import pytest
+
+from alerts.model import Message, Row, Section
 from bot.__main__ import _parser
 from bot.commands import Commands
-from bot.once import Exit
+from bot.export import Stored
+from bot.once import LIST_CALLS, Exit, anomaly_json, day_json
 from bot.settings import Settings
-from core.anomaly import Anomaly
-from core.errors import Verdict
+from core.anomaly import VERSION, Anomaly, Market, Rule
+from core.bars import BARS, Family, Scope, Series
+from core.baseline import LOOKBACK_SESSIONS
+from core.conditions import BUNDLED_VERSION
+from core.errors import Refusal, Verdict
+from core.news import Headline
+from core.sources.access import Probe
+from core.tape_bars import TAPE
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -38,13 +50,63 @@ def test_every_exit_code_and_verdict_is_in_the_readme() -> None:
         assert verdict in README, verdict
 
 
-def test_every_name_of_the_json_is_documented() -> None:
+def _section(title: str) -> str:
+    """What stands under a heading of docs/json.md, up to the next one."""
     text = (ROOT / "docs/json.md").read_text()
-    for field in fields(Anomaly):
-        assert f"`{field.name}`" in text, field.name
+    return text.split(f"## {title}\n", 1)[1].split("\n## ", 1)[0]
+
+
+def _keys(made_by: Callable[..., object]) -> set[str]:
+    """The keys that a function's source spells."""
+    return set(re.findall(r'^ +"(\w+)":', inspect.getsource(made_by), re.MULTILINE))
+
+
+@pytest.mark.parametrize(
+    ("title", "names"),
+    [
+        ("An anomaly", {f.name for f in fields(Anomaly)} | _keys(anomaly_json)),
+        ("An anomaly", {f.name for f in fields(Headline)}),
+        ("`once --json`", _keys(day_json) | {f.name for f in fields(Refusal)}),
+        ("`once --json`", {f.name for f in fields(Market)}),
+        ("`bars --json` and `bars --csv`", _keys(Stored.json) | BARS.keys() - {"session"}),
+        ("`bars --json` and `bars --csv`", set(TAPE)),
+        ("`doctor --json`", {f.name for f in fields(Probe)}),
+        ("`ask --json`", {f.name for kind in (Message, Row, Section) for f in fields(kind)}),
+    ],
+)
+def test_every_name_of_the_json_is_documented(title: str, names: set[str]) -> None:
+    said = set(re.findall(r"`(\w+)`", _section(title)))
+    assert names
+    assert names - said == set()
 
 
 def test_links_lead_somewhere() -> None:
     for document in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]:
         for target in re.findall(r"\]\(([^)#:]+)\)", document.read_text()):
             assert (document.parent / target).exists(), f"{document.name}: {target}"
+
+
+TRANSCRIPTS = [ROOT / "docs/off-exchange.md", ROOT / "docs/img/digest.svg"]
+
+
+@pytest.mark.parametrize("document", TRANSCRIPTS, ids=lambda path: path.name)
+def test_a_transcript_is_of_this_detector_and_these_settings(document: Path) -> None:
+    """Another rule prints another stamp: then the samples are to be run again."""
+    own = [
+        *(Series(Scope.ALL, Family.SAMPLE), Series(Scope.OFF_EXCHANGE, Family.SAMPLE)),
+        Series(Scope.OFF_EXCHANGE, Family.FINRA),
+        Series(Scope.OFF_EXCHANGE, Family.TRADES, rules=BUNDLED_VERSION),
+    ]
+    top = Settings.model_fields["alert_top"].default
+    stamps = {Rule().stamp(top, series.key) for series in own}
+    said = re.findall(r"detector (\w+) · settings (\w+) · data revision", document.read_text())
+    assert said
+    assert {(detector, stamp) for detector, stamp in said} <= {(VERSION, s) for s in stamps}
+
+
+def test_the_minutes_of_a_first_start_are_those_of_its_calls() -> None:
+    per_minute = Settings.model_fields["polygon_calls_per_minute"].default
+    (said,) = re.findall(r"\((\d+) calls a minute\) about (\d+) minutes", README)
+    minutes = (LOOKBACK_SESSIONS + LIST_CALLS) / per_minute
+    assert said[0] == str(per_minute)
+    assert 0 <= int(said[1]) - minutes < 2

@@ -59,7 +59,7 @@ def test_a_name_without_a_price_has_both_cards(rows: Rows, said: str) -> None:
     assert facts["price"] == said
     told = [row.head for row in gates.rows]
     assert "✘ close: no price, floor $1.00" in told
-    assert any(line.startswith("✘ dollar volume: unknown, floor $") for line in told)
+    assert any(line.startswith("✘ off-exchange dollar volume: unknown, floor $") for line in told)
     assert gates.lead.startswith("ODD was not flagged: ")
     for message in (card, gates):
         assert "None" not in render(message, 100)
@@ -122,3 +122,53 @@ def test_a_row_that_only_its_share_flags_was_flagged() -> None:
     assert gates.lead == "ODD was flagged (line 1 of 1)."
     assert f"· score: z {row['z']:.1f}, cut 20" in [r.head for r in gates.rows]
     assert card.lead.endswith("unlike itself, off exchange 90% of its volume, usually 33%.")
+
+
+ODD_DAY = panel.noisy("ODD", 2e6) + panel.noisy("A", 2e6) + panel.noisy("B", 2e6)
+
+
+def odd(rule: Rule) -> dict[str, Any]:
+    """The row of ODD."""
+    scores = score(panel.measured(panel.frame(ODD_DAY)), rule)
+    (row,) = scores.filter(ticker="ODD").iter_rows(named=True)
+    return row
+
+
+def gates_of(rule: Rule, series: Series, **changes: Any) -> list[str]:
+    """The lines of /why for ODD, with these numbers in its row."""
+    return [line.head for line in why(odd(rule) | changes, rule, "", series, "").rows]
+
+
+def test_why_says_whose_volume_and_trades_are_meant() -> None:
+    row = odd(Rule())
+    off = why(row, Rule(), "", Series(Scope.OFF_EXCHANGE, Family.TRADES), "")
+    every = why(row, Rule(), "", Series(Scope.ALL, Family.DAILY), "")
+    names = [
+        *("usual off-exchange dollar volume", "off-exchange dollar volume"),
+        *("off-exchange trades", "usual off-exchange trades", "usual off-exchange volume"),
+        *("off-exchange volume", "usual off-exchange trades", "off-exchange trades"),
+    ]
+
+    told = [line.head.split(" ", 1)[1].split(":")[0] for line in off.rows]
+
+    assert [name for name in told if "off-exchange" in name] == names
+    assert not {"volume", "trades", "dollar volume", "usual volume"} & set(told)
+    assert off.title == f"{every.title}, off exchange"
+    assert "off-exchange" not in render(every, 100)
+
+
+def test_what_failed_does_not_read_as_if_it_had_passed() -> None:
+    series = Series(Scope.ALL, Family.DAILY)
+    assert "✘ score: z 3.998, cut 4" in gates_of(Rule(), series, z=3.998)
+    assert "✔ score: z 4.0, cut 4" in gates_of(Rule(), series, z=4.002)
+    assert "✘ score: z 2.2, cut 4" in gates_of(Rule(), series, z=2.2)
+    rule = Rule(min_z=4.04)
+    assert "✔ score: z 4.04, cut 4.04" in gates_of(rule, series, z=4.041)
+    rule = Rule(min_adv_usd=2e6, min_close_usd=5.0)
+    near = gates_of(rule, series, adv=1_990_000.0, close=4.998, pass_adv=False, pass_close=False)
+    assert "✘ usual dollar volume: $1,990,000 a day, floor $2,000,000" in near
+    assert "✘ close: $4.9980, floor $5.0000" in near
+    far = gates_of(rule, series, adv=1_500_000.0, pass_adv=False)
+    assert "✘ usual dollar volume: $1.5M a day, floor $2.0M" in far
+    usual = gates_of(Rule(), series, transactions=49.7, dev_trades=0.0, pass_usual_trades=False)
+    assert "✘ usual trades: 49.7, floor 50.0" in usual

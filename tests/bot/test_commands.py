@@ -84,6 +84,7 @@ async def test_a_digest_as_sent_as_now_and_what_was_held_back(app: App) -> None:
     assert now.banners[0] == "As judged now: the list that was last sent."
     raw = (await ask(app, "/anomalies raw")).message
     assert raw.title.startswith("Raw hits · ")
+    assert (await ask(app, "/anomalies all raw")).message.rows[: len(raw.rows)] == raw.rows
     silent = sessions_ending(sessions_ending(last_complete(NOW), 1)[0], 4)[0]
     assert await told(app, f"/anomalies {silent} as:sent") == (
         f"nothing was sent about {silent}; as:now judges it from what is stored"

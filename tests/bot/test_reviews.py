@@ -5,6 +5,7 @@ import os
 import shutil
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -17,11 +18,14 @@ from alerts.preview import preview
 from bot.app import App
 from bot.arguments import span_sessions
 from bot.platforms.console import render
-from bot.reviews import _told
+from bot.reviews import LateSplits, _told
 from bot.spans import judgeable
 from bot.trial import Standard, typed
 from core.calendar import sessions_ending
+from core.errors import SourceUnavailable
+from core.splits import Split
 from tests.bot.test_commands import ask, at, told
+from tests.fakes import FakeClock, FakeSplits
 from tests.market import NEWEST, NOW
 
 COUNT = 24
@@ -56,6 +60,12 @@ async def test_both_answer_as_reviewed(app: App, snapshot: SnapshotAssertion) ->
         assert reply.ok, reply
         assert "SAMPLE" in reply.message.stamp
         assert render(reply.message, 100) == snapshot(name=text)
+
+
+async def test_a_value_that_is_as_it_is_now_is_left_out(app: App) -> None:
+    both, one = await ask(app, "/preview min:5 price:1"), await ask(app, "/preview min:5")
+    assert both.message == one.message
+    assert both.message.lead.startswith("With min 5 instead of 4: ")
 
 
 async def test_the_present_settings_gain_and_lose_nothing(app: App) -> None:
@@ -174,6 +184,55 @@ async def test_two_who_ask_at_once_get_the_same_answer(app: App) -> None:
     first, second = await asyncio.gather(ask(app, "/scorecard 5"), ask(app, "/scorecard 5"))
     assert first == second
     assert first.ok
+
+
+class SplitsOf(FakeSplits):
+    """Counts who asks, and answers late."""
+
+    asked, late_s = 0, 0.0
+
+    async def splits(self, first: date, last: date) -> list[Split]:
+        """core.pipeline.SplitsSource."""
+        self.asked += 1
+        await asyncio.sleep(self.late_s)
+        return await super().splits(first, last)
+
+
+async def test_splits_are_asked_for_once_a_day_and_else_those_on_record_are_used(
+    stored: Path,
+) -> None:
+    clock, splits = FakeClock(NOW), SplitsOf(error=SourceUnavailable("HTTP 503"))
+    async with at(stored, NOW) as app:
+        app.ladder.rungs = [replace(app.ladder.top, splits=splits, now=clock)]
+        for text in ("/scorecard 5", "/scorecard 5"):
+            said = (await ask(app, text)).message.banners[-1]
+            assert said == ("the splits on record were used; asked for newer ones: unreachable")
+        assert splits.asked == 1
+        await ask(app, "/scorecard 6")
+        assert splits.asked == 2
+
+        splits.error = None
+        clock.at += timedelta(days=1)
+        said_then = (await ask(app, "/scorecard 5")).message.banners
+        assert splits.asked == 3
+        assert not any("splits" in banner for banner in said_then)
+
+
+async def test_nobody_waits_long_for_splits(stored: Path) -> None:
+    split = Split(STORED[-2].date, "XWUP", 1, 2)
+    first, last = STORED[0].date, NEWEST.date
+    splits, late = SplitsOf([split]), LateSplits(deadline_s=0.05)
+    async with at(stored, NOW) as app:
+        pipeline = replace(app.ladder.top, splits=splits)
+        try:
+            assert await LateSplits().learn(pipeline, first, last) == ()
+            splits.late_s = 60
+            (said,) = await late.learn(pipeline, first, last)
+            assert said.endswith("no answer in 0.05 s")
+            assert await pipeline.record.splits(first, last) == [split]
+        finally:
+            async with app.db.transaction() as writer:
+                await writer.execute("DELETE FROM splits WHERE ticker = 'XWUP'")
 
 
 async def test_splits_that_nobody_could_tell_are_said(stored: Path) -> None:

@@ -28,6 +28,13 @@ def test_nothing_typed_is_what_is_set() -> None:
     assert dict(present(NOW)).keys() == {"min 4", "floor $1,000,000", "price $1.00", "top 10"}
 
 
+def test_values_that_differ_are_never_in_the_same_words() -> None:
+    _, (near,) = typed(["price:1.001"], NOW)
+    _, (same,) = typed(["price:1"], NOW)
+    assert (near.now, near.then) == ("1.0", "1.001")
+    assert (same.now, same.then) == ("$1.00", "$1.00")
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [

@@ -11,6 +11,12 @@ Rows = Sequence[dict[str, Any]]
 Numbers = dict[str, tuple[float, float]]
 
 
+def side(row: dict[str, Any]) -> bool | None:
+    """Of an eligible row: a flag, a name of the base, or neither."""
+    is_split = row["split"] is not None or row["suspected"] is not None
+    return None if is_split or row["continuing"] else row["alertable"]
+
+
 def outcome(judged: Rows, closes: Rows, days: Sequence[date], horizon: int) -> dict[str, Any]:
     """Counts, and (flags, base) of each number, at one horizon."""
     price = {(r["ticker"], r["session"]): r["close"] for r in closes if r["close"]}

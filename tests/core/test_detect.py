@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import astuple, fields, replace
+from datetime import timedelta
 from typing import Any
 
 import polars as pl
@@ -388,6 +389,20 @@ def test_what_was_loud_and_is_still_elevated_lingers() -> None:
     assert lingering(scored(loud(CALM, 2.2, ret=0.2))) == [], "it was not flagged before"
 
 
+@pytest.mark.parametrize(("days_before", "named"), [(0, True), (1, False), (3, False)])
+def test_a_split_is_named_on_its_first_session(days_before: int, named: bool) -> None:
+    on = DATES[LAST] - timedelta(days=days_before)
+    assert line(scored(CALM, [Split(on, "LOUD", 1, 2)]))["split"] == ("2-for-1" if named else None)
+
+
+def test_a_split_of_a_sunday_is_named_on_monday() -> None:
+    monday = next(t for t in range(LAST, 0, -1) if DATES[t].weekday() == 0)
+    sunday = DATES[monday] - timedelta(days=1)
+    days, bars = SESSIONS[: monday + 1], frame(CALM).filter(pl.col("session") <= DATES[monday])
+    found = score(measured(bars, days, [Split(sunday, "LOUD", 1, 2)]), RULE)
+    assert line(found)["split"] == "2-for-1"
+
+
 def test_raw_hits_are_those_that_only_the_market_made() -> None:
     # Enough names for a bucket's factor; all trade tenfold, so nobody stands out.
     many = [r for n in range(40) for r in noisy(f"M{n}", 1.2e6)]
@@ -401,6 +416,25 @@ def test_raw_hits_are_those_that_only_the_market_made() -> None:
     assert market(scores, RULE).held_back == len(hits) > 30
     assert all(a.ratio * a.market_x == pytest.approx(10, rel=0.9) for a in hits)
     assert raw_hits(scored(many), RULE) == []
+
+
+def test_a_raw_hit_names_the_feature_that_is_over_the_cut() -> None:
+    # All trade tenfold the shares; LOUD has more trades than others and hardly more than usual.
+    many = [r for n in range(40) for r in noisy(f"M{n}", 1.2e6)] + noisy("LOUD", 1.2e6)
+    rows = [{**r, "volume": r["volume"] * (5 if r["ticker"] == "LOUD" else 10),
+             "transactions": round(r["transactions"] * (1.6 if r["ticker"] == "LOUD" else 1.0))}
+            if r["session"] == DATES[LAST] else r for r in many]  # fmt: skip
+    scores = scored(rows)
+    row = line(scores)
+    assert row["feature"] == "trades"
+    assert row["raw_volume"] > RULE.min_z > row["raw_trades"]
+
+    (hit,) = (a for a in raw_hits(scores, RULE) if a.ticker == "LOUD")
+
+    assert (hit.feature, hit.unit, hit.value) == ("volume", "shares", row["volume"])
+    assert math.log(hit.ratio) == pytest.approx(row["dev_volume"])
+    assert math.log(hit.market_x) == pytest.approx(row["m_volume"])
+    assert hit.z == row["z_volume"]
 
 
 def test_a_rarity_recomputes_from_the_record() -> None:

@@ -1,6 +1,7 @@
 """core.record: measured once, read again, and never from other bars than those stored."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -9,9 +10,11 @@ import polars as pl
 import pytest
 
 from core.anomaly import Rule
-from core.bars import Bars, Scope, check
+from core.bars import Bars, Scope, Series, check
+from core.calendar import TradingDay
 from core.db import Db, Value, insert
 from core.record import Record
+from core.renames import follow
 from core.splits import Split
 from core.store import MEASURED_SESSIONS, Store
 from tests.core.panel import LAST, SESSIONS, frame, measured, noisy
@@ -47,6 +50,40 @@ async def test_a_session_is_measured_once(record: Record, tmp_path: Path) -> Non
     assert first.equals(measured(ROWS))
     assert again.equals(first)
     assert await asyncio.to_thread(kept, tmp_path) == [name]
+
+
+class Crowded(Store):
+    """Nobody goes on before two have looked; counts what was kept."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.two, self.looks, self.keeps = threading.Barrier(2), 0, 0
+
+    def measured(self, series: Series, day: TradingDay, made_of: str) -> pl.DataFrame | None:
+        """As it is, but the first two find nothing together."""
+        self.looks += 1
+        found = super().measured(series, day, made_of)
+        if self.looks <= 2:
+            self.two.wait(10)
+        return found
+
+    def keep_measured(
+        self, series: Series, day: TradingDay, made_of: str, found: pl.DataFrame
+    ) -> None:
+        """Counted."""
+        self.keeps += 1
+        super().keep_measured(series, day, made_of, found)
+
+
+async def test_two_who_ask_at_once_measure_once(record: Record, tmp_path: Path) -> None:
+    store = Crowded(tmp_path)
+    asked = replace(record, store=store), replace(record, store=store)
+
+    first, second = await asyncio.gather(*(one.measured(DAY) for one in asked))
+
+    assert store.keeps == 1
+    assert first.equals(second)
+    assert first.equals(measured(ROWS))
 
 
 async def test_a_new_revision_or_a_split_is_measured_anew(record: Record, tmp_path: Path) -> None:
@@ -184,6 +221,52 @@ async def test_who_begins_to_trade_is_listed_until_it_is_known_to_be_renamed(
     assert (await record.listings(DAY)).select("ticker", "seen").rows() == [("NEW", 7)]
     await renamed(record, "M1", "NEW", 75)
     assert (await record.listings(DAY)).is_empty()
+
+
+async def test_new_off_exchange_is_who_is_new_at_all_venues(record: Record) -> None:
+    today = frame(noisy("NEW", 1e6, times=[LAST]) + noisy("NEWER", 2e6, times=[LAST]))
+    await put(record, pl.concat([ROWS, today]))
+    off = replace(SERIES, scope=Scope.OFF_EXCHANGE)
+    # Until today nobody traded M1 off exchange.
+    ours = pl.concat([ROWS, today]).with_columns(pl.col("volume") * 0.4)
+    ours = ours.filter((pl.col("ticker") != "M1") | (pl.col("session") == DAY.date))
+    for t, day in enumerate(SESSIONS):
+        await asyncio.to_thread(record.store.write, off, day, of(t, ours), 1)
+    beside = replace(record, series=off, other=SERIES)
+
+    new = await beside.new(DAY, await beside.scores(DAY, Rule()))
+
+    traded = of(LAST, today).select("ticker", pl.col("volume") * 0.4 * pl.col("close"))
+    wanted = dict(traded.iter_rows())
+    assert [n.ticker for n in new] == ["NEWER", "NEW"]
+    assert {n.ticker: n.dollar_volume_usd for n in new} == pytest.approx(wanted)
+
+
+@pytest.mark.parametrize("scope", list(Scope))
+async def test_one_name_read_alone_is_what_it_is_among_all(record: Record, scope: Scope) -> None:
+    at = pl.col("session")
+    was = (
+        pl.when(pl.col("ticker") != "M1").then("ticker")
+        .when(at < SESSIONS[30].date).then(pl.lit("OLDEST"))
+        .when(at < SESSIONS[60].date).then(pl.lit("OLD"))
+        .otherwise(pl.lit("NEW"))
+    )  # fmt: skip
+    strangers = frame(noisy("NEW", 9e6, times=range(20)) + noisy("GONE", 1e6, times=range(20)))
+    await put(record, pl.concat([ROWS.with_columns(was.alias("ticker")), strangers]))
+    await renamed(record, "OLDEST", "OLD", 30)
+    await renamed(record, "OLD", "NEW", 60)
+    off = replace(SERIES, scope=Scope.OFF_EXCHANGE)
+    for t, day in enumerate(SESSIONS):
+        await asyncio.to_thread(record.store.write, off, day, of(t), 1)
+    two = (SERIES, off) if scope is Scope.ALL else (off, SERIES)
+    for one in (replace(record, series=two[0]), replace(record, series=two[0], other=two[1])):
+        renames = await one.renames(SESSIONS[0].date, DAY.date)
+        everything = follow(await one.bars(SESSIONS), renames, DAY.date)
+
+        assert await one.names(SESSIONS, renames) == set(everything["ticker"])
+        for ticker in everything["ticker"].unique():
+            own = await one.history(ticker, SESSIONS, renames)
+            assert own.equals(everything.filter(ticker=ticker)), ticker
 
 
 async def test_what_the_vendor_calls_a_warrant_does_not_pass(record: Record) -> None:

@@ -15,7 +15,7 @@ from core.detect import score
 from core.scorecard import HORIZONS, MIN_OF_LABEL, Scorecard, scorecard, sides
 from core.splits import Split
 from tests.core import panel
-from tests.core.slow_scorecard import outcome
+from tests.core.slow_scorecard import outcome, side
 from tests.frames import day
 
 DAYS = [d.date for d in sessions_ending(day("2026-11-20"), 100)]
@@ -174,6 +174,54 @@ def test_sides_leave_repeats_and_splits_out() -> None:
         ("M0", "M1", "M2", "M3"), False
     )
     assert sides(scores).columns == list(SIDES)
+
+
+def test_repeats_and_splits_that_are_quiet_today_are_no_base() -> None:
+    rows = [r for n in range(4) for r in panel.noisy(f"M{n}", 2e6)] + panel.noisy("SPLIT", 2e6)
+    for ticker in ("WAS", "HALVED"):
+        rows += panel.noisy(ticker, 2e6)
+    rows = panel.changed(rows, "WAS", panel.LAST - 1, lambda r: {"volume": r["volume"] * 30})
+    (usual,) = (r["close"] for r in rows
+                if r["ticker"] == "HALVED" and r["session"] == panel.SESSIONS[-3].date)  # fmt: skip
+    halved = {c: usual / 2 * x for c, x in zip(("open", "high", "low", "close"),
+                                               (1, 1.01, 0.99, 1), strict=True)}  # fmt: skip
+    for t in (panel.LAST - 1, panel.LAST):  # a split that nobody reported
+        rows = panel.changed(rows, "HALVED", t, lambda r: {"volume": r["volume"] * 2, **halved})
+    split = Split(panel.SESSIONS[panel.LAST].date, "SPLIT", 1, 2)
+    # As published, so that restated it trades as usual today.
+    before = [
+        {**r, "volume": r["volume"] / 2, "close": r["close"] * 2, "open": r["open"] * 2}
+        if r["ticker"] == "SPLIT" and r["session"] < split.execution_date
+        else r
+        for r in rows
+    ]
+    scores = score(panel.measured(panel.frame(before), splits=[split]), Rule())
+    quiet = scores.filter(pl.col("ticker").is_in(["WAS", "HALVED", "SPLIT"]))
+    assert not quiet["alertable"].any()
+    assert quiet["eligible"].all()
+
+    found = dict(sides(scores).select("ticker", "flagged").iter_rows())
+
+    others = dict.fromkeys(("M0", "M1", "M2", "M3"), False)
+    assert found == {"WAS": None, "HALVED": None, "SPLIT": None} | others
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_sides_are_what_plain_loops_say(seed: int) -> None:
+    draw, rows = random.Random(seed), panel.gappy(60, seed)
+    names = sorted({r["ticker"] for r in rows})
+    for ticker in draw.sample(names, 30):
+        t = draw.choice([panel.LAST, panel.LAST, panel.LAST - 1, panel.LAST - 3])
+        rows = panel.changed(rows, ticker, t, lambda r: {"volume": r["volume"] * 30})
+    on = panel.SESSIONS[panel.LAST].date
+    splits = [Split(on, ticker, 1, 2) for ticker in draw.sample(names, 10)]
+    scores = score(panel.measured(panel.frame(rows), splits=splits), Rule())
+
+    found = dict(sides(scores).select("ticker", "flagged").iter_rows())
+
+    eligible = scores.filter("eligible").iter_rows(named=True)
+    assert found == {r["ticker"]: side(r) for r in eligible}
+    assert {True, False, None} <= set(found.values())
 
 
 def test_horizons_are_those_that_were_promised() -> None:
