@@ -203,6 +203,7 @@ def day_json(said: Report) -> dict[str, Any]:
         "notes": list(judged.notes),
         "detector": judged.detector,
         "settings": said.settings,
+        "rule": said.settings,
         "market": asdict(judged.market),
         "lead": digest(said).lead,
         "anomalies": [anomaly_json(a, said) for a in judged.anomalies],
