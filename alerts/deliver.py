@@ -8,7 +8,7 @@ from typing import Protocol
 
 from alerts.corrections import correction
 from alerts.message import digest
-from alerts.model import TERMINAL, Delivery, Destination, Kind, Message, Receipt, State
+from alerts.model import TERMINAL, Delivery, Destination, Message, Receipt, State
 from alerts.publish import report_of
 from core.db import Db, iso
 from core.errors import DeliveryAmbiguous, DeliveryDeferred, DeliveryRefused
@@ -144,7 +144,6 @@ async def _pending(db: Db) -> list[Delivery]:
             revision=r["revision"],
             state=State(r["state"]),
             attempts=r["attempts"],
-            kind=Kind(r["kind"]),
             since=r["since"],
         )
         for r in rows

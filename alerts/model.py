@@ -91,13 +91,6 @@ class State(StrEnum):
     EXPIRED = "expired"
 
 
-class Kind(StrEnum):
-    """What a delivery says."""
-
-    DIGEST = "digest"
-    CORRECTION = "correction"
-
-
 @dataclass(frozen=True, slots=True)
 class Receipt:
     """The platform's name for a message that arrived; needed to edit it."""
@@ -116,6 +109,5 @@ class Delivery:
     revision: int
     state: State
     attempts: int
-    kind: Kind
     since: int | None
-    """The revision that the destination saw before, for a correction."""
+    """The revision that the destination saw before: then it is a correction, else the digest."""

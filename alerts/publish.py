@@ -8,7 +8,7 @@ from pydantic import TypeAdapter
 
 from alerts.corrections import changes
 from alerts.message import in_sections
-from alerts.model import Destination, Kind, Report, State
+from alerts.model import Destination, Report, State
 from alerts.rank import report
 from core.bars import Series
 from core.calendar import TradingDay, sessions_ending, trading_day
@@ -58,14 +58,13 @@ class Outbox:
             since = await _seen(writer, judged, destination)
             if since is not None and not changes(since, said):
                 continue
-            kind = Kind.DIGEST if since is None else Kind.CORRECTION
             name = f"{judged.series.key}/{judged.session}/r{judged.revision}/{destination}"
             await insert(
                 writer,
                 "deliveries",
                 key
                 | {"key": name, "destination": str(destination), "state": State.PENDING}
-                | {"kind": kind, "since": None if since is None else since.judged.revision}
+                | {"since": None if since is None else since.judged.revision}
                 | {"created_at": at, "changed_at": at},
                 or_="IGNORE",
             )
@@ -79,16 +78,12 @@ async def _seen(writer: Connection, judged: Judged, destination: Destination) ->
         f"DELETE FROM deliveries WHERE {where} AND state = ?",  # noqa: S608
         (*of, State.PENDING),
     )
-    told = await writer.execute_fetchall(
-        f"SELECT revision FROM deliveries WHERE {where} AND state NOT IN (?, ?)"  # noqa: S608
-        " ORDER BY revision DESC LIMIT 1",
+    rows = await writer.execute_fetchall(
+        "SELECT report FROM digests JOIN deliveries USING (series, session, revision)"  # noqa: S608
+        f" WHERE {where} AND state NOT IN (?, ?) ORDER BY revision DESC LIMIT 1",
         (*of, *_UNSEEN),
     )
-    for row in told:
-        rows = await writer.execute_fetchall(f"{_SELECT} AND revision = ?", (*of[:2], row[0]))
-        for found in rows:
-            return _REPORT.validate_json(found[0])
-    return None
+    return next((_REPORT.validate_json(row[0]) for row in rows), None)
 
 
 async def told(rows: Rows, series: Series, session: date) -> set[str] | None:

@@ -157,7 +157,7 @@ class Commands:
         history = _dense(restate(own, splits, last), window[-many:])
         if history["volume"].null_count() == len(history):
             raise CommandError(f"{ticker} did not trade in the last {many} sessions stored here")
-        row = await self._row(pipeline, chosen.day, ticker)
+        row = _line(await pipeline.record.scores(chosen.day, pipeline.rule), ticker)
         flags = await self._flags(ticker)
         prints = await self._prints(pipeline, chosen.day, ticker)
         notes = " ".join([*chosen.notes, *([renamed] if renamed else [])])
@@ -170,12 +170,13 @@ class Commands:
         pipeline = await self._ladder.of(chosen.day)
         window = sessions_ending(chosen.day, LOOKBACK_SESSIONS)
         ticker = find_ticker(words[0] if words else "", await pipeline.record.names(window), usage)
-        row = await self._row(pipeline, chosen.day, ticker)
+        scores = await pipeline.record.scores(chosen.day, pipeline.rule)
+        row = _line(scores, ticker)
         if row is None:
             raise CommandError(
                 f"{ticker} did not trade on {chosen.day}: there was nothing to judge"
             )
-        now = await self.digests.afresh(pipeline, chosen.day)
+        now = await self.digests.judged(pipeline, chosen.day, scores)
         sent = await delivered(pipeline.db, pipeline.series, chosen.day)
         place, then = _place(now, ticker), _place(sent[0], ticker) if sent else ""
         notes = [*chosen.notes]
@@ -201,11 +202,6 @@ class Commands:
             self._board.current(now),
         )
 
-    async def _row(self, pipeline: Pipeline, day: TradingDay, ticker: str) -> dict[str, Any] | None:
-        """A ticker's line of the session's scores; None if it did not trade."""
-        scores = await pipeline.record.scores(day, pipeline.rule)
-        return next(scores.filter(ticker=ticker).iter_rows(named=True), None)
-
     async def _prints(
         self, pipeline: Pipeline, day: TradingDay, ticker: str
     ) -> dict[str, Any] | None:
@@ -213,7 +209,7 @@ class Commands:
         stored = await asyncio.to_thread(pipeline.store.read, pipeline.series, [day])
         if "largest" not in stored.columns:
             return None
-        return next(stored.filter(ticker=ticker).iter_rows(named=True), None)
+        return _line(stored, ticker)
 
     async def _flags(self, ticker: str) -> list[Flag]:
         rows = await self._ladder.top.db.rows(
@@ -224,6 +220,11 @@ class Commands:
             (ticker, json.dumps([known.series.key for known in self._ladder.known]), _FLAGS),
         )
         return [Flag(date.fromisoformat(r[0]), r[1], r[2], r[3]) for r in rows]
+
+
+def _line(frame: pl.DataFrame, ticker: str) -> dict[str, Any] | None:
+    """The ticker's row of a session; None if it did not trade."""
+    return next(frame.filter(ticker=ticker).iter_rows(named=True), None)
 
 
 def _dense(history: pl.DataFrame, days: Sequence[TradingDay]) -> pl.DataFrame:

@@ -11,6 +11,7 @@ from core.anomaly import Anomaly, Market, Rule, from_row
 from core.bars import Scope
 from core.instruments import NOTHING_KNOWN, PUSHABLE, kinds
 from core.labels import label, only_shifted
+from core.measure import louder, louder_feature
 
 _LN_FRESH = 0.405465108108  # ln 1.5: half again above the last peak is news, not a repeat
 _MOST_MOVED = 8.0  # beyond it a bad print would outrank everything
@@ -61,32 +62,28 @@ def anomalies(
 ) -> list[Anomaly]:
     """The alertable rows in order of rank; with `every`, all that pass the gates."""
     chosen = scores.filter("eligible") if every else scores.filter("alertable")
-    return [from_row(rank, row, scope) for rank, row in enumerate(chosen.iter_rows(named=True), 1)]
+    return _ranked(chosen, scope)
 
 
 def lingering(scores: pl.DataFrame, scope: Scope = Scope.ALL) -> list[Anomaly]:
     """Names that were alertable in the last sessions and are still elevated, best first."""
-    chosen = scores.filter("lingering")
-    return [from_row(rank, row, scope) for rank, row in enumerate(chosen.iter_rows(named=True), 1)]
+    return _ranked(scores.filter("lingering"), scope)
 
 
 def raw_hits(scores: pl.DataFrame, rule: Rule, scope: Scope = Scope.ALL) -> list[Anomaly]:
     """The names that Market.held_back counts, loudest first, each by the feature that is over the
     cut: feature, value, ratio, market_x and z are its."""
     chosen = scores.filter(_held_back(rule)).sort("z_raw", "ticker", descending=[True, False])
-    chosen = chosen.with_columns(_louder_raw())
+    chosen = chosen.with_columns(*louder("raw", "dev", "m", "z"), feature=louder_feature("raw"))
+    return _ranked(chosen, scope)
+
+
+def _ranked(chosen: pl.DataFrame, scope: Scope) -> list[Anomaly]:
     return [from_row(rank, row, scope) for rank, row in enumerate(chosen.iter_rows(named=True), 1)]
 
 
 def _held_back(rule: Rule) -> pl.Expr:
     return pl.col("eligible") & ~pl.col("alertable") & (pl.col("z_raw") >= rule.min_z)
-
-
-def _louder_raw() -> list[pl.Expr]:
-    trades = (pl.col("raw_trades") > pl.col("raw_volume")) | pl.col("raw_volume").is_null()
-    of = pl.when(trades.fill_null(value=False))
-    numbers = [of.then(f"{n}_trades").otherwise(f"{n}_volume").alias(n) for n in ("dev", "m", "z")]
-    return [of.then(pl.lit("trades")).otherwise(pl.lit("volume")).alias("feature"), *numbers]
 
 
 def _repeats(earlier: pl.DataFrame, kind: pl.DataFrame, rule: Rule) -> pl.DataFrame:

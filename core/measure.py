@@ -105,7 +105,9 @@ def measure(bars: Window, days: Sequence[TradingDay], known: Known) -> pl.DataFr
         recent, dense = recent.hstack(latest), dense.hstack([z])
     recent = recent.hstack(shares(dense, is_recent, bars.scope)).drop("logit", strict=False)
     recent = recent.filter(pl.col("volume").is_not_null()).with_columns(
-        *_louder("z", "dev", "m"), z_raw=pl.max_horizontal(pl.col("^raw_.*$")), feature=_FEATURE
+        *louder("z", "z", "dev", "m"),
+        z_raw=pl.max_horizontal(pl.col("^raw_.*$")),
+        feature=louder_feature("z"),
     )
     recent = recent.pipe(_dated, window).pipe(_off_exchange_counts, bars)
     today = recent.filter(pl.col("t") == last).pipe(
@@ -178,18 +180,20 @@ def _rated(
     return found.filter(is_recent), found[f"z_{feature}"]
 
 
-def _louder(*names: str) -> list[pl.Expr]:
-    """These numbers of the feature that stands out more."""
-    return [
-        pl.when(_IS_TRADES).then(f"{name}_trades").otherwise(f"{name}_volume").alias(name)
-        for name in names
-    ]
+def louder(by: str, *names: str) -> list[pl.Expr]:
+    """These numbers of the feature that stands out more by another: z, or raw."""
+    of = pl.when(_is_trades(by))
+    return [of.then(f"{name}_trades").otherwise(f"{name}_volume").alias(name) for name in names]
 
 
-_IS_TRADES = pl.col("z_trades").is_not_null() & (
-    pl.col("z_volume").is_null() | (pl.col("z_trades") > pl.col("z_volume"))
-)
-_FEATURE = pl.when(_IS_TRADES).then(pl.lit("trades")).otherwise(pl.lit("volume"))
+def louder_feature(by: str) -> pl.Expr:
+    """The name of that feature."""
+    return pl.when(_is_trades(by)).then(pl.lit("trades")).otherwise(pl.lit("volume"))
+
+
+def _is_trades(by: str) -> pl.Expr:
+    trades, volume = pl.col(f"{by}_trades"), pl.col(f"{by}_volume")
+    return trades.is_not_null() & (volume.is_null() | (trades > volume))
 
 
 def _sizes(dense: pl.DataFrame, last: int) -> pl.DataFrame:
@@ -227,7 +231,7 @@ def _rarity(today: pl.DataFrame, dense: pl.DataFrame, last: int) -> pl.DataFrame
 
     K = (1 + pool) / (1 + exceeding), capped at pool / 10 where fewer than 10 exceeded.
     """
-    past = dense.select("bucket", *_louder("z")).filter(dense["t"] < last).drop_nulls()
+    past = dense.select("bucket", *louder("z", "z")).filter(dense["t"] < last).drop_nulls()
     # How many past z of the bucket are below: where today's would be put among them.
     counted = [
         names.with_columns(

@@ -1,7 +1,4 @@
--- A message is the digest of a session, or a correction of it: `since` is the revision that its
--- readers saw last.
-ALTER TABLE deliveries ADD COLUMN kind TEXT NOT NULL DEFAULT 'digest'
-    CHECK (kind IN ('digest', 'correction'));
+-- A message is the digest of a session or, with the revision that its readers saw last, a correction.
 ALTER TABLE deliveries ADD COLUMN since INTEGER;
 
 -- Which line of the digest it was; NULL: it was none. What was stored before counts as said.
