@@ -24,13 +24,15 @@ def why(
     series: Series,
     note: str,
     settings: str = "unknown",
+    *,
+    pushed: bool = False,
 ) -> Message:
     """The waterfall of one ticker's line of core.detect.score.
 
     `place`: what became of it in the digest ("line 3 of 7", "folded", ...); empty if nothing.
-    `settings`: alerts.model.Report has them.
+    `settings`: alerts.model.Report has them. `pushed`: it is a line there, so no repeat was folded.
     """
-    steps = waterfall(row, rule, series)
+    steps = waterfall(row, rule, series, pushed=pushed)
     failed = stopped(steps)
     ticker, session = row["ticker"], row["session"]
     was = f"was flagged ({place})" if failed is None else f"was not flagged: {failed}"
@@ -49,7 +51,9 @@ def stopped(steps: list[Step]) -> str | None:
     return next((f"{name} {seen}" for mark, name, seen in steps if mark == FAIL), None)
 
 
-def waterfall(row: Mapping[str, Any], rule: Rule, series: Series) -> list[Step]:
+def waterfall(
+    row: Mapping[str, Any], rule: Rule, series: Series, *, pushed: bool = False
+) -> list[Step]:
     """The gates, then the number: traded, expected, spread, cut, share, price, rank, label."""
     off = of_volume(series.scope)
     steps = _gates(row, rule, off)
@@ -60,7 +64,13 @@ def waterfall(row: Mapping[str, Any], rule: Rule, series: Series) -> list[Step]:
     passed, under = row["z"] >= rule.min_z, SKIP if row["shifted"] else FAIL
     score = f"z {beside(row['z'], rule.min_z)}, cut {rule.min_z:g}"
     steps.append((PASS if passed else under, "score", score))
-    return [*steps, *_rarity(row), *_share_gates(row, rule), *_rank(row), *_held(row)]
+    return [
+        *steps,
+        *_rarity(row),
+        *_share_gates(row, rule),
+        *_rank(row),
+        *_held(row, pushed=pushed),
+    ]
 
 
 def _gates(row: Mapping[str, Any], rule: Rule, off: str) -> list[Step]:
@@ -125,12 +135,13 @@ def _rank(row: Mapping[str, Any]) -> list[Step]:
     return steps
 
 
-def _held(row: Mapping[str, Any]) -> list[Step]:
+def _held(row: Mapping[str, Any], *, pushed: bool) -> list[Step]:
     """What keeps a flagged name out of the list."""
     steps = []
     if row["continuing"]:
-        seen = f"flagged {row['repeats']}x in the last 5 sessions: folded"
-        steps.append((FAIL, "repeat", seen))
+        seen = f"flagged {row['repeats']}x in the last 5 sessions"
+        folded = (SKIP, seen) if pushed else (FAIL, f"{seen}: folded")
+        steps.append((folded[0], "repeat", folded[1]))
     if row["suspected"] is not None:
         said = f"about {row['suspected']} on {row['suspected_on']}: held back, and listed"
         steps.append((FAIL, "possible unreported split", said))

@@ -182,7 +182,10 @@ class Commands:
         notes = [*chosen.notes]
         if sent and then != place:
             notes.append(f"As first sent: {then or 'not in the digest'}.")
-        return why(row, pipeline.rule, place, pipeline.series, " ".join(notes), now.settings)
+        pushed = ticker in {a.ticker for a in now.pushed}
+        return why(
+            row, pipeline.rule, place, pipeline.series, " ".join(notes), now.settings, pushed=pushed
+        )
 
     async def _source(self, words: tuple[str, ...]) -> Message:
         if words not in ((), ("status",)):

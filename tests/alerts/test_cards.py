@@ -172,3 +172,19 @@ def test_what_failed_does_not_read_as_if_it_had_passed() -> None:
     assert "✘ usual dollar volume: $1.5M a day, floor $2.0M" in far
     usual = gates_of(Rule(), series, transactions=49.7, dev_trades=0.0, pass_usual_trades=False)
     assert "✘ usual trades: 49.7, floor 50.0" in usual
+
+
+def test_a_repeat_that_is_a_line_all_the_same_was_flagged() -> None:
+    (row,) = (
+        score(panel.measured(panel.frame(unpriced({}, range(0)))), Rule())
+        .filter(ticker="ODD")
+        .iter_rows(named=True)
+    )
+    again = row | {"continuing": True, "repeats": 1}
+
+    line = why(again, Rule(min_z=-9.0), "line 1 of 1", SERIES, "", pushed=True)
+    folded = why(again, Rule(min_z=-9.0), "folded", SERIES, "")
+
+    assert "· repeat: flagged 1x in the last 5 sessions" in [r.head for r in line.rows]
+    assert "✘ repeat: flagged 1x in the last 5 sessions: folded" in [r.head for r in folded.rows]
+    assert "repeat" not in line.lead
