@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
-from tests.servers.faults import Answer, Faults
+from tests.servers.faults import Answer, Fault, Faults
 
 NEW_YORK = ZoneInfo("America/New_York")
 
@@ -53,7 +53,11 @@ class LocalServer(ABC):
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         operation, answer = await self.answer(request)
-        fault = self.faults.take(operation)
+        return await self._send(request, self.faults.take(operation), answer)
+
+    async def _send(
+        self, request: web.BaseRequest, fault: Fault, answer: Answer
+    ) -> web.StreamResponse:
         dated = {"Date": format_datetime(self.now(), usegmt=True), **answer.headers}
         answer = await asyncio.to_thread(fault.spoil, Answer(answer.status, answer.body, dated))
         self.record(request, answer, fault.sent_bytes(answer))
