@@ -71,7 +71,7 @@ def digest(report: Report) -> Message:
         title=f"{title(judged.series)} · {day(judged.session)} · {counted}",
         lead=_lead(report),
         context=_context(report),
-        banners=banners(judged),
+        banners=(*banners(judged), *report.notes),
         rows=tuple(row for a, row in rows if a.kind != ETF),
         sections=(Section("ETFs", etfs),) if etfs else (),
         footer=_footer(report),
@@ -108,11 +108,13 @@ def _quiet(report: Report) -> Message:
             f"nothing could be judged: {some(judged.market.no_baseline, 'name')} without a baseline"
             f" yet ({judged.rule.min_sessions} sessions are needed); `backfill` fills it"
         )
+    if report.wanted or report.muted:
+        said = f"no line for this channel; {judged.market.eligible:,} names judged"
     return Message(
         title=f"{title(judged.series)} · {day(judged.session)} · none",
         lead=f"{session(judged)}: {said}.",
         context=_context(report),
-        banners=banners(judged),
+        banners=(*banners(judged), *report.notes),
         footer=_footer(report),
         stamp=stamp(judged.series),
     )
@@ -235,9 +237,12 @@ def _context(report: Report) -> tuple[str, ...]:
         f" · names from {usd(rule.min_adv_usd)} a day"
     )
     meant = _OFF_EXCHANGE.get(judged.series.family)
+    said = [origin, method, stamped(report)]
     if judged.series.scope is Scope.OFF_EXCHANGE and meant:
-        return origin, meant, method, stamped(report)
-    return origin, method, stamped(report)
+        said.insert(1, meant)
+    if report.wanted:
+        said.insert(0, f"this channel: {report.wanted}")
+    return tuple(said)
 
 
 def _unread(judged: Judged) -> list[str]:
@@ -302,6 +307,8 @@ def _footer(report: Report) -> tuple[str, ...]:
         lines.append(f"new today, not judged yet: {listed(new, FOLDED_NAMES)}")
     if report.pushed:
         lines += _unread(report.judged)
+    if report.muted:
+        lines.append(f"{some(len(report.muted), 'line')} muted: /mutes")
     market = report.judged.market
     if market.no_baseline:
         lines.append(f"{some(market.no_baseline, 'name')} without a baseline yet")

@@ -1,8 +1,9 @@
 """What can be said and to whom: reports, messages, destinations, deliveries. Data only."""
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, timedelta
 from enum import StrEnum
+from hashlib import blake2b
 
 from core.anomaly import Anomaly
 from core.judged import Judged
@@ -28,6 +29,12 @@ class Report:
     """The cap: ALERT_TOP."""
     settings: str = "unknown"
     """Letters that change with any setting that decides what is said, as they were then."""
+    muted: tuple[Anomaly, ...] = ()
+    """Would be lines, had nobody muted them."""
+    wanted: str = ""
+    """What a channel wants to hear, in words; empty if it is everything."""
+    notes: tuple[str, ...] = ()
+    """What this channel must know besides: mutes that are over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +71,32 @@ class Message:
     footer: tuple[str, ...] = ()
     stamp: str = ""
     """Set on every message made of invented numbers."""
+    brief: bool = False
+    """A chat shows the lead and the banners only, and makes no sound."""
+    charts: tuple["ChartOf", ...] = ()
+    """Pictures that belong to it; drawn when it is sent."""
 
 
 @dataclass(frozen=True, slots=True)
+class ChartOf:
+    """Which picture: one ticker up to a session of a series."""
+
+    series: str
+    session: date
+    ticker: str
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A drawn picture."""
+
+    png: bytes
+    alt: str
+    """The same in words, for those who cannot see it; at most 1,000 characters."""
+    name: str = "chart.png"
+
+
+@dataclass(frozen=True, order=True, slots=True)
 class Destination:
     """Where messages go: a platform and its channel."""
 
@@ -75,6 +105,14 @@ class Destination:
 
     def __str__(self) -> str:
         return f"{self.platform}:{self.channel}"
+
+    @classmethod
+    def parse(cls, text: str) -> "Destination":
+        """`discord:123`; ValueError if there is no platform or no channel in it."""
+        platform, colon, channel = text.partition(":")
+        if not (platform and colon and channel):
+            raise ValueError(f"{text!r} is no destination")
+        return cls(platform, channel)
 
 
 TERMINAL = Destination("console", "terminal")
@@ -91,23 +129,102 @@ class State(StrEnum):
     EXPIRED = "expired"
 
 
+class Kind(StrEnum):
+    """What a delivery is to its reader."""
+
+    DIGEST = "digest"
+    """The one message of a session."""
+    EDIT = "edit"
+    """The same message with a later revision's numbers."""
+    CORRECTION = "correction"
+    """A name entered or left: one line in the digest's thread."""
+    DETAILS = "details"
+    """Pictures, and what did not fit, in the digest's thread."""
+    NOTICE = "notice"
+    """One line of its own: a held day; for operators a late day or a delivery in trouble."""
+    PING = "ping"
+    """The dead-man signal: a session was published."""
+
+
+ATTACHED = (Kind.EDIT, Kind.CORRECTION, Kind.DETAILS)
+"""These need the digest's own message."""
+
+
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """The platform's name for a message that arrived; needed to edit it."""
+    """The platform's name for a message that arrived; needed to edit it and to answer in its
+    thread."""
 
     message_id: str
+    fallback: str = ""
+    """Why it went out as plain text; empty if it did not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A message ready for one destination."""
+
+    key: str
+    """The same key twice is one message."""
+    message: Message
+    silent: bool = False
+    anchor: Receipt | None = None
+    """The message in whose thread it belongs."""
+    pictures: tuple[Picture, ...] = ()
+
+    @property
+    def token(self) -> str:
+        """The key in 24 characters, as platforms carry it (Discord's nonce has room for 25)."""
+        return blake2b(self.key.encode(), digest_size=12).hexdigest()
+
+
+CLOCKS_DIFFER = timedelta(minutes=15)
+"""A machine's clock and a platform's: so far apart a message is still found."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """When an attempt may have been accepted, by this machine's clock."""
+
+    since: datetime
+    until: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """One message on its way to one destination."""
 
+    id: int
     key: str
     destination: Destination
     series: str
     session: date
     revision: int
+    kind: Kind
     state: State
     attempts: int
     since: int | None
-    """The revision that the destination saw before: then it is a correction, else the digest."""
+    """The revision that its readers saw before, of an edit or a correction."""
+    edition: str | None
+    """Which lines, by alerts.editions; None if it is about no lines."""
+    body: Message | None
+    """The message itself, where it is not made of an edition."""
+    silent: bool
+    created_at: datetime
+    first_try_at: datetime | None
+    last_try_at: datetime | None
+    next_try_at: datetime | None
+    """None: waits for its digest, or for an operator."""
+    reason: str | None
+    seen: str | None
+    receipt: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing a destination needs, and whether it is so."""
+
+    name: str
+    ok: bool
+    seen: str
+    next_step: str = ""

@@ -1,89 +1,199 @@
 """A judged session -> what is said, in the outbox. Idempotent, in one transaction."""
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
+import asyncio
+import json
+from collections import OrderedDict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime
+from hashlib import blake2b
 
 from pydantic import TypeAdapter
 
+from alerts import outbox
 from alerts.corrections import changes
+from alerts.editions import Wants, edition
+from alerts.letters import beat
 from alerts.message import in_sections
-from alerts.model import Destination, Report, State
+from alerts.model import TERMINAL, Delivery, Destination, Kind, Report, State
+from alerts.mutes import Mute, doubled, hides, settled
 from alerts.rank import report
+from alerts.reads import Rows
+from alerts.subscriptions import listening, watched
 from core.bars import Series
 from core.calendar import TradingDay, sessions_ending, trading_day
-from core.db import Connection, Db, Row, Value, insert, iso
+from core.db import Connection, Db, Value, insert, iso
 from core.judged import Judged
 from core.measure import REPEAT_SESSIONS
 
-Rows = Callable[[str, Sequence[Value]], Awaitable[Iterable[Row]]]
-"""Reads of the database, or of a transaction in it."""
-
-_REPORT = TypeAdapter(Report)
-_UNSEEN = (State.REFUSED, State.EXPIRED)
+REPORT: TypeAdapter[Report] = TypeAdapter(Report)
+_KEPT = 8
+HEARTBEAT = Destination("heartbeat", "url")
 _SELECT = "SELECT report FROM digests WHERE series = ? AND session = ?"
 
 
 @dataclass(frozen=True, slots=True)
 class Outbox:
-    """Puts one delivery per destination beside each new report."""
+    """Puts a new report into the outbox: what each channel is told of it, once."""
 
-    destinations: Sequence[Destination]
+    always: Sequence[Destination]
+    """Channels that are told everything unless they have a route of their own."""
     top: int
+    heartbeat: bool = False
+    """Is there a dead-man's switch to be told that the session was published?"""
 
     async def __call__(self, writer: Connection, judged: Judged, now: datetime) -> None:
-        """core.pipeline.Publish: the same revision published twice is one report.
-
-        Who has seen an earlier revision is told of names that enter or leave, and of nothing else.
-        """
+        """core.pipeline.Publish: the same revision published twice is one report."""
         earlier = await told(writer.execute_fetchall, judged.series, judged.session)
         said = report(judged, self.top, earlier)
-        at = iso(now)
         key: dict[str, Value] = {"series": judged.series.key, "session": str(judged.session)}
         key["revision"] = judged.revision
-        new = await insert(
-            writer,
-            "digests",
-            key | {"report": _REPORT.dump_json(said).decode(), "created_at": at},
-            or_="IGNORE",
-        )
-        if not new:
+        body: dict[str, Value] = {"report": REPORT.dump_json(said).decode(), "created_at": iso(now)}
+        if not await insert(writer, "digests", key | body, or_="IGNORE"):
             return
         line = {a.ticker: n for n, a in enumerate(in_sections(said.pushed), 1)}
         for a in judged.anomalies:
             named: dict[str, Value] = {"rank": a.rank, "ticker": a.ticker, "label": a.label}
             named |= {"ratio": a.ratio, "z": a.z, "line": line.get(a.ticker)}
             await insert(writer, "anomalies", key | named)
-        for destination in self.destinations:
-            since = await _seen(writer, judged, destination)
-            if since is not None and not changes(since, said):
-                continue
-            name = f"{judged.series.key}/{judged.session}/r{judged.revision}/{destination}"
-            await insert(
+        for destination, own in (await self._editions(writer, judged)).items():
+            await _deliver(writer, destination, own, now)
+        if self.heartbeat:
+            await outbox.add(
                 writer,
-                "deliveries",
-                key
-                | {"key": name, "destination": str(destination), "state": State.PENDING}
-                | {"since": None if since is None else since.judged.revision}
-                | {"created_at": at, "changed_at": at},
-                or_="IGNORE",
+                destination=HEARTBEAT,
+                series=judged.series.key,
+                session=judged.session,
+                kind=Kind.PING,
+                now=now,
+                body=beat(judged.series, judged.session),
             )
 
+    async def _editions(self, writer: Connection, judged: Judged) -> dict[Destination, Report]:
+        """What each channel is told, by its wishes, its list, its mutes and what it was told."""
+        rows = writer.execute_fetchall
+        channels = await listening(rows, self.always)
+        owners = [str(destination) for destination in channels]
+        lists = await watched(rows, owners)
+        day = trading_day(judged.session)
+        muted = await settled(writer, judged)
+        heard = await _told_where(rows, judged.series, day)
+        found = {}
+        for destination, wants in channels.items():
+            owner = str(destination)
+            mutes = muted.get(owner, [])
+            notes = [line for m in mutes if (line := m.over(judged.session))]
+            told = heard.get(owner)
+            # A score that ended a mute is news, though the ticker was a line not long ago.
+            told = told and told - doubled(mutes, judged.session)
+            found[destination] = _edition(judged, wants, self.top, told, lists[owner], mutes, notes)
+        return found
 
-async def _seen(writer: Connection, judged: Judged, destination: Destination) -> Report | None:
-    """What a destination was last told about the session; what is still pending is taken back."""
-    where = "series = ? AND session = ? AND destination = ? AND revision < ?"
-    of = (judged.series.key, str(judged.session), str(destination), judged.revision)
-    await writer.execute(
-        f"DELETE FROM deliveries WHERE {where} AND state = ?",  # noqa: S608
-        (*of, State.PENDING),
-    )
+
+def _edition(
+    judged: Judged,
+    wants: Wants,
+    top: int,
+    told: Collection[str] | None,
+    watched: Collection[str],
+    mutes: Sequence[Mute],
+    notes: Sequence[str],
+) -> Report:
+    def muted(anomaly: object) -> bool:
+        return hides(mutes, anomaly, judged.session)  # type: ignore[arg-type]
+
+    return edition(judged, wants, top, told, watched, muted, notes)
+
+
+async def _deliver(
+    writer: Connection, destination: Destination, own: Report, now: datetime
+) -> None:
+    """The digest of a session or, where that was said before, its edit and what changed."""
+    judged = own.judged
+    before = await _seen(writer, judged, destination)
+    untold = await outbox.supersede(writer, judged.series.key, judged.session, destination, now)
+    lines = [a.ticker for a in in_sections(own.pushed)]
+    kept = await _keep(writer, own)
+
+    async def add(kind: Kind, *, since: int | None = None, waits: bool = True) -> None:
+        await outbox.add(
+            writer,
+            destination=destination,
+            series=judged.series.key,
+            session=judged.session,
+            revision=judged.revision,
+            kind=kind,
+            now=now,
+            since=since,
+            edition=kept,
+            lines=lines,
+            silent=not lines,
+            waits=waits,
+        )
+
+    if before is None:
+        await add(Kind.DIGEST, waits=False)
+        # A terminal shows no pictures.
+        if lines and destination != TERMINAL:
+            await add(Kind.DETAILS)
+        return
+    seen, arrived = before
+    since = seen.judged.revision
+    await add(Kind.EDIT, since=since, waits=not arrived)
+    if changes(seen, own):
+        await add(Kind.CORRECTION, since=since, waits=not arrived)
+    if lines and Kind.DETAILS in untold:
+        await add(Kind.DETAILS, waits=not arrived)
+
+
+async def _keep(writer: Connection, own: Report) -> str:
+    """Put an edition on record; its name. Channels that are told the same share one."""
+    body = REPORT.dump_json(own).decode()
+    name = blake2b(body.encode(), digest_size=12).hexdigest()
+    await insert(writer, "editions", {"id": name, "report": body}, or_="IGNORE")
+    return name
+
+
+async def _seen(
+    writer: Connection, judged: Judged, destination: Destination
+) -> tuple[Report, bool] | None:
+    """What a channel was last told of the session, and whether its digest surely arrived.
+
+    None if it was told nothing: then what is still pending gives way to the new digest.
+    """
+    of = (judged.series.key, str(judged.session), str(destination))
     rows = await writer.execute_fetchall(
-        "SELECT report FROM digests JOIN deliveries USING (series, session, revision)"  # noqa: S608
-        f" WHERE {where} AND state NOT IN (?, ?) ORDER BY revision DESC LIMIT 1",
-        (*of, *_UNSEEN),
+        "SELECT coalesce(editions.report, digests.report) AS report, d.kind, d.state"
+        " FROM deliveries AS d JOIN digests USING (series, session, revision)"
+        " LEFT JOIN editions ON editions.id = d.edition"
+        " WHERE d.series = ? AND d.session = ? AND d.destination = ?"
+        " AND d.kind IN ('digest', 'edit', 'correction')"
+        " AND d.state IN ('sending', 'sent', 'ambiguous') ORDER BY d.revision DESC, d.id DESC",
+        of,
     )
-    return next((_REPORT.validate_json(row[0]) for row in rows), None)
+    found = list(rows)
+    if not found:
+        return None
+    arrived = any(r["kind"] == Kind.DIGEST and r["state"] == State.SENT for r in found)
+    return REPORT.validate_json(found[0]["report"]), arrived
+
+
+async def _told_where(rows: Rows, series: Series, day: TradingDay) -> Mapping[str, set[str]]:
+    """Per channel, the tickers that were lines of its digests of the sessions before.
+
+    A channel that had none is not in it.
+    """
+    before = sessions_ending(day, REPEAT_SESSIONS + 1)[:-1]
+    found = await rows(
+        "SELECT destination, session, lines, max(revision) FROM deliveries WHERE series = ?"
+        " AND session BETWEEN ? AND ? AND kind IN ('digest', 'edit') AND lines IS NOT NULL"
+        " AND state NOT IN ('refused', 'expired') GROUP BY destination, session",
+        (series.key, str(before[0]), str(before[-1])),
+    )
+    heard: dict[str, set[str]] = {}
+    for row in found:
+        heard.setdefault(row["destination"], set()).update(json.loads(row["lines"]))
+    return heard
 
 
 async def told(rows: Rows, series: Series, session: date) -> set[str] | None:
@@ -107,26 +217,68 @@ async def told(rows: Rows, series: Series, session: date) -> set[str] | None:
     return {row[0] for row in found}
 
 
-async def delivered(db: Db, series: Series, day: TradingDay) -> list[Report]:
-    """What reached a reader about a session, or may have, one report a revision, oldest first."""
+async def delivered(
+    db: Db, series: Series, day: TradingDay, where: Destination | None = None
+) -> list[Report]:
+    """What reached readers of a session, or may have, one report a revision, oldest first.
+
+    `where`: as one channel was told it; if that was never told, as anybody was.
+    """
     rows = await db.rows(
-        "SELECT report FROM digests WHERE series = ? AND session = ? AND revision IN"
-        " (SELECT revision FROM deliveries WHERE series = digests.series"
-        " AND session = digests.session AND state IN (?, ?)) ORDER BY revision",
-        (series.key, str(day), State.SENT, State.AMBIGUOUS),
+        "SELECT coalesce(editions.report, digests.report) AS report, d.destination, d.revision"
+        " FROM deliveries AS d JOIN digests USING (series, session, revision)"
+        " LEFT JOIN editions ON editions.id = d.edition WHERE d.series = ? AND d.session = ?"
+        " AND d.state IN ('sent', 'ambiguous') AND d.kind IN ('digest', 'edit', 'correction')"
+        " ORDER BY d.revision, d.id",
+        (series.key, str(day)),
     )
-    return [_REPORT.validate_json(row["report"]) for row in rows]
+    own = [row for row in rows if where is not None and row["destination"] == str(where)]
+    reports = {row["revision"]: row["report"] for row in reversed(own or rows)}
+    return [REPORT.validate_json(reports[revision]) for revision in sorted(reports)]
 
 
 async def published(db: Db, series: Series, day: TradingDay) -> list[Report]:
     """What was said about a session, one report a revision, oldest first; empty if nothing was."""
     rows = await db.rows(f"{_SELECT} ORDER BY revision", (series.key, str(day)))
-    return [_REPORT.validate_json(row["report"]) for row in rows]
+    return [REPORT.validate_json(row["report"]) for row in rows]
 
 
-async def report_of(db: Db, series_key: str, session: date, revision: int) -> Report:
-    """The report of one revision; KeyError if it was never published."""
-    row = await db.row(f"{_SELECT} AND revision = ?", (series_key, str(session), revision))
-    if row is None:
-        raise KeyError((series_key, session, revision))
-    return _REPORT.validate_json(row["report"])
+@dataclass(slots=True)
+class Reports:
+    """Editions and reports, read once for the many channels that are told the same."""
+
+    db: Db
+    _kept: OrderedDict[str, Report] = field(default_factory=OrderedDict)
+
+    async def edition(self, of: Delivery) -> Report:
+        """What its channel is told."""
+        if of.edition is None:
+            return await self._digest(of, of.revision)
+        return await self._read(of.edition, "SELECT report FROM editions WHERE id = ?", of.edition)
+
+    async def before(self, of: Delivery) -> Report | None:
+        """What its channel was told by the revision before; None if nothing was."""
+        if of.since is None:
+            return None
+        row = await self.db.row(
+            "SELECT edition FROM deliveries WHERE series = ? AND session = ? AND destination = ?"
+            " AND revision = ? AND edition IS NOT NULL LIMIT 1",
+            (of.series, str(of.session), str(of.destination), of.since),
+        )
+        if row is None:
+            return await self._digest(of, of.since)
+        return await self._read(row[0], "SELECT report FROM editions WHERE id = ?", row[0])
+
+    async def _digest(self, of: Delivery, revision: int) -> Report:
+        key = (of.series, str(of.session), revision)
+        return await self._read(repr(key), f"{_SELECT} AND revision = ?", *key)
+
+    async def _read(self, name: str, sql: str, *values: Value) -> Report:
+        if name not in self._kept:
+            row = await self.db.row(sql, values)
+            if row is None:
+                raise KeyError(name)
+            self._kept[name] = await asyncio.to_thread(REPORT.validate_json, row["report"])
+            while len(self._kept) > _KEPT:
+                self._kept.popitem(last=False)
+        return self._kept[name]

@@ -1,9 +1,20 @@
 """How numbers and sources are spelled for readers. Pure."""
 
+import re
 from datetime import date, datetime
 
 from core.calendar import NEW_YORK, EventDay, TradingDay, event_days, holidays_before
 from core.progress import Reading
+
+_BREAKS = re.compile("[\t-\r\x1c-\x1e\x85\u2028\u2029]+")
+_UNSAFE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+
+
+def inert(text: str) -> str:
+    """One line that a screen can only show: no control characters, nothing that turns it around."""
+    return _UNSAFE.sub("", _BREAKS.sub(" ", text))
 
 
 def count(value: float) -> str:

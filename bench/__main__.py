@@ -9,7 +9,7 @@ import time
 from bench.data import ENVIRONMENT, prepared
 
 NAMES = ("ingest", "judge", "loop", "tape", "stream")
-ON_REQUEST = ("detection",)
+ON_REQUEST = ("detection", "crash", "delivery")
 _HELP = f"{', '.join(NAMES)}; all of these by default; or {', '.join(ON_REQUEST)}"
 
 

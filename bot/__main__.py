@@ -13,7 +13,7 @@ from typing import Any
 import polars as pl
 
 from alerts.message import digest
-from alerts.model import SAMPLE_STAMP
+from alerts.model import SAMPLE_STAMP, TERMINAL
 from bot import logs
 from bot.app import App, opened
 from bot.arguments import Sessions
@@ -35,6 +35,7 @@ from bot.once import (
 )
 from bot.platforms import console
 from bot.settings import Settings, load
+from bot.supervise import supervised
 from core.bars import Scope
 from core.errors import CommandError, ConfigError, NotPublished, SourceError
 from core.sources import NoneServed
@@ -115,12 +116,16 @@ async def _run(settings: Settings, chosen: argparse.Namespace) -> Exit:
     async with opened(settings) as app, app.bell.ringing():
         app.senders["console"] = console.ConsoleSender(show)
         app.board.watchers.append(reading())
-        watch = asyncio.create_task(app.watch(progress(), ready), name="day loop")
-        talk = asyncio.create_task(_talk(app, ready, shown, stop, attached=attached), name="chat")
+        tasks = [
+            asyncio.create_task(app.watch(progress(), ready), name="day loop"),
+            asyncio.create_task(supervised("courier", app.courier.run), name="courier"),
+            asyncio.create_task(_talk(app, ready, shown, stop, attached=attached), name="chat"),
+        ]
         await stop.wait()
-        for task in (watch, talk):
+        await app.courier.close()
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(watch, talk, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
     return Exit.DONE
 
 
@@ -130,8 +135,9 @@ async def _talk(
     """The newest digest first, whoever published it; then commands, if somebody can type."""
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(ready.wait(), _FIRST_DIGEST_S if attached else None)
+        await app.courier.emptied(TERMINAL)
     if not shown:
-        reply = await app.commands.answer(CommandRequest("anomalies", (), "terminal", "terminal"))
+        reply = await app.commands.answer(CommandRequest.typed("anomalies"))
         print(console.render(reply.message, console.terminal_width()) + "\n", flush=True)
     if attached:
         await console.converse(app.commands.answer, app.commands.names)
@@ -162,7 +168,7 @@ async def _once(settings: Settings, chosen: argparse.Namespace) -> Exit:
 
 async def _ask(settings: Settings, chosen: argparse.Namespace) -> Exit:
     async with opened(settings) as app:
-        request = CommandRequest.parse(" ".join(chosen.text), "shell", "shell")
+        request = CommandRequest.typed(" ".join(chosen.text))
         reply = await app.commands.answer(request)
     if chosen.json:
         _print_json({"ok": reply.ok, **asdict(reply.message)})

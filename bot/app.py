@@ -2,15 +2,20 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, MutableMapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 
-from alerts.deliver import Sender, drain, recover
+from alerts.deliver import Courier, Sender
 from alerts.model import TERMINAL, Destination
+from alerts.notices import say_held, say_late
 from alerts.publish import Outbox
+from alerts.subscriptions import first_routes
+from bot.charts import Charts
 from bot.commands import Commands
+from bot.desk import commands
+from bot.mouths import mouths
 from bot.rungs import Outside, Rungs
 from bot.settings import Settings
 from core.backfill import Step
@@ -62,11 +67,17 @@ class App:
     bell: Bell
     hours: Hours
     now: Callable[[], datetime]
-    senders: dict[str, Sender] = field(default_factory=dict)
+    courier: Courier
+    always: Sequence[Destination]
     warned: set[date] = field(default_factory=set)
 
+    @property
+    def senders(self) -> MutableMapping[str, Sender]:
+        """The platforms that can be spoken on, by name."""
+        return self.courier.senders
+
     async def sweep(self, on_step: OnStep, *, late: bool = False) -> bool:
-        """Everything due, oldest first; then what was republished; then deliver.
+        """Everything due, oldest first; then what was republished. The courier delivers.
 
         True if a source was away: then it is worth asking again soon, whatever the hour. `late`:
         the deadline has passed, so a session is said from what is there.
@@ -85,9 +96,19 @@ class App:
             self._note(step)
             tried.add(step.day)
             away = away or step.away
+            self.courier.ring()
         await self._revisit([day for day in wanted[-REVISIT_SESSIONS:] if day not in tried])
-        await drain(self.db, self.senders, self.now)
+        await self._say_held(tell)
+        self.courier.ring()
         return away
+
+    async def _say_held(self, tell: Sequence[TradingDay]) -> None:
+        for day in tell:
+            entry = await self.ladder.entry(day)
+            if entry is not None and entry.status is Status.HELD:
+                series = (await self.ladder.holding(day)).series
+                why = entry.note or "the gate"
+                await say_held(self.db, self.always, series, day.date, why, self.now())
 
     async def refresh(self) -> None:
         """Once a week: what is each ticker? And how are trades counted now?
@@ -122,7 +143,6 @@ class App:
 
     async def watch(self, on_step: OnStep, ready: asyncio.Event) -> None:
         """The day loop: at start, and at each ring while sessions may come in."""
-        await recover(self.db, self.now)
         late = False
         while True:
             soon = True
@@ -151,7 +171,21 @@ class App:
         note = entry.note if entry else None
         facts = {"session": str(expected), "status": entry and entry.status, "seen": note}
         logger.warning("the deadline has passed without this session", extra=facts)
+        if self.courier.operator is not None:
+            why = note or await self._last_seen(expected)
+            series = self.ladder.top.series
+            await say_late(self.db, self.courier.operator, series, expected.date, why, self.now())
+            self.courier.ring()
         return True
+
+    async def _last_seen(self, day: TradingDay) -> str:
+        """What the sources said last."""
+        rows = await self.db.rows(
+            "SELECT source, verdict, max(id) FROM attempts WHERE session = ? GROUP BY source"
+            " ORDER BY source",
+            (str(day),),
+        )
+        return "; ".join(f"{r['source']}: {r['verdict']}" for r in rows) or "no source was reached"
 
 
 @asynccontextmanager
@@ -169,27 +203,40 @@ async def opened(
         reference = Reference(client) if client else None
         tables, census = VendorTables(db, reference, now), Census(db, reference, now)
         board = Board()
-        outbox = Outbox(destinations, settings.alert_top)
+        outbox = Outbox(destinations, settings.alert_top, settings.heartbeat_url is not None)
         rungs = Rungs(settings, outside, db, outbox, now, board, census, Newsstand(reference, now))
         built = rungs.build(await tables.rules())
         ladder = Ladder(built, await rungs.retired(built))
         hours = Hours(settings.eod_schedule_time, settings.eod_poll_minutes, settings.eod_deadline)
         doctor = _doctor(settings, outside, now)
-        commands = Commands(ladder, doctor, board, lambda: _next_try(hours), settings.alert_top)
-        yield App(
-            settings,
-            db,
-            ladder,
-            rungs,
-            tables,
-            census,
-            board,
-            doctor,
-            commands,
-            Bell(hours),
-            hours,
-            now,
+        courier = await _courier(settings, db, ladder, stack, now)
+        asked = commands(
+            *(ladder, doctor, board, courier, destinations),
+            *(lambda: _next_try(hours), settings.alert_top),
         )
+        yield App(
+            *(settings, db, ladder, rungs, tables, census, board, doctor, asked),
+            *(Bell(hours), hours, now, courier, destinations),
+        )
+
+
+async def _courier(
+    settings: Settings,
+    db: Db,
+    ladder: Ladder,
+    stack: AsyncExitStack,
+    now: Callable[[], datetime],
+) -> Courier:
+    """The way out of the outbox, to the channels that the environment names and all others."""
+    for route in await first_routes(db, settings.first_routes, now()):
+        facts = {"destination": str(route.destination), "by": route.ended_by}
+        logger.warning("named in the environment, but unsubscribed by command", extra=facts)
+    senders = await stack.enter_async_context(mouths(settings, now))
+    charts = Charts(ladder)
+    stack.push_async_callback(charts.close)
+    courier = Courier(db, senders, now, charts, settings.operator)
+    stack.push_async_callback(courier.close)
+    return courier
 
 
 async def _client(settings: Settings, stack: AsyncExitStack) -> RestClient | None:

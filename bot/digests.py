@@ -1,26 +1,29 @@
 """`/anomalies`: the digest of a session, as it was sent, as it stands, or as it is judged now."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 import polars as pl
 
 from alerts.corrections import changes
 from alerts.message import digest, stamped
-from alerts.model import Message, Report
+from alerts.model import Destination, Message, Report
 from alerts.publish import delivered, published, told
 from alerts.rank import report
 from alerts.raw import LINES, raw_list
-from bot.arguments import Sessions, no_more_than
+from bot.arguments import Chosen, Sessions, no_more_than
+from bot.requests import CommandRequest
 from core.calendar import TradingDay
 from core.detect import raw_hits
 from core.errors import CommandError
 from core.ladder import Ladder
 from core.pipeline import Pipeline
 
-USAGE = "[today|DATE] [all|raw] [as:sent|as:now]"
-_SENT, _NOW, _EVERY, _RAW = "as:sent", "as:now", "all", "raw"
-_OPTIONS = {_SENT, _NOW, _EVERY, _RAW}
+USAGE = "[today|DATE] [all|raw|mine] [as:sent|as:now]"
+_SENT, _NOW, _EVERY, _RAW, _MINE = "as:sent", "as:now", "all", "raw", "mine"
+_OPTIONS = {_SENT, _NOW, _EVERY, _RAW, _MINE}
+Mine = Callable[[CommandRequest, Chosen], Awaitable[Message]]
+"""One person's view of a session, such as bot.watching.Watching.mine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,27 +33,31 @@ class Digests:
     ladder: Ladder
     sessions: Sessions
     top: int
+    mine: Mine | None = None
 
-    async def answer(self, words: Sequence[str]) -> Message:
+    async def answer(self, request: CommandRequest) -> Message:
         """Raises CommandError in one sentence."""
+        words = request.words
         options = {word.lower() for word in words} & _OPTIONS
         rest = [word for word in words if word.lower() not in _OPTIONS]
         for word in rest:
             if word.lower().startswith("as:"):
                 raise CommandError(f"{word[:40]!r}: there is as:sent and as:now")
         no_more_than(rest, 1, f"/anomalies {USAGE}")
-        if len(options - {_EVERY}) > 1:
+        if len(options - {_EVERY}) > 1 or options == {_EVERY, _MINE}:
             raise CommandError(f"{' and '.join(sorted(options))} do not go together: choose one")
         chosen = await self.sessions.resolve(rest[0] if rest else None)
-        message = await self._message(chosen.day, options)
+        if _MINE in options and self.mine is not None:
+            return await self.mine(request, chosen)
+        message = await self._message(chosen.day, options, request.channel)
         return replace(message, banners=(*chosen.notes, *message.banners))
 
-    async def _message(self, day: TradingDay, options: set[str]) -> Message:
+    async def _message(self, day: TradingDay, options: set[str], where: Destination) -> Message:
         pipeline = await self.ladder.of(day)
         if _RAW in options:
             return await self._raw(pipeline, day, None if _EVERY in options else LINES)
         if _SENT in options:
-            said, note = await self._sent(pipeline, day)
+            said, note = await self._sent(pipeline, day, where)
         elif _NOW in options:
             said, note = await self._now(pipeline, day)
         else:
@@ -78,13 +85,15 @@ class Digests:
         earlier = await told(pipeline.db.rows, pipeline.series, day.date)
         return report(replace(judged, news=news), self.top, earlier)
 
-    async def _sent(self, pipeline: Pipeline, day: TradingDay) -> tuple[Report, str]:
-        sent = await delivered(pipeline.db, pipeline.series, day)
+    async def _sent(
+        self, pipeline: Pipeline, day: TradingDay, where: Destination
+    ) -> tuple[Report, str]:
+        sent = await delivered(pipeline.db, pipeline.series, day, where)
         if not sent:
             raise CommandError(
                 f"nothing was sent about {day}; as:now judges it from what is stored"
             )
-        newest = (await published(pipeline.db, pipeline.series, day))[-1]
+        newest = sent[-1]
         later, after = changes(sent[0], newest), ""
         if newest.judged.revision > sent[0].judged.revision:
             did = f"changed the list: {later}" if later else "updated numbers only"
@@ -93,8 +102,8 @@ class Digests:
 
     async def _now(self, pipeline: Pipeline, day: TradingDay) -> tuple[Report, str]:
         now = await self.afresh(pipeline, day)
-        said = await delivered(pipeline.db, pipeline.series, day)
-        if not said:
+        said = await published(pipeline.db, pipeline.series, day)
+        if not said or not await delivered(pipeline.db, pipeline.series, day):
             return now, "As judged now; nothing was sent about this session."
         found = changes(said[-1], now)
         beside = (

@@ -7,7 +7,6 @@ from datetime import date, datetime, timedelta
 from enum import IntEnum
 from typing import Any
 
-from alerts.deliver import drain
 from alerts.message import digest, explain, stamp
 from alerts.model import Report
 from alerts.words import progress as progress_of
@@ -33,6 +32,8 @@ from core.progress import Reading, Told
 from core.sources import NoneServed
 
 _MANY_MISSING = 5
+_PATIENCE_S = 60.0
+"""So long a channel may ask to wait; then the service goes on with it."""
 _PROGRESS_EVERY = 10
 _TOLD_FAILURES = 3
 _READING_EVERY = timedelta(seconds=15)
@@ -136,7 +137,7 @@ async def one_day(app: App, day: TradingDay, *, release: bool) -> Report:
     else:
         await _bring(app, day)
     # Other sessions' messages wait for the service: this command shows one.
-    await drain(app.db, app.senders, app.now, only=day.date)
+    await app.courier.drain(day.date, _PATIENCE_S)
     return await app.commands.digests.report(day)
 
 

@@ -14,6 +14,7 @@ from alerts.preview_card import preview_card
 from alerts.rank import lines
 from alerts.scorecard_card import scorecard_card
 from bot.arguments import Chosen, Sessions, no_more_than, span_sessions
+from bot.requests import CommandRequest
 from bot.spans import Span, judgeable
 from bot.trial import USAGE, Standard, present, typed
 from core.baseline import LOOKBACK_SESSIONS, SCALE_SESSIONS
@@ -77,10 +78,10 @@ class Reviews:
     """One review at a time: each keeps a core busy."""
     _splits: LateSplits = field(default_factory=LateSplits, init=False)
 
-    async def preview(self, words: Sequence[str]) -> Message:
+    async def preview(self, request: CommandRequest) -> Message:
         """The last sessions under other settings; CommandError for what cannot be tried."""
         standard = Standard(self.ladder.top.rule, self.top)
-        other, tried = typed(words, standard)
+        other, tried = typed(request.words, standard)
         if other == standard:
             return self._unchanged([f"{t.word} {t.now}" for t in tried], standard)
         chosen = await self.sessions.resolve(None)
@@ -95,8 +96,9 @@ class Reviews:
         differing = [t for t in tried if t.now != t.then]
         return preview_card(preview(told), differing, notes, pipeline.series)
 
-    async def scorecard(self, words: Sequence[str]) -> Message:
+    async def scorecard(self, request: CommandRequest) -> Message:
         """What flagged names did afterwards; CommandError for a span that cannot be read."""
+        words = request.words
         usage = "/scorecard [3m]"
         no_more_than(words, 1, usage)
         count = span_sessions(words[0] if words else "3m", usage)

@@ -4,77 +4,28 @@ import os
 import re
 from datetime import time
 from pathlib import Path
-from typing import Annotated, Any
-from urllib.parse import urlsplit
+from typing import Any
 
 from dotenv import dotenv_values
-from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import AliasChoices, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from bot.amounts import amount
+from alerts.model import Destination
+from bot.setting_types import (
+    DiscordChannels,
+    FolderUrl,
+    Key,
+    Operator,
+    SafeUrl,
+    SecretUrl,
+    SlackChannels,
+    TimeOfDay,
+    Url,
+    Usd,
+)
 from core.anomaly import Rule
 from core.errors import ConfigError
 from core.measure import LEAST_Z
-
-_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
-
-
-def _clock(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", value.strip()):
-        raise ValueError("a time of day in New York, HH:MM, such as 11:00")
-    return time.fromisoformat(value.strip())
-
-
-def _url(value: object) -> str:
-    text = str(value).strip().rstrip("/")
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("an address that begins with https:// (or http:// on this machine)")
-    if parts.port == 0:  # a port that is no number, or too large, raises here
-        raise ValueError("an address with a port from 1 to 65535")
-    if parts.username or parts.password or parts.query:
-        raise ValueError("an address without a user, a password or a query in it")
-    return text
-
-
-def _safe_url(value: object) -> str:
-    text = _url(value)
-    parts = urlsplit(text)
-    if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
-        raise ValueError("https://, for the key travels with every call (http:// only on loopback)")
-    return text
-
-
-def _folder_url(value: object) -> str:
-    text = _url(value)
-    if text.lower().endswith(".txt"):
-        raise ValueError("the address of the folder, without the file's name")
-    return text
-
-
-def _key(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    text = value.strip()
-    if not text.isascii() or not text.isprintable() or " " in text:
-        raise ValueError("the key as the dashboard shows it, without spaces or line breaks in it")
-    return text
-
-
-def _usd(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    try:
-        return amount(value)
-    except ValueError as error:
-        raise ValueError("an amount in USD, such as 5M, 500k or 2000000") from error
-
-
-Key = Annotated[SecretStr, BeforeValidator(_key)]
-TimeOfDay = Annotated[time, BeforeValidator(_clock)]
-Usd = Annotated[float, BeforeValidator(_usd)]
 
 
 class Settings(BaseSettings):
@@ -91,18 +42,16 @@ class Settings(BaseSettings):
     polygon_api_key: Key | None = Field(
         None, validation_alias=AliasChoices("POLYGON_API_KEY", "MASSIVE_API_KEY")
     )
-    polygon_rest_url: Annotated[str, BeforeValidator(_safe_url)] = "https://api.massive.com"
+    polygon_rest_url: SafeUrl = "https://api.massive.com"
     polygon_calls_per_minute: int = Field(5, ge=0, le=60_000)
     flatfiles_access_key_id: Key | None = None
     flatfiles_secret_access_key: Key | None = None
-    flatfiles_endpoint_url: Annotated[str, BeforeValidator(_url)] = "https://files.massive.com"
+    flatfiles_endpoint_url: Url = "https://files.massive.com"
     flatfiles_bucket: str = Field("flatfiles", pattern=r"^[a-z0-9][a-z0-9.-]{1,62}$")
     use_flat_files: bool = False
     use_trades_files: bool = False
     dark_pool_only: bool = False
-    finra_url: Annotated[str, BeforeValidator(_folder_url)] = (
-        "https://cdn.finra.org/equity/regsho/daily"
-    )
+    finra_url: FolderUrl = "https://cdn.finra.org/equity/regsho/daily"
     eod_schedule_time: TimeOfDay = time(11, 0)
     eod_poll_minutes: int = Field(10, ge=1, le=240)
     eod_deadline: TimeOfDay = time(20, 0)
@@ -111,6 +60,14 @@ class Settings(BaseSettings):
     alert_min_z: float = Field(4.0, ge=LEAST_Z, le=12)
     alert_floor_usd: Usd = Field(1e6, ge=1e4, le=1e10)
     alert_min_price_usd: Usd = Field(1.0, ge=0.01, le=1000)
+    discord_token: Key | None = None
+    discord_alert_channel: DiscordChannels = ()
+    discord_api_url: SafeUrl = "https://discord.com/api/v10"
+    slack_bot_token: Key | None = None
+    slack_alert_channel: SlackChannels = ()
+    slack_api_url: SafeUrl = "https://slack.com/api"
+    operator_channel: Operator | None = None
+    heartbeat_url: SecretUrl | None = None
 
     @property
     def conflicts(self) -> list[str]:
@@ -133,9 +90,41 @@ class Settings(BaseSettings):
                 "POLYGON_API_KEY to fall back on; set them, or unset USE_TRADES_FILES to run on "
                 "the built-in sample market (DARK_POOL_ONLY=true shows its off-exchange side)"
             )
+        faults += self._mute_platforms
         if fault := _unusable(self.data_dir):
             faults.append(fault)
         return faults
+
+    @property
+    def _mute_platforms(self) -> list[str]:
+        """Channels that are named, and no token to speak there."""
+        operator = (self.operator_channel or "").partition(":")[0]
+        needs = (
+            ("DISCORD_TOKEN", self.discord_token, self.discord_alert_channel, "discord"),
+            ("SLACK_BOT_TOKEN", self.slack_bot_token, self.slack_alert_channel, "slack"),
+        )
+        return [
+            f"{named} is set, but {token} is not: without it nothing can be said there"
+            for token, value, channels, platform in needs
+            for named, there in (
+                (f"{platform.upper()}_ALERT_CHANNEL", channels),
+                ("OPERATOR_CHANNEL", operator == platform),
+            )
+            if there and value is None
+        ]
+
+    @property
+    def first_routes(self) -> tuple[Destination, ...]:
+        """The channels that the environment names."""
+        return (
+            *(Destination("discord", channel) for channel in self.discord_alert_channel),
+            *(Destination("slack", channel) for channel in self.slack_alert_channel),
+        )
+
+    @property
+    def operator(self) -> Destination | None:
+        """Where operators are told what needs them."""
+        return Destination.parse(self.operator_channel) if self.operator_channel else None
 
     @property
     def flat_files_secret(self) -> SecretStr | None:
@@ -212,6 +201,9 @@ class Settings(BaseSettings):
             self.polygon_api_key,
             self.flatfiles_access_key_id,
             self.flatfiles_secret_access_key,
+            self.discord_token,
+            self.slack_bot_token,
+            self.heartbeat_url,
         )
         return [value.get_secret_value() for value in held if value is not None]
 
@@ -257,7 +249,7 @@ def _faults(error: Any) -> list[str]:
 
 def _shown(name: str) -> str:
     """What was typed, as the environment or .env has it; secrets and passwords hidden."""
-    if "KEY" in name or "SECRET" in name:
+    if any(word in name for word in ("KEY", "SECRET", "TOKEN", "HEARTBEAT")):
         return "(hidden)"
     raw = _raw(name)
     return re.sub(r"//[^@/]*@", "//(hidden)@", raw)[:100]

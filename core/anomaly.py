@@ -13,7 +13,7 @@ from core.calendar import sessions
 VERSION = "2"
 """Goes up when the same bars would be judged differently."""
 
-_TIERS = {"extreme": 6.0, "rare": 5.0, "notable": 4.0}
+TIERS = {"extreme": 6.0, "rare": 5.0, "notable": 4.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +132,7 @@ class Market:
 
 def tier(z: float) -> str:
     """notable, rare or extreme; "usual" below the lowest of them."""
-    return next((name for name, least in _TIERS.items() if z >= least), "usual")
+    return next((name for name, least in TIERS.items() if z >= least), "usual")
 
 
 def from_row(rank: int, row: Mapping[str, Any], scope: Scope) -> Anomaly:

@@ -9,9 +9,9 @@ TapewatchError
     BadBars              arrived but unusable: never judged, tell the operator
       HeldBars           readable but implausible: its rows are kept aside
   DeliveryError
-    DeliveryDeferred     try again after retry_after
+    DeliveryDeferred     surely not there: try again, after retry_after_s if it is given
     DeliveryAmbiguous    it may have arrived: look before sending again
-    DeliveryRefused      stop using the destination, tell the operator
+    DeliveryRefused      another try would be refused too: stop, tell the operator
   CommandError           its text is shown, privately, to whoever asked
 """
 
@@ -116,24 +116,62 @@ class HeldBars(BadBars):
         self.rows = rows
 
 
+class Reason(StrEnum):
+    """What became of one attempt to deliver a message: a closed list, fit for a metric's label."""
+
+    DELIVERED = "delivered"
+    FOUND = "found already there"
+    # Surely not there; it is tried again.
+    RATE_LIMITED = "rate limited"
+    UNREACHABLE = "unreachable"
+    SAFE_TO_REPEAT = "not there, or harmless to repeat"
+    QUIET_HOURS = "quiet hours"
+    # It may be there: looked for before it is sent again.
+    NO_ANSWER = "no answer"
+    CONNECTION_LOST = "connection lost"
+    SERVER_ERROR = "server error"
+    INTERRUPTED = "stopped while sending"
+    LOOK_UP_IMPOSSIBLE = "history cannot be read"
+    # Refused: another try would be refused as well.
+    CHANNEL_GONE = "no such channel"
+    NOT_A_MEMBER = "not a member of the channel"
+    NO_PERMISSION = "no permission"
+    TOKEN_REFUSED = "token refused"  # noqa: S105 - the name of a fault
+    MESSAGE_REJECTED = "message rejected"
+    MESSAGE_GONE = "message deleted there"
+    # Ended by us.
+    SUPERSEDED = "superseded"
+    TOO_OLD = "too old"
+    DROPPED = "dropped by an operator"
+    RESENT = "sent again by an operator"
+    NO_MESSAGE = "its message never arrived"
+    NOTHING_TO_SHOW = "no picture could be made"
+
+
 class DeliveryError(TapewatchError):
-    """A message did not surely reach its destination."""
+    """A message did not surely reach its destination: `reason`, and what was `seen`."""
+
+    def __init__(self, reason: Reason, seen: str = "") -> None:
+        super().__init__(f"{reason}: {seen}" if seen else str(reason))
+        self.reason, self.seen = reason, seen
 
 
 class DeliveryDeferred(DeliveryError):
-    """Try again after `retry_after_s` seconds (429 belongs here)."""
+    """Surely not there: try again, after `retry_after_s` seconds if it is given (429)."""
 
-    def __init__(self, reason: str, *, retry_after_s: float) -> None:
-        super().__init__(reason)
+    def __init__(
+        self, reason: Reason, seen: str = "", *, retry_after_s: float | None = None
+    ) -> None:
+        super().__init__(reason, seen)
         self.retry_after_s = retry_after_s
 
 
 class DeliveryAmbiguous(DeliveryError):
-    """It may have arrived: look before sending again."""
+    """It may have arrived: look before sending again; an operator's business if nobody can look."""
 
 
 class DeliveryRefused(DeliveryError):
-    """Channel gone, kicked, token revoked: stop using the destination, tell the operator."""
+    """Another try would be refused too: stop, tell the operator."""
 
 
 class CommandError(TapewatchError):

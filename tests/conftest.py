@@ -9,7 +9,10 @@ import stamina
 from blockbuster import BlockBuster, blockbuster_ctx
 from syrupy.assertion import SnapshotAssertion
 
-_PREFIXES = ("POLYGON_", "MASSIVE_", "FLATFILES_", "FINRA_", "AWS_", "EOD_", "ALERT_")
+_PREFIXES = (
+    *("POLYGON_", "MASSIVE_", "FLATFILES_", "FINRA_", "AWS_", "EOD_", "ALERT_"),
+    *("DISCORD_", "SLACK_", "OPERATOR_", "HEARTBEAT_"),
+)
 _NAMES = (
     *("USE_FLAT_FILES", "USE_TRADES_FILES", "DARK_POOL_ONLY", "DATA_DIR"),
     *("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"),

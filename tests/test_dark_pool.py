@@ -87,6 +87,7 @@ async def swept(app: App) -> str:
     shown: list[str] = []
     app.senders["console"] = ConsoleSender(shown.append)
     await app.sweep(lambda step: None)
+    await app.courier.drain()
     (one,) = shown
     return " ".join(one.split())
 
@@ -130,7 +131,7 @@ async def test_a_developer_plan_counts_every_trade(
             .startswith("ticker,open,high,low,close,volume,transactions,vwap,blocks")
         )
         card = await app.commands.answer(
-            CommandRequest.parse(f"/ticker {said.pushed[0].ticker}", "me", "here")
+            CommandRequest.parse(f"/ticker {said.pushed[0].ticker}", "console:@me", "console:here")
         )
         text = render(card.message, 100)
         assert "off-exchange volume" in text
@@ -148,7 +149,7 @@ async def test_a_name_that_moves_off_exchange_is_said_in_either_scope(
             await counted_before(app, long_tapes, DAYS[-50:-1])
             shown = await swept(app)
             said = await app.commands.digests.report(NEWEST)
-            ask = CommandRequest.parse(f"/why {MOVED}", "me", "here")
+            ask = CommandRequest.parse(f"/why {MOVED}", "console:@me", "console:here")
             why = render((await app.commands.answer(ask)).message, 100)
             off = app.ladder.top.record
             every = replace(off, series=off.series.other_scope, other=off.series)

@@ -48,6 +48,7 @@ async def swept(app: App) -> list[str]:
     shown: list[str] = []
     app.senders["console"] = ConsoleSender(shown.append)
     await app.sweep(lambda step: None)
+    await app.courier.drain()
     return shown
 
 
@@ -117,7 +118,9 @@ async def test_a_republished_file_is_a_new_revision_and_a_word_if_a_name_leaves(
     settings = await vendor.settings(tmp_path / "data")
 
     async def ask(text: str) -> Message:
-        reply = await app.commands.answer(CommandRequest.parse(text, "me", "here"))
+        reply = await app.commands.answer(
+            CommandRequest.parse(text, "console:@me", "console:here", operator=True)
+        )
         return reply.message
 
     async with opened(settings, now=lambda: NOW) as app:
@@ -135,7 +138,7 @@ async def test_a_republished_file_is_a_new_revision_and_a_word_if_a_name_leaves(
         (shown,) = await swept(app)
         told = " ".join(shown.split())
         assert f"{gone} leaves the list" in told
-        assert "data revision 3, before: 1" in told
+        assert "data revision 3, before: 2" in told
         assert await swept(app) == []
 
         sent, now, plain = [await ask(f"anomalies {how}") for how in ("as:sent", "as:now", "")]
@@ -175,6 +178,7 @@ async def test_a_crash_between_publishing_and_telling_tells_at_the_next_start(
     async with opened(settings, now=lambda: NOW) as app:
         # No sender: as if the process died after the commit.
         await app.sweep(lambda step: None)
+        await app.courier.drain()
     async with opened(settings, now=lambda: NOW) as app:
         assert len(await swept(app)) == 1
 

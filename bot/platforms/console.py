@@ -2,7 +2,8 @@
 
 import sys
 import textwrap
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from shutil import get_terminal_size
 
 from prompt_toolkit import PromptSession
@@ -11,20 +12,18 @@ from prompt_toolkit.output.defaults import create_output
 from prompt_toolkit.output.vt100 import Vt100_Output
 from prompt_toolkit.patch_stdout import patch_stdout
 
-from alerts.model import Destination, Message, Receipt, Section
-from bot.commands import CommandRequest, Reply
+from alerts.model import Check, Destination, Letter, Message, Receipt, Section, Tried
+from alerts.words import inert
+from bot.requests import CommandRequest, Reply
 
 _MAX_WIDTH, _MIN_WIDTH = 100, 40
-_CONTROL = dict.fromkeys(
-    [*range(32), *range(127, 160), *range(0x202A, 0x202F), *range(0x2066, 0x206A)]
-)
 
 
 def render(message: Message, width: int) -> str:
     """The message as plain text, at most `width` columns; control characters are taken out."""
 
     def wrapped(text: str, indent: str = "", hang: str | None = None) -> list[str]:
-        clean = text.translate(_CONTROL)
+        clean = inert(text)
         after = indent if hang is None else hang
         return textwrap.wrap(clean, width, initial_indent=indent, subsequent_indent=after) or [""]
 
@@ -64,12 +63,29 @@ class ConsoleSender:
         self._write = write
         self._shown: set[str] = set()
 
-    async def send(self, destination: Destination, message: Message, key: str) -> Receipt:
+    @asynccontextmanager
+    async def turn(self, destination: Destination) -> AsyncIterator[None]:
+        """A terminal takes what it gets."""
+        yield
+
+    async def send(self, destination: Destination, letter: Letter) -> Receipt:
         """Prints; the same key twice is one message."""
-        if key not in self._shown:
-            self._shown.add(key)
-            self._write(render(message, terminal_width()) + "\n")
-        return Receipt(key)
+        if letter.key not in self._shown:
+            self._shown.add(letter.key)
+            self._write(render(letter.message, terminal_width()) + "\n")
+        return Receipt(letter.key)
+
+    async def find(self, destination: Destination, letter: Letter, tried: Tried) -> Receipt | None:
+        """What another process printed is gone with its terminal: it is simply shown again."""
+        return Receipt(letter.key) if letter.key in self._shown else None
+
+    async def edit(self, destination: Destination, receipt: Receipt, letter: Letter) -> Receipt:
+        """What is printed stays; /anomalies shows the new numbers."""
+        return receipt
+
+    async def examine(self, destination: Destination) -> Sequence[Check]:
+        """It is here."""
+        return (Check("terminal", ok=True, seen="printed to standard output"),)
 
 
 def attached() -> bool:
@@ -97,5 +113,5 @@ async def converse(
             if text.strip().lower() in ("quit", "exit", "/quit", "/exit"):
                 return
             if text.strip():
-                reply = await answer(CommandRequest.parse(text, "terminal", "terminal"))
+                reply = await answer(CommandRequest.typed(text))
                 print(render(reply.message, terminal_width()) + "\n")

@@ -28,7 +28,9 @@ SATURDAY = NOW
 
 async def ask(app: App, text: str) -> Reply:
     """What is answered to a typed line."""
-    return await app.commands.answer(CommandRequest.parse(text, "me", "here"))
+    return await app.commands.answer(
+        CommandRequest.parse(text, "console:@me", "console:here", operator=True)
+    )
 
 
 async def told(app: App, text: str) -> str:
@@ -45,6 +47,7 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
         async with at(folder, SATURDAY) as app:
             app.senders["console"] = ConsoleSender(lambda text: None)
             await app.sweep(lambda step: None)
+            await app.courier.drain()
 
     asyncio.run(fill())
     return folder
@@ -196,8 +199,8 @@ async def test_a_fault_of_ours_is_said_to_be_ours(app: App) -> None:
         async def examine(self, day: object) -> None:
             raise BadBars("not for readers") from KeyError("internal")
 
-    app.commands._doctor = Broken()  # type: ignore[assignment]
-    reply = await ask(app, "/source status")
+    broken = replace(app.commands, doctor=Broken())  # type: ignore[arg-type]
+    reply = await broken.answer(CommandRequest.typed("/source status"))
     assert not reply.ok
     assert reply.message.lead.startswith("/source failed on our side")
 

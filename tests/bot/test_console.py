@@ -10,7 +10,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts.model import TERMINAL, Message, Row
+from alerts.model import TERMINAL, Letter, Message, Row
 from bot.platforms.console import ConsoleSender, render
 
 ROOT = Path(__file__).parent.parent.parent
@@ -34,7 +34,7 @@ async def test_the_same_key_twice_is_one_message() -> None:
     shown: list[str] = []
     sender = ConsoleSender(shown.append)
     for key in ("a", "a", "b"):
-        receipt = await sender.send(TERMINAL, Message(title=key, lead="x"), key)
+        receipt = await sender.send(TERMINAL, Letter(key, Message(title=key, lead="x")))
         assert receipt.message_id == key
     assert len(shown) == 2
 

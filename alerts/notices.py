@@ -1,0 +1,51 @@
+"""What is said of a day that brings no digest: held, or late. Each once, whoever asks again."""
+
+from collections.abc import Collection
+from datetime import date, datetime
+
+from alerts import outbox
+from alerts.letters import held, late
+from alerts.model import Destination, Kind
+from alerts.subscriptions import listening
+from core.bars import Series
+from core.db import Db
+
+HELD, LATE = "held", "late"
+
+
+async def say_held(
+    db: Db, always: Collection[Destination], series: Series, session: date, why: str, now: datetime
+) -> bool:
+    """Tell every channel why there is no list; False if all have been told."""
+    body, new = held(series, session, why), False
+    async with db.transaction() as writer:
+        for destination in await listening(writer.execute_fetchall, always):
+            new |= await outbox.add(
+                writer,
+                destination=destination,
+                series=series.key,
+                session=session,
+                kind=Kind.NOTICE,
+                now=now,
+                more=HELD,
+                body=body,
+                silent=True,
+            )
+    return new
+
+
+async def say_late(
+    db: Db, operator: Destination, series: Series, session: date, why: str, now: datetime
+) -> bool:
+    """Tell the operators that the deadline has passed; False if they have been told."""
+    async with db.transaction() as writer:
+        return await outbox.add(
+            writer,
+            destination=operator,
+            series=series.key,
+            session=session,
+            kind=Kind.NOTICE,
+            now=now,
+            more=LATE,
+            body=late(series, session, why),
+        )

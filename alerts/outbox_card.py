@@ -1,0 +1,70 @@
+"""What /outbox shows: what is not where it should be, why, since when, what can be done. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from alerts.channel_card import age
+from alerts.model import Delivery, Message, Row, Section, State
+from alerts.words import clock, day, some
+
+LINES = 25
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What an operator did lately."""
+
+    number: int
+    destination: str
+    did: str
+    who: str
+    at: datetime
+
+
+def outbox_card(
+    waiting: Sequence[Delivery], decisions: Sequence[Decision], now: datetime, stamp: str
+) -> Message:
+    """Those that need a person first, then those that go on by themselves."""
+    stuck = [d for d in waiting if _needs_somebody(d)]
+    going = [d for d in waiting if not _needs_somebody(d)]
+    shown = [*stuck, *going][:LINES]
+    more = len(waiting) - len(shown)
+    said = f"{len(stuck)} need an operator, {len(going)} on their way" if waiting else "all arrived"
+    did = tuple(
+        Row(f"#{d.number} {d.destination}: {d.did} by {d.who}, {clock(d.at)}") for d in decisions
+    )
+    return Message(
+        title="Outbox",
+        lead=f"Outbox: {said}.",
+        rows=tuple(_row(d, now) for d in shown),
+        sections=(Section("Decided lately", did),) if did else (),
+        footer=(
+            *((f"{some(more, 'line')} more",) if more > 0 else ()),
+            *(("/outbox resend N, /outbox look N, /outbox drop N (operators)",) if waiting else ()),
+        ),
+        stamp=stamp,
+    )
+
+
+def _needs_somebody(delivery: Delivery) -> bool:
+    if delivery.state is State.AMBIGUOUS:
+        return delivery.next_try_at is None
+    return delivery.state in (State.REFUSED, State.EXPIRED)
+
+
+def _row(d: Delivery, now: datetime) -> Row:
+    why = d.reason or "not tried yet"
+    seen = f" ({d.seen})" if d.seen else ""
+    head = f"#{d.id} {d.destination} · {d.kind} of {day(d.session)} · {d.state}: {why}{seen}"
+    tried = some(d.attempts, "attempt")
+    return Row(head, (f"{age(d.created_at, now)} old, {tried}{_next(d, now)}",))
+
+
+def _next(d: Delivery, now: datetime) -> str:
+    if d.state is State.PENDING and d.next_try_at is None:
+        return ", waits for its digest"
+    if d.next_try_at is None:
+        return ""
+    left = (d.next_try_at - now).total_seconds()
+    return f", next try in {age(now, d.next_try_at)}" if left > 0 else ", next"

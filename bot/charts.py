@@ -1,0 +1,105 @@
+"""Pictures for digests: drawn in a process of its own, once each, and kept for the next channel."""
+
+import asyncio
+import logging
+import multiprocessing
+from collections import OrderedDict
+from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
+
+from alerts.chart_data import HISTORY_SESSIONS, SESSIONS, ChartData, chart_data
+from alerts.message import title
+from alerts.model import ChartOf, Picture
+from alerts.words import day as day_of
+from bot.names import flags_of, history_of, line_of
+from core.calendar import sessions_ending, trading_day
+from core.ladder import Ladder
+
+logger = logging.getLogger(__name__)
+
+_KEPT = 32
+_IDLE_S = 60.0
+
+
+def _draw(data: ChartData) -> Picture:
+    # Only the process that draws has room for matplotlib.
+    from alerts.chart import picture
+
+    return picture(data)
+
+
+@dataclass(slots=True)
+class Charts:
+    """alerts.deliver.Draw over what is stored."""
+
+    ladder: Ladder
+    _kept: OrderedDict[tuple[ChartOf, int], Picture] = field(default_factory=OrderedDict)
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _worker: Executor | None = None
+    _dismissal: asyncio.TimerHandle | None = None
+
+    async def __call__(self, of: ChartOf) -> Picture | None:
+        """None if nothing is stored of it, or the worker died."""
+        async with self._turn:
+            pipeline = next((r for r in self.ladder.known if r.series.key == of.series), None)
+            entry = await pipeline.ledger.entry(trading_day(of.session)) if pipeline else None
+            if pipeline is None or entry is None or not entry.revision:
+                return None
+            key = (of, entry.revision)
+            if key not in self._kept:
+                data = await self._data(of)
+                drawn = None if data is None else await self._drawn(data)
+                if drawn is None:
+                    return None
+                self._kept[key] = drawn
+                while len(self._kept) > _KEPT:
+                    self._kept.popitem(last=False)
+            return self._kept[key]
+
+    async def close(self) -> None:
+        """Let the worker go."""
+        if self._dismissal is not None:
+            self._dismissal.cancel()
+        if (worker := self._worker) is not None:
+            self._worker = None
+            await asyncio.to_thread(worker.shutdown, cancel_futures=True)
+
+    async def _data(self, of: ChartOf) -> ChartData | None:
+        pipeline = next(r for r in self.ladder.known if r.series.key == of.series)
+        day = trading_day(of.session)
+        window = sessions_ending(day, HISTORY_SESSIONS)
+        history = await history_of(pipeline, of.ticker, window, HISTORY_SESSIONS)
+        if history["volume"].null_count() == len(history):
+            return None
+        row = line_of(await pipeline.record.scores(day, pipeline.rule), of.ticker)
+        flags = await flags_of(self.ladder, of.ticker, SESSIONS)
+        words = f"{title(pipeline.series)} · {day_of(of.session)}"
+        return await asyncio.to_thread(
+            chart_data, history, flags, pipeline.series, title=words, row=row
+        )
+
+    async def _drawn(self, data: ChartData) -> Picture | None:
+        loop = asyncio.get_running_loop()
+        if self._worker is None:
+            # A fork would copy the threads' locks as they are.
+            context = multiprocessing.get_context("spawn")
+            self._worker = await asyncio.to_thread(
+                ProcessPoolExecutor, max_workers=1, mp_context=context
+            )
+        try:
+            drawn = await loop.run_in_executor(self._worker, _draw, data)
+        except BrokenProcessPool:
+            logger.exception("the process that draws died", extra={"ticker": data.ticker})
+            self._worker = None
+            return None
+        if self._dismissal is not None:
+            self._dismissal.cancel()
+        # It holds 150 MB or more, for a few pictures a day.
+        self._dismissal = loop.call_later(_IDLE_S, self._dismiss)
+        return drawn
+
+    def _dismiss(self) -> None:
+        if self._worker is not None and not self._turn.locked():
+            self._worker.shutdown(wait=False)
+            self._worker = None

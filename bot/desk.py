@@ -1,0 +1,59 @@
+"""Which part answers which command: built once, over the ladder and the outbox."""
+
+from collections.abc import Callable, Collection
+from dataclasses import replace
+
+from alerts.deliver import Courier
+from alerts.message import stamp
+from alerts.model import Destination
+from bot.arguments import Sessions
+from bot.channels import Channels
+from bot.commands import Commands
+from bot.digests import Digests
+from bot.hindsight import Hindsight
+from bot.muting import Muting
+from bot.names import Names
+from bot.opinions import Opinions
+from bot.outbox_desk import OutboxDesk
+from bot.requests import Handler
+from bot.reviews import Reviews
+from bot.watching import Watching
+from core.ladder import Ladder
+from core.progress import Board
+from core.sources.access import Doctor
+
+
+def commands(
+    ladder: Ladder,
+    doctor: Doctor,
+    board: Board,
+    courier: Courier,
+    always: Collection[Destination],
+    next_try: Callable[[], str],
+    top: int,
+) -> Commands:
+    """All commands."""
+    sessions = Sessions(ladder, ladder.top.now)
+    digests, reviews = Digests(ladder, sessions, top), Reviews(ladder, sessions, top)
+    names = Names(ladder, sessions, digests)
+    watching = Watching(ladder, sessions, digests)
+    digests = replace(digests, mine=watching.mine)
+    muting = Muting(ladder, sessions, Hindsight(ladder, top))
+    now, said = ladder.top.now, stamp(ladder.top.series)
+    channels = Channels(courier, always, now, said)
+    parts: dict[str, Handler] = {
+        "anomalies": digests.answer,
+        "ticker": names.ticker,
+        "why": names.why,
+        "preview": reviews.preview,
+        "scorecard": reviews.scorecard,
+        "watch": watching.watch,
+        "mute": muting.mute,
+        "mutes": muting.mutes,
+        "feedback": Opinions(ladder, sessions, digests, reviews).feedback,
+        "subscribe": channels.subscribe,
+        "unsubscribe": channels.unsubscribe,
+        "channels": channels.channels,
+        "outbox": OutboxDesk(courier, now, said).answer,
+    }
+    return Commands(ladder, doctor, board, next_try, digests, parts)

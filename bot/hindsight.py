@@ -1,0 +1,90 @@
+"""The lines of the last sessions' digests as one channel was told them, read beside the loop."""
+
+import asyncio
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+from alerts.editions import Wants
+from alerts.model import Destination
+from alerts.publish import delivered, published
+from alerts.rank import lines
+from alerts.subscriptions import wants_of, watched
+from bot.spans import judgeable
+from core.anomaly import Anomaly
+from core.calendar import TradingDay, sessions_ending
+from core.detect import anomalies
+from core.errors import CommandError
+from core.ladder import Ladder
+from core.measure import REPEAT_SESSIONS
+from core.pipeline import Pipeline
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """The lines of one session, best first."""
+
+    session: date
+    lines: tuple[Anomaly, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Hindsight:
+    """Looks back; sends nothing and changes nothing."""
+
+    ladder: Ladder
+    top: int
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
+    """One look at a time: each keeps a core busy."""
+
+    async def lines(self, newest: TradingDay, count: int, where: Destination) -> list[Shown]:
+        """Of the last `count` sessions, oldest first; those nobody can tell of are left out.
+
+        As the channel was told them; as they would be judged where nothing was said.
+        """
+        db = self.ladder.top.db
+        wants = await wants_of(db.rows, where)
+        on_list = (await watched(db.rows, [str(where)]))[str(where)]
+        can = await _judgeable(await self.ladder.of(newest), newest, count)
+        shown = list[Shown]()
+        async with self._turn:
+            for day in sessions_ending(newest, count):
+                pipeline = await self.ladder.of(day)
+                told = await _told(pipeline, day, where)
+                if told is None and day in can:
+                    told = await self._judged(pipeline, day, wants, on_list, shown)
+                if told is not None:
+                    shown.append(Shown(day.date, told))
+        return shown
+
+    async def _judged(
+        self,
+        pipeline: Pipeline,
+        day: TradingDay,
+        wants: Wants,
+        on_list: Collection[str],
+        before: Sequence[Shown],
+    ) -> tuple[Anomaly, ...]:
+        scores = await pipeline.record.scores(day, pipeline.rule)
+        found = await asyncio.to_thread(anomalies, scores, pipeline.series.scope)
+        recent = {d.date for d in sessions_ending(day, REPEAT_SESSIONS + 1)[:-1]}
+        earlier = [shown for shown in before if shown.session in recent]
+        known = {a.ticker for shown in earlier for a in shown.lines} if earlier else None
+        heard = [a for a in found if wants.hears(a, on_list)]
+        return lines(heard, wants.top or self.top, known)
+
+
+async def _told(
+    pipeline: Pipeline, day: TradingDay, where: Destination
+) -> tuple[Anomaly, ...] | None:
+    """What was said; None if nothing was."""
+    said = await delivered(pipeline.db, pipeline.series, day, where)
+    said = said or await published(pipeline.db, pipeline.series, day)
+    return said[-1].pushed if said else None
+
+
+async def _judgeable(pipeline: Pipeline, newest: TradingDay, count: int) -> Collection[TradingDay]:
+    try:
+        return (await judgeable(pipeline, newest, count)).judged
+    except CommandError:
+        return ()  # a session that was said can be looked at all the same

@@ -1,0 +1,114 @@
+"""Pictures on Slack: uploaded to no channel, waited for, then shown in messages of many."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Sequence
+from hashlib import sha256
+from typing import Any, Protocol
+
+import aiohttp
+from slack_sdk.web.async_client import AsyncWebClient
+
+from alerts.budget import clipped
+from alerts.model import Picture
+from alerts.words import inert
+from bot.platforms.network import seconds
+from bot.platforms.slack_text import PICTURES, Shown
+from core.errors import DeliveryDeferred, DeliveryRefused, Reason
+
+_KEPT = 500
+_UPLOAD_ALT = 1_000
+
+
+class Ask(Protocol):
+    """A question to Slack, paced, its errors translated; answers the body."""
+
+    async def __call__(self, call: Callable[[], Awaitable[Any]]) -> Any:
+        """The answer, or a DeliveryError."""
+
+
+class Pictures:
+    """Each picture is uploaded once, one at a time, however many channels are to show it."""
+
+    def __init__(
+        self,
+        client: AsyncWebClient,
+        session: aiohttp.ClientSession,
+        ask: Ask,
+        *,
+        polls: int = 20,
+        poll_every_s: float = 0.5,
+    ) -> None:
+        self._client, self._session, self._ask = client, session, ask
+        self._polls, self._poll_every_s = polls, poll_every_s
+        self._there: OrderedDict[bytes, str] = OrderedDict()
+        self._one_at_a_time = asyncio.Lock()
+
+    async def shown(self, pictures: Sequence[Picture]) -> tuple[list[Shown], str]:
+        """Those that Slack can show by now, and why not all; empty if it is all."""
+        ready, fallback = [], ""
+        for picture in pictures[:PICTURES]:
+            try:
+                file_id = await self._file_id(picture)
+            except DeliveryRefused as refused:
+                if refused.reason is Reason.TOKEN_REFUSED:
+                    raise
+                fallback = f"no picture: {refused.seen}"
+                continue
+            ready.append(Shown(file_id, picture.alt))
+        return ready, fallback
+
+    def forget(self, pictures: Sequence[Picture]) -> None:
+        """Slack does not have them any more, or not for us."""
+        for picture in pictures:
+            self._there.pop(_digest(picture), None)
+
+    async def _file_id(self, picture: Picture) -> str:
+        digest = _digest(picture)
+        async with self._one_at_a_time:
+            if digest not in self._there:
+                self._there[digest] = await self._uploaded(picture)
+            self._there.move_to_end(digest)
+            while len(self._there) > _KEPT:
+                self._there.popitem(last=False)
+            return self._there[digest]
+
+    async def _uploaded(self, picture: Picture) -> str:
+        name, alt = _name(picture), clipped(inert(picture.alt), _UPLOAD_ALT)
+        begun = await self._ask(
+            lambda: self._client.files_getUploadURLExternal(
+                filename=name, length=len(picture.png), alt_txt=alt or None
+            )
+        )
+        file_id, url = str(begun["file_id"]), str(begun["upload_url"])
+        await self._ask(lambda: self._sent(url, picture.png))
+        await self._ask(
+            lambda: self._client.files_completeUploadExternal(
+                files=[{"id": file_id, "title": name}]
+            )
+        )
+        for _ in range(self._polls):
+            told = await self._ask(lambda: self._client.files_info(file=file_id))
+            if (told["file"] or {}).get("mimetype"):
+                return file_id
+            await asyncio.sleep(self._poll_every_s)
+        raise DeliveryRefused(Reason.MESSAGE_REJECTED, "Slack did not get the file ready in time")
+
+    async def _sent(self, url: str, png: bytes) -> None:
+        headers = {"Content-Type": "application/octet-stream"}
+        async with self._session.post(url, data=png, headers=headers) as answer:
+            status, wait = answer.status, seconds(answer.headers.get("Retry-After"))
+        if status == 429:
+            raise DeliveryDeferred(Reason.RATE_LIMITED, "upload", retry_after_s=wait)
+        if status >= 500 or status == 408:
+            raise DeliveryDeferred(Reason.SERVER_ERROR, f"upload: status {status}")
+        if status != 200:
+            raise DeliveryRefused(Reason.MESSAGE_REJECTED, f"upload: status {status}")
+
+
+def _digest(picture: Picture) -> bytes:
+    return sha256(picture.png + picture.alt.encode(errors="replace")).digest()
+
+
+def _name(picture: Picture) -> str:
+    return clipped(inert(picture.name).strip(), 100) or "chart.png"

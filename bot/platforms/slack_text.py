@@ -1,0 +1,174 @@
+"""A message as Slack shows it: the lead as the notification, the rest in blocks. Pure.
+
+Limits are those of docs.slack.dev/reference/block-kit/blocks and of chat.postMessage; that of the
+whole message is in no document (bolt-js#2509: refused somewhere above 13,000 characters).
+"""
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from alerts.budget import clipped, fitted
+from alerts.model import Message
+from alerts.words import inert
+from bot.platforms.plain import all_rows, lines, shown, stamped_lead
+
+BLOCKS, SECTION, HEADER, CONTEXT, ALT, TEXT = 50, 3_000, 150, 2_000, 2_000, 4_000
+WHOLE = 12_000
+"""As JSON, with its escapes: a sign that is not ASCII counts six."""
+
+PICTURES = 5
+_PIECE = 1_000
+_LOOK_ALIKE = str.maketrans({"*": "∗", "~": "∼", "`": "ˋ"})
+_UNDERSCORE = re.compile(r"(?<![^\W_])_|_(?![^\W_])")
+_URL = re.compile(r"(?:^|(?<=\s))(https?://[!#-;=?-\[\]_a-z~]+)$")
+
+Block = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A picture that Slack has already: its id there, and what it shows in words."""
+
+    file_id: str
+    alt: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """What a message of Slack is made of."""
+
+    text: str
+    blocks: tuple[Block, ...] = ()
+
+
+def rendered(message: Message, pictures: Sequence[Shown] = ()) -> Rendered:
+    """The message within Slack's limits."""
+    kept = fitted(shown(message), lambda m: _fits(_made(m, pictures)))
+    return _made(kept, pictures)
+
+
+def text_only(message: Message) -> Rendered:
+    """The same without any layout, for when Slack refuses it."""
+
+    def made(m: Message) -> Rendered:
+        return Rendered("\n".join(_within(line) for line in lines(m)))
+
+    return made(fitted(shown(message), lambda m: len(made(m).text) <= TEXT))
+
+
+def escaped(text: str) -> str:
+    """Text that Slack shows as it is. A plain address at its end can be followed, nothing else.
+
+    Slack has no sign that takes the meaning from another one: `*`, `~` and the like give way to
+    signs that look the same.
+    """
+    clean = inert(text).rstrip()
+    url = _URL.search(clean)
+    words = _entities(clean[: url.start()] if url else clean)
+    words = _UNDERSCORE.sub("ˍ", words.translate(_LOOK_ALIKE))
+    # At the start of a line even the entity makes a quotation.
+    words = re.sub(r"^(\s*)&gt;", "\\1\u200b&gt;", words)
+    return f"{words}<{_entities(url[1])}>" if url else words
+
+
+def _entities(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _made(message: Message, pictures: Sequence[Shown]) -> Rendered:
+    blocks: list[Block] = []
+    if message.stamp:
+        blocks.append(_context([f"*{_within(message.stamp)}*"]))
+    if message.title.strip() and not message.brief:
+        title = clipped(inert(message.title), HEADER)
+        blocks.append({"type": "header", "text": _plain(title)})
+    if message.brief or not message.rows or not message.context:
+        # Otherwise the first lines say the same again.
+        blocks.append(_section(_within(message.lead) or "…"))
+    if message.banners:
+        said = (f"⚠ {_within(banner)}" for banner in message.banners)
+        blocks += map(_section, _packed(said, "\n"))
+    blocks += _rows(message)
+    if message.facts:
+        facts = ((_within(name), _within(value).strip()) for name, value in message.facts)
+        said = (f"{name}: *{value}*" if value else name for name, value in facts if name or value)
+        blocks += map(_section, _packed(said, "\n"))
+    blocks += [
+        {"type": "image", "slack_file": {"id": p.file_id}, "alt_text": _alt(p.alt)}
+        for p in pictures[:PICTURES]
+    ]
+    for small in (message.footer, message.context):
+        texts = [_within(line) for line in small if inert(line).strip()]
+        blocks += [_context([text]) for text in _packed(iter(texts), "\n", CONTEXT)]
+    return Rendered(_within(stamped_lead(message)) or "…", tuple(blocks))
+
+
+def _rows(message: Message) -> Iterator[Block]:
+    """A section for each line that has reasons; those that have none stand together."""
+    bare: list[str] = []
+    for title, row in all_rows(message):
+        if title or row.details:
+            yield from map(_section, _packed(iter(bare), "\n"))
+            bare = []
+        if title and _within(title):
+            yield _section(f"*{_within(title)}*")
+        head = _within(row.head.strip())
+        if row.details and head:
+            said = [f"*{head}*", *map(_within, row.details)]
+            yield from map(_section, _packed(iter(said), "\n"))
+        else:
+            bare += [text for text in (head, *map(_within, row.details)) if text]
+    yield from map(_section, _packed(iter(bare), "\n"))
+
+
+def _packed(texts: Iterator[str], between: str, most: int = SECTION) -> list[str]:
+    """As few texts as will hold them all."""
+    packed: list[str] = []
+    for text in texts:
+        if packed and len(packed[-1]) + len(between) + len(text) <= most:
+            packed[-1] += f"{between}{text}"
+        else:
+            packed.append(text)
+    return packed
+
+
+def _section(text: str) -> Block:
+    return {"type": "section", "text": _markup(text), "expand": True}
+
+
+def _context(texts: Sequence[str]) -> Block:
+    return {"type": "context", "elements": [_markup(text) for text in texts]}
+
+
+def _markup(text: str) -> Block:
+    # `verbatim`: nothing becomes a link or a mention by itself.
+    return {"type": "mrkdwn", "text": text, "verbatim": True}
+
+
+def _plain(text: str) -> Block:
+    return {"type": "plain_text", "text": text, "emoji": False}
+
+
+def _alt(text: str) -> str:
+    return clipped(inert(text).strip(), ALT) or "chart"
+
+
+@lru_cache(maxsize=1_024)  # the same texts, while it is tried what fits
+def _within(text: str, most: int = _PIECE) -> str:
+    """Escaped, and at most so long after that."""
+    room = most
+    while len(made := escaped(clipped(text, room))) > most:
+        room = min(room - 1, room * most // len(made))
+    return made
+
+
+def _fits(made: Rendered) -> bool:
+    return (
+        len(made.text) <= TEXT
+        and len(made.blocks) <= BLOCKS
+        and len(json.dumps(made.blocks)) <= WHOLE
+    )

@@ -1,0 +1,55 @@
+"""What somebody asked, and what is answered: the same for every platform. Knows no chat library."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from alerts.model import TERMINAL, Destination, Message
+from core.errors import CommandError
+
+
+@dataclass(frozen=True, slots=True)
+class CommandRequest:
+    """What somebody typed, and who and where they are."""
+
+    name: str
+    words: tuple[str, ...]
+    who: str
+    """A person on a platform: `discord:@123`."""
+    where: str
+    """A channel on a platform: `discord:456`."""
+    operator: bool = False
+    """May they change what others are told?"""
+
+    @classmethod
+    def parse(cls, text: str, who: str, where: str, *, operator: bool = False) -> "CommandRequest":
+        """`/ticker NVDA 60`, with or without the slash."""
+        words = text.strip().removeprefix("/").split()
+        name = words[0].lower() if words else ""
+        return cls(name, tuple(words[1:]), who, where, operator)
+
+    @classmethod
+    def typed(cls, text: str) -> "CommandRequest":
+        """At the terminal of the machine itself, whose user may do everything."""
+        return cls.parse(text, "console:@terminal", str(TERMINAL), operator=True)
+
+    @property
+    def channel(self) -> Destination:
+        """Where it was asked."""
+        return Destination.parse(self.where)
+
+    def only_operators(self, what: str) -> None:
+        """Raises CommandError for anybody else."""
+        if not self.operator:
+            raise CommandError(f"{what} is for operators; ask one of them")
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer; private unless somebody shares it. `ok` is False for a refusal in words."""
+
+    message: Message
+    private: bool = True
+    ok: bool = True
+
+
+Handler = Callable[[CommandRequest], Awaitable[Message]]

@@ -1,0 +1,136 @@
+"""The kinds of values that settings have: what may be typed for each, and what is said if not."""
+
+import re
+from collections.abc import Callable
+from datetime import time
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import BeforeValidator, SecretStr
+from pydantic_settings import NoDecode
+
+from bot.amounts import amount
+
+_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+
+
+def _clock(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", value.strip()):
+        raise ValueError("a time of day in New York, HH:MM, such as 11:00")
+    return time.fromisoformat(value.strip())
+
+
+def _url(value: object) -> str:
+    text = str(value).strip().rstrip("/")
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("an address that begins with https:// (or http:// on this machine)")
+    if parts.port == 0:  # a port that is no number, or too large, raises here
+        raise ValueError("an address with a port from 1 to 65535")
+    if parts.username or parts.password or parts.query:
+        raise ValueError("an address without a user, a password or a query in it")
+    return text
+
+
+def _safe_url(value: object) -> str:
+    text = _url(value)
+    parts = urlsplit(text)
+    if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
+        raise ValueError("https://, for the key travels with every call (http:// only on loopback)")
+    return text
+
+
+def _secret_url(value: object) -> object:
+    """Whoever knows the address may use it: its fault is told without it."""
+    if not isinstance(value, str):
+        return value
+    parts = urlsplit(value.strip())
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("an address that begins with https:// (or http:// on this machine)")
+    if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
+        raise ValueError("https://, for the address is a secret (http:// only on loopback)")
+    return value.strip()
+
+
+def _folder_url(value: object) -> str:
+    text = _url(value)
+    if text.lower().endswith(".txt"):
+        raise ValueError("the address of the folder, without the file's name")
+    return text
+
+
+def _key(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    text = value.strip()
+    if not text.isascii() or not text.isprintable() or " " in text:
+        raise ValueError("the key as the dashboard shows it, without spaces or line breaks in it")
+    return text
+
+
+def _usd(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        return amount(value)
+    except ValueError as error:
+        raise ValueError("an amount in USD, such as 5M, 500k or 2000000") from error
+
+
+def _channels(pattern: str, such: str) -> Callable[[object], object]:
+    """A list of channel ids, separated by commas; names are refused."""
+
+    def read(value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        named = [part.strip() for part in value.split(",") if part.strip()]
+        if wrong := [name for name in named if not re.fullmatch(pattern, name)]:
+            raise ValueError(f"channel ids, not names, separated by commas ({such}): {wrong[0]!r}")
+        return tuple(dict.fromkeys(named))
+
+    return read
+
+
+DISCORD_ID = r"\d{15,20}"
+SLACK_ID = r"[CGD][A-Z0-9]{7,20}"
+
+
+def channel_id(platform: str, text: str) -> bool:
+    """Does this look like the platform's name of a channel?"""
+    return (
+        re.fullmatch({"discord": DISCORD_ID, "slack": SLACK_ID}.get(platform, "(?!)"), text)
+        is not None
+    )
+
+
+def _operator(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    platform, _, channel = value.strip().partition(":")
+    if not channel_id(platform, channel):
+        raise ValueError("discord: or slack: and a channel id, such as discord:123456789012345678")
+    return value.strip()
+
+
+Key = Annotated[SecretStr, BeforeValidator(_key)]
+DiscordChannels = Annotated[
+    tuple[str, ...],
+    NoDecode,
+    BeforeValidator(_channels(DISCORD_ID, "right-click the channel, Copy Channel ID")),
+]
+SlackChannels = Annotated[
+    tuple[str, ...],
+    NoDecode,
+    BeforeValidator(
+        _channels(SLACK_ID, "such as C0123ABCDEF, at the end of the channel's details")
+    ),
+]
+TimeOfDay = Annotated[time, BeforeValidator(_clock)]
+Usd = Annotated[float, BeforeValidator(_usd)]
+Url = Annotated[str, BeforeValidator(_url)]
+SafeUrl = Annotated[str, BeforeValidator(_safe_url)]
+FolderUrl = Annotated[str, BeforeValidator(_folder_url)]
+SecretUrl = Annotated[SecretStr, BeforeValidator(_secret_url)]
+Operator = Annotated[str, BeforeValidator(_operator)]

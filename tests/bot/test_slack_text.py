@@ -1,0 +1,158 @@
+"""What Slack's readers see: snapshots to be reviewed, and that no content breaks out of it."""
+
+import html
+import json
+import re
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from slack_sdk.models.blocks import Block
+from syrupy.assertion import SnapshotAssertion
+
+from alerts.letters import details, held, pushed
+from alerts.message import digest
+from alerts.model import Message
+from alerts.words import inert
+from bot.platforms.slack_text import WHOLE, Rendered, Shown, escaped, rendered, text_only
+from tests.alerts.test_message import CASES
+from tests.bot.hostile import HOSTILE, MESSAGES
+from tests.bot.test_discord_text import BIG, SHOWN
+from tests.records import DAILY, SESSION, anomaly, said
+from tests.servers.slack_rules import problems
+
+PICTURE = Shown("F0000000001", "a line")
+
+
+def payload(made: Rendered) -> dict[str, Any]:
+    return {"text": made.text, "blocks": list(made.blocks)}
+
+
+def read(made: Rendered) -> str:
+    """As a reader goes through it."""
+    parts = [f"({made.text})"]
+    for block in made.blocks:
+        kind = {"header": "# ", "context": "... ", "image": ""}.get(block["type"], "")
+        texts = [block["text"]] if "text" in block else block.get("elements", [])
+        parts += [kind + text["text"] for text in texts]
+        parts += [f"[{block['alt_text']}]"] if block["type"] == "image" else []
+    return "\n".join(parts)
+
+
+def markup(made: Rendered) -> list[str]:
+    """All texts in which Slack looks for markup."""
+    found = [made.text]
+    for block in made.blocks:
+        texts = [block["text"]] if "text" in block else block.get("elements", [])
+        found += [text["text"] for text in texts if text["type"] == "mrkdwn"]
+    return found
+
+
+@pytest.mark.parametrize("case", SHOWN)
+def test_digests_on_slack_read_as_reviewed(case: str, snapshot: SnapshotAssertion) -> None:
+    made = rendered(digest(CASES[case]))
+    assert problems(payload(made)) == []
+    assert read(made) == snapshot
+
+
+def test_brief_messages_read_as_reviewed(snapshot: SnapshotAssertion) -> None:
+    brief = [
+        rendered(pushed(CASES["nothing today"])),
+        rendered(pushed(CASES["no baseline yet"])),
+        rendered(held(DAILY, SESSION, "12 names have twice their volume")),
+        rendered(details(CASES["sample"]), [PICTURE, PICTURE]),
+    ]
+    assert "\n\n=====\n\n".join(map(read, brief)) == snapshot
+
+
+def test_the_text_without_layout_reads_as_reviewed(snapshot: SnapshotAssertion) -> None:
+    made = text_only(digest(CASES["ETFs, headlines and listings"]))
+    assert made.blocks == ()
+    assert made.text == snapshot
+
+
+def test_the_notification_is_the_lead() -> None:
+    for report in CASES.values():
+        message = digest(report)
+        if not message.stamp:
+            assert html.unescape(rendered(message).text).replace("ˋ", "`") == message.lead
+
+
+def test_invented_numbers_say_so_in_the_notification_and_above_the_list() -> None:
+    for brief in (False, True):
+        made = rendered(replace(digest(CASES["sample"]), brief=brief))
+        assert made.text.startswith("SAMPLE")
+        assert "SAMPLE" in made.blocks[0]["elements"][0]["text"]
+
+
+def test_a_brief_message_is_lead_and_banners_only() -> None:
+    message = replace(digest(CASES["fallback to REST"]), brief=True)
+    lead, banners = rendered(message).blocks
+    assert lead["text"]["text"] == message.lead
+    assert banners["text"]["text"].count("⚠") == len(message.banners)
+
+
+def test_what_does_not_fit_is_named_in_the_footer() -> None:
+    many = digest(said(*(anomaly(f"T{n:02}") for n in range(60)), top=60))
+    made = rendered(many)
+    assert len(json.dumps(made.blocks)) > WHOLE * 0.8
+    assert re.search(r"did not fit.*; /anomalies 2026-12-17 all", read(made))
+
+
+def test_lines_without_reasons_stand_together() -> None:
+    bare = replace(
+        digest(CASES["five kinds"]),
+        rows=tuple(replace(row, details=()) for row in digest(CASES["five kinds"]).rows),
+    )
+    assert sum(block["type"] == "section" for block in rendered(bare).blocks) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("BRK.B −3.1% ($20-100M)", "BRK.B −3.1% ($20-100M)"),
+        ("A & B < C", "A &amp; B &lt; C"),
+        ("<!channel> <@U1>", "&lt;!channel&gt; &lt;@U1&gt;"),
+        ("*bold* ~s~ `c`", "∗bold∗ ∼s∼ ˋcˋ"),
+        ("_it_ DARK_POOL_ONLY", "ˍitˍ DARK_POOL_ONLY"),
+        ("> quote", "\u200b&gt; quote"),
+        ("see https://a.b/c?d=e&f=g_h", "see <https://a.b/c?d=e&amp;f=g_h>"),
+        ("https://a.b and more", "https://a.b and more"),
+    ],
+)
+def test_text_is_shown_as_it_is(text: str, shown: str) -> None:
+    assert escaped(text) == shown
+
+
+LOOK_ALIKE = str.maketrans({"∗": "*", "∼": "~", "ˋ": "`", "ˍ": "_", "\u200b": ""})
+
+
+@given(HOSTILE)
+def test_no_text_is_acted_upon(text: str) -> None:
+    made = escaped(text)
+    link = re.search(r"<https?://[^\s<>|]+>$", made)
+    words = made[: link.start()] if link else made
+    assert not re.search(r"[<>*~`\n]|&(?!amp;|lt;|gt;)|(?<![^\W_])_|_(?![^\W_])", words)
+    assert not re.match(r"\s*&gt;", words)
+    clean = inert(text).rstrip().translate(LOOK_ALIKE)
+    assert clean.startswith(html.unescape(words).translate(LOOK_ALIKE))
+
+
+@settings(max_examples=40, deadline=None)
+@given(MESSAGES, st.integers(0, 7))
+@example(BIG, 7)
+@example(replace(BIG, brief=True), 7)
+@example(Message("", ""), 0)
+def test_no_message_breaks_a_limit_or_pings_anyone(message: Message, pictures: int) -> None:
+    for made in (rendered(message, [PICTURE] * pictures), text_only(message)):
+        assert [p for p in problems(payload(made)) if p != "no_text"] == []
+        assert len(json.dumps(made.blocks)) <= WHOLE
+        for block in made.blocks:
+            parsed = Block.parse(block)
+            assert parsed is not None
+            parsed.validate_json()
+        for text in markup(made):
+            assert not re.search(r"<(?!https?://[^\s<>|]+>)", text)
+            assert "<!" not in text

@@ -1,0 +1,1 @@
+"""A real process that publishes and delivers, killed at every step, against local servers."""
