@@ -61,8 +61,9 @@ class Db:
 
     async def rows(self, sql: str, parameters: Iterable[Value] = ()) -> Sequence[Row]:
         """What was committed; never part of a transaction under way."""
-        async with self._reader.execute(sql, tuple(parameters)) as cursor:
-            return list(await cursor.fetchall())
+        # In one go: while any statement of a connection is under way, all others on it see what was
+        # committed before that one began, and so not what their own caller has just written.
+        return list(await self._reader.execute_fetchall(sql, tuple(parameters)))
 
     async def row(self, sql: str, parameters: Iterable[Value] = ()) -> Row | None:
         """The first row, if there is one."""

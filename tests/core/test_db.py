@@ -206,6 +206,24 @@ async def test_a_reader_never_sees_what_is_not_committed(db: Db) -> None:
     assert await noted(db) == ["a"]
 
 
+async def test_who_has_written_reads_it_however_many_read_at_the_same_time(db: Db) -> None:
+    async def read_on() -> None:
+        while True:
+            await db.rows("SELECT * FROM attempts")
+
+    async with db.transaction() as writer:
+        await note(writer, "first")
+        await note(writer, "second")
+    readers = [asyncio.create_task(read_on()) for _ in range(4)]
+    for number in range(20):
+        async with db.transaction() as writer:
+            await note(writer, str(number))
+        assert str(number) in await noted(db)
+    for reader in readers:
+        reader.cancel()
+    await asyncio.gather(*readers, return_exceptions=True)
+
+
 async def test_a_reader_cannot_write(db: Db) -> None:
     with pytest.raises(sqlite3.OperationalError, match="readonly"):
         await db.rows("DELETE FROM attempts")
