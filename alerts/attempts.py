@@ -9,6 +9,7 @@ from alerts import outbox
 from alerts.letters import as_text, trouble
 from alerts.model import Delivery, Destination, Kind, Receipt, State
 from alerts.outbox import What
+from alerts.troubled import told_before
 from core.db import Connection
 from core.errors import DeliveryAmbiguous, DeliveryDeferred, DeliveryRefused, Reason
 
@@ -24,6 +25,8 @@ class Outcome:
     seen: str = ""
     receipt: Receipt | None = None
     next_try_at: datetime | None = None
+    doubt: bool | None = None
+    """May an attempt be there all the same? None: as before."""
 
     @property
     def is_over(self) -> bool:
@@ -49,7 +52,8 @@ async def attempted(
         receipt = await call()
     except DeliveryDeferred as error:
         again = now() + backed_off(tried.attempts + 1, error.retry_after_s)
-        return Outcome(still, error.reason, error.seen, next_try_at=again)
+        doubt = tried.doubt if what is What.SEND else None
+        return Outcome(still, error.reason, error.seen, next_try_at=again, doubt=doubt)
     except DeliveryAmbiguous as error:
         if what is What.LOOK:
             return Outcome(State.AMBIGUOUS, Reason.LOOK_UP_IMPOSSIBLE, error.seen)
@@ -57,11 +61,19 @@ async def attempted(
         again = now() + backed_off(tried.attempts + 1)
         return Outcome(unclear, error.reason, error.seen, next_try_at=again)
     except DeliveryRefused as error:
-        return Outcome(State.REFUSED, error.reason, error.seen)
+        if what is What.SEND and tried.doubt and not _certain(error.reason, tried, harmless):
+            # This attempt was refused; the one before it may be there.
+            return Outcome(State.AMBIGUOUS, error.reason, error.seen)
+        return Outcome(State.REFUSED, error.reason, error.seen, doubt=tried.doubt)
     if receipt is not None:
         reason = Reason.FOUND if what is What.LOOK else Reason.DELIVERED
-        return Outcome(State.SENT, reason, receipt.fallback, receipt)
+        return Outcome(State.SENT, reason, receipt.fallback, receipt, doubt=False)
     return Outcome(State.AMBIGUOUS, Reason.SAFE_TO_REPEAT, next_try_at=now())
+
+
+def _certain(reason: Reason, tried: Delivery, harmless: Collection[Kind]) -> bool:
+    """Does a refusal say that nothing is there, whatever was tried before?"""
+    return reason is Reason.CHANNEL_GONE or tried.kind in harmless
 
 
 def backed_off(attempt: int, at_least_s: float | None = None) -> timedelta:
@@ -75,13 +87,16 @@ def backed_off(attempt: int, at_least_s: float | None = None) -> timedelta:
 async def tell_operator(
     writer: Connection, operator: Destination, lost: Delivery, outcome: Outcome, now: datetime
 ) -> None:
-    """One line for the operators if they have to know; once a session, platform and reason."""
+    """One line for the operators if they have to know: once a session, platform and reason, and not
+    again while the same channel fails for the same reason session after session."""
     fallback = outcome.receipt.fallback if outcome.receipt else ""
     if fallback:
-        body, about = as_text(lost, fallback), "as text"
+        body, about, silent = as_text(lost, fallback), "as text", True
     elif outcome.state is State.REFUSED or _is_theirs(outcome):
         why = f"{outcome.reason} ({outcome.seen})" if outcome.seen else str(outcome.reason)
-        body, about = trouble(lost, outcome.state, why), str(outcome.reason)
+        body, about, silent = trouble(lost, outcome.state, why), str(outcome.reason), False
+        if await told_before(writer, lost, outcome.reason):
+            return
     else:
         return
     await outbox.add(
@@ -93,10 +108,11 @@ async def tell_operator(
         now=now,
         more=f"{lost.destination.platform} {about}",
         body=body,
-        silent=True,
+        silent=silent,
     )
 
 
 def _is_theirs(outcome: Outcome) -> bool:
-    lost = outcome.state is State.EXPIRED and outcome.reason is Reason.TOO_OLD
+    given_up = (Reason.TOO_OLD, Reason.NOT_DRAWN)
+    lost = outcome.state is State.EXPIRED and outcome.reason in given_up
     return lost or (outcome.state is State.AMBIGUOUS and outcome.next_try_at is None)

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from alerts.editions import Wants
 from alerts.model import Check, Destination, Message, Row
+from alerts.wants import Wants
 from alerts.words import day, some, wait
 
 OK, FAULT = "✔", "✘"

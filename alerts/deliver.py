@@ -6,34 +6,30 @@ have arrived is looked for before it is sent again; where nobody can look, it wa
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Protocol
 
 from alerts import outbox
 from alerts.attempts import Outcome, attempted, tell_operator
+from alerts.compose import Composer, Draw, no_picture
 from alerts.decisions import after_a_restart
-from alerts.letters import letter
 from alerts.model import (
-    ATTACHED,
-    ChartOf,
     Check,
     Delivery,
     Destination,
     Kind,
     Letter,
-    Message,
-    Picture,
     Receipt,
     State,
     Tried,
 )
 from alerts.outbox import What
-from alerts.publish import Reports
 from alerts.subscriptions import quiet_until, wants_of
-from core.db import Db
+from core.db import Db, StorageError
 from core.errors import Reason
 
 logger = logging.getLogger(__name__)
@@ -42,6 +38,8 @@ _ANSWER_WITHIN = timedelta(minutes=2)
 """A request whose answer is not there by then is not accepted any more either."""
 
 _REST_S = 30.0
+_FAULTS = 3
+"""So often something unexpected may happen to a delivery before it is an operator's business."""
 _GLANCE_S = 0.05
 _ROUTINE = (Reason.QUIET_HOURS, Reason.RATE_LIMITED, Reason.SAFE_TO_REPEAT)
 _AGAIN_HARMLESS = (Kind.EDIT, Kind.PING)
@@ -73,14 +71,6 @@ class Sender(Protocol):
         """What the destination needs and whether it is so; changes nothing there."""
 
 
-Draw = Callable[[ChartOf], Awaitable[Picture | None]]
-
-
-async def no_picture(of: ChartOf) -> Picture | None:
-    """Where nothing can be drawn."""
-    return None
-
-
 @dataclass(slots=True)
 class Courier:
     """Delivers what is in the outbox: one lane a destination, each on its own."""
@@ -92,20 +82,24 @@ class Courier:
     operator: Destination | None = None
     sent: int = 0
     """Deliveries that arrived since the start."""
-    _reports: Reports = field(init=False)
+    _composer: Composer = field(init=False)
     _lanes: dict[Destination, asyncio.Task[None]] = field(default_factory=dict)
     _resting: dict[Destination, float] = field(default_factory=dict)
-    _flying: dict[Destination, str] = field(default_factory=dict)
-    """The key of what is being sent there."""
+    _at: dict[Destination, Delivery] = field(default_factory=dict)
+    """What each lane is at."""
+    _flying: set[Destination] = field(default_factory=set)
+    """Whose call is under way, or not recorded yet."""
     _unrecorded: set[str] = field(default_factory=set)
     """Sent by lanes that failed before they could say what became of it."""
+    _faults: Counter[str] = field(default_factory=Counter)
+    _hopeless: list[tuple[Delivery, Outcome]] = field(default_factory=list)
     _bell: asyncio.Event = field(default_factory=asyncio.Event)
     _closing: bool = False
     _recovered: bool = False
 
     def __post_init__(self) -> None:
         """What was read of the editions is kept as long as this lives."""
-        self._reports = Reports(self.db)
+        self._composer = Composer(self.db, self.draw)
 
     def ring(self) -> None:
         """Something is new in the outbox."""
@@ -136,7 +130,8 @@ class Courier:
         while True:
             soonest = await self._start(only)
             if self._lanes:
-                await asyncio.wait(list(self._lanes.values()))
+                lanes = list(self._lanes.values())
+                await asyncio.wait(lanes, return_when=asyncio.FIRST_COMPLETED)
             elif soonest is None or loop.time() + soonest > until:
                 return self.sent - before
             else:
@@ -147,8 +142,8 @@ class Courier:
         while True:
             if destination in self._lanes:
                 await asyncio.wait([self._lanes[destination]])
-            moment = (await outbox.heads(self.db)).get(destination)
-            if moment is None or moment > self.now():
+            moment = (await outbox.heads(self.db, self.now())).get(destination)
+            if moment is None or moment > self.now() or destination in self._resting:
                 return
             await asyncio.sleep(_GLANCE_S)
 
@@ -167,9 +162,12 @@ class Courier:
         if self._unrecorded:
             await outbox.interrupted(self.db, self.now(), keys=sorted(self._unrecorded))
             self._unrecorded.clear()
+        while self._hopeless:
+            await self._settle(*self._hopeless[0])
+            del self._hopeless[0]
         now, clock = self.now(), asyncio.get_running_loop().time()
         waits = []
-        for destination, moment in (await outbox.heads(self.db, only)).items():
+        for destination, moment in (await outbox.heads(self.db, now, only)).items():
             if destination in self._lanes or destination.platform not in self.senders:
                 continue
             rest = self._resting.get(destination, 0.0) - clock
@@ -185,19 +183,38 @@ class Courier:
 
     def _ended(self, destination: Destination, lane: asyncio.Task[None]) -> None:
         del self._lanes[destination]
+        first, flying = self._at.pop(destination, None), destination in self._flying
+        self._flying.discard(destination)
         if not lane.cancelled() and (error := lane.exception()) is not None:
-            # Such as a full disk: everyone else goes on, and this one tries again in a while.
-            facts = {"destination": str(destination)}
+            facts = {"destination": str(destination), "delivery": first and first.key}
             logger.error("a lane failed; it goes on in a while", exc_info=error, extra=facts)
-            self._unrecorded.update({self._flying.pop(destination, "")} - {""})
             self._resting[destination] = asyncio.get_running_loop().time() + _REST_S
+            if first is not None:
+                self._failed(first, error, flying=flying)
         self._bell.set()
+
+    def _failed(self, first: Delivery, error: BaseException, *, flying: bool) -> None:
+        """A full disk may have room again; what fails each time by itself is for an operator."""
+        if flying:
+            self._unrecorded.add(first.key)
+        if isinstance(error, StorageError):
+            return
+        self._faults[first.key] += 1
+        if self._faults[first.key] >= _FAULTS:
+            state = State.AMBIGUOUS if first.doubt or flying else State.REFUSED
+            held = replace(first, state=State.AMBIGUOUS if flying else first.state)
+            outcome = Outcome(state, Reason.OUR_FAULT, type(error).__name__)
+            self._hopeless.append((held, outcome))
 
     async def _lane(self, destination: Destination, only: date | None) -> None:
         while not self._closing:
-            first = await outbox.first_in_line(self.db, destination, only)
-            if first is None or first.next_try_at is None or first.next_try_at > self.now():
+            now = self.now()
+            first = await outbox.first_in_line(self.db, destination, now, only)
+            if first is None or first.next_try_at is None:
                 return
+            if outbox.due_at(first.next_try_at, first.changed_at, now) > now:
+                return
+            self._at[destination] = first
             if not await self._advance(first):
                 return
 
@@ -209,11 +226,12 @@ class Courier:
         wants = await wants_of(self.db.rows, first.destination)
         # Time zones are read from disk.
         until = await asyncio.to_thread(quiet_until, wants, self.now()) if wants.quiet else None
-        if until is not None and first.kind in _MAKES_A_SOUND and first.state is State.PENDING:
+        held = first.kind in _MAKES_A_SOUND and first.destination != self.operator
+        if until is not None and held and first.state is State.PENDING:
             outcome = Outcome(State.PENDING, Reason.QUIET_HOURS, next_try_at=until)
-            await self._settle(first, outcome)
-            return False
-        ready = await self._letter(first, silent=wants.silent)
+            # Unless somebody decided otherwise meanwhile.
+            return not await self._settle(first, outcome)
+        ready = await self._composer.letter(first, silent=wants.silent)
         if isinstance(ready, Letter):
             return await self._hand_over(first, ready)
         await self._settle(first, Outcome(State.EXPIRED, ready))
@@ -243,64 +261,39 @@ class Courier:
         number = await outbox.begin(self.db, first, what, self.now())
         if number is None:
             return None
-        self._flying[first.destination] = first.key
+        self._flying.add(first.destination)
         outcome = await attempted(first, what, call, self.now, harmless=_AGAIN_HARMLESS)
-        await self._settle(first, outcome, number)
-        del self._flying[first.destination]
+        sending = replace(first, state=State.SENDING) if what is What.SEND else first
+        await self._settle(sending, outcome, number)
+        self._flying.discard(first.destination)
         return outcome
 
-    async def _settle(self, first: Delivery, outcome: Outcome, attempt: int | None = None) -> None:
+    async def _settle(self, first: Delivery, outcome: Outcome, attempt: int | None = None) -> bool:
+        """False if it was not as it is here any more: then what was decided meanwhile stands."""
         async with self.db.transaction() as writer:
-            await outbox.settle(
+            done = await outbox.settle(
                 writer,
-                first.key,
-                outcome.state,
-                outcome.reason,
-                self.now(),
+                *(first.key, outcome.state, outcome.reason, self.now()),
+                expected=first.state,
                 seen=outcome.seen,
                 receipt=outcome.receipt.message_id if outcome.receipt else None,
                 next_try_at=outcome.next_try_at,
                 attempt=attempt,
+                doubt=outcome.doubt,
             )
-            if self.operator is not None and first.destination != self.operator:
+            if done and self.operator is not None and first.destination != self.operator:
                 await tell_operator(writer, self.operator, first, outcome, self.now())
+        if not done:
+            return False
         self.sent += outcome.state is State.SENT
         if outcome.state is not State.SENT:
             facts = {"delivery": first.key, "state": outcome.state, "reason": outcome.reason}
             level = logging.INFO if outcome.reason in _ROUTINE else logging.WARNING
             logger.log(level, "not delivered", extra=facts | {"seen": outcome.seen or None})
-
-    async def _letter(self, first: Delivery, *, silent: bool) -> Letter | Reason:
-        """As it is sent, or why there is nothing to send."""
-        message, anchor = await self._message(first), None
-        if first.kind in ATTACHED:
-            digest = await outbox.anchor(self.db, first)
-            if digest is None or digest.receipt is None:
-                return Reason.NO_MESSAGE
-            anchor = Receipt(digest.receipt)
-        drawn = [await self.draw(chart) for chart in message.charts]
-        pictures = tuple(picture for picture in drawn if picture is not None)
-        if first.kind is Kind.DETAILS and not pictures:
-            return Reason.NOTHING_TO_SHOW
-        quietly = silent or first.silent or message.brief
-        return Letter(first.key, message, quietly, anchor, pictures)
-
-    async def _message(self, first: Delivery) -> Message:
-        if first.body is not None:
-            return first.body
-        own = await self._reports.edition(first)
-        before = None
-        if first.kind is Kind.CORRECTION:
-            before = await self._reports.before(first)
-        return letter(first, own, before)
-
-
-async def _handed(sender: Sender, first: Delivery, ready: Letter) -> Receipt:
-    if first.kind is Kind.EDIT and ready.anchor is not None:
-        return await sender.edit(first.destination, ready.anchor, ready)
-    return await sender.send(first.destination, ready)
+        return True
 
 
 def _tried(first: Delivery) -> Tried:
     since = first.first_try_at or first.created_at
-    return Tried(since, (first.last_try_at or since) + _ANSWER_WITHIN)
+    last = first.last_try_at or since
+    return Tried(since, last + _ANSWER_WITHIN, last)

@@ -1,16 +1,19 @@
 """What is said outside the list of a session: details in the thread, one-liners, notices. Pure."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 
 from alerts.corrections import correction
-from alerts.message import DISCLAIMER, digest, in_sections, session, stamp, title
-from alerts.model import ChartOf, Delivery, Kind, Message, Report
-from alerts.words import day, listed
+from alerts.message import DISCLAIMER, digest, explain, in_sections, session, stamp, title
+from alerts.model import ChartOf, Check, Delivery, Destination, Kind, Message, Report, Row
+from alerts.words import day, listed, some
 from core.bars import Series
 
 CHARTS = 3
 """So many of a digest's first lines have their picture in its thread."""
+PAST_THE_CAP = 10
+"""So many lines of what is past the cap are in the thread; /anomalies all has them all."""
 _NAMES = 8
 
 
@@ -30,16 +33,18 @@ def pushed(own: Report) -> Message:
 
 
 def details(own: Report) -> Message:
-    """What goes into the digest's thread: pictures of its first lines."""
+    """What goes into the digest's thread: pictures of its first lines, and what is past the cap."""
     judged, first = own.judged, in_sections(own.pushed)[:CHARTS]
-    names = [a.ticker for a in first]
+    names, past = [a.ticker for a in first], own.beyond[:PAST_THE_CAP]
+    more = f"; {some(len(past), 'line')} past the cap" if past else ""
     return Message(
-        title=f"{title(judged.series)} · {day(judged.session)} · charts",
-        lead=f"{session(judged)}: {listed(names, _NAMES)}, 90 sessions each.",
+        title=f"{title(judged.series)} · {day(judged.session)} · details",
+        lead=f"{session(judged)}: {listed(names, _NAMES)}, 90 sessions each{more}.",
+        rows=tuple(Row(explain(a)) for a in past),
         footer=(DISCLAIMER,),
         stamp=stamp(judged.series),
         charts=tuple(ChartOf(judged.series.key, judged.session, name) for name in names),
-        brief=True,
+        brief=not past,
     )
 
 
@@ -47,18 +52,24 @@ def held(series: Series, on: date, why: str) -> Message:
     """One line for readers: the day is there, but not to be trusted."""
     return Message(
         title=f"{title(series)} · {day(on)} · held",
-        lead=f"{day(on)} is held back, not judged: {why}. The list follows when a copy passes.",
+        lead=f"{day(on)} is held back, not judged: {why}. The list follows when a copy passes,"
+        " or when an operator accepts this one.",
         stamp=stamp(series),
         brief=True,
     )
 
 
-def late(series: Series, on: date, why: str) -> Message:
+def late(series: Series, on: date, why: str, *, is_held: bool = False) -> Message:
     """One line for operators: the deadline has passed."""
+    state = "is held back by the gate" if is_held else "is not in"
+    way_out = (
+        f"`python -m bot once --session {on} --release` accepts it"
+        if is_held
+        else "it is asked for again every day; /source status tells more"
+    )
     return Message(
         title=f"{title(series)} · {day(on)} · late",
-        lead=f"{day(on)} is not in, and the deadline has passed: {why}. It is asked for again"
-        " every day; /source status tells more.",
+        lead=f"{day(on)} {state}, and the deadline has passed: {why}; {way_out}.",
         stamp=stamp(series),
         brief=True,
     )
@@ -76,7 +87,18 @@ def trouble(lost: Delivery, state: str, why: str) -> Message:
         title=f"Delivery · {lost.destination}",
         lead=f"{lost.kind.capitalize()} of {day(lost.session)} for {lost.destination} {what}:"
         f" {why}."
-        " /outbox lists all, with Resend and Drop.",
+        " /outbox lists all that needs you.",
+        brief=True,
+    )
+
+
+def lacking(destination: Destination, faults: Sequence[Check]) -> Message:
+    """For operators: a channel that digests go to has not all that they need."""
+    said = [f"{fault.name}: {fault.seen}" for fault in faults]
+    return Message(
+        title=f"Channel · {destination}",
+        lead=f"{destination} lacks what alerts need: {listed(said, _NAMES)}. /channels test tells"
+        " what to do.",
         brief=True,
     )
 

@@ -109,7 +109,8 @@ def _quiet(report: Report) -> Message:
             f" yet ({judged.rule.min_sessions} sessions are needed); `backfill` fills it"
         )
     if report.wanted or report.muted:
-        said = f"no line for this channel; {judged.market.eligible:,} names judged"
+        muted = f" ({some(len(report.muted), 'line')} muted: /mutes)" if report.muted else ""
+        said = f"no line for this channel{muted}; {judged.market.eligible:,} names judged"
     return Message(
         title=f"{title(judged.series)} · {day(judged.session)} · none",
         lead=f"{session(judged)}: {said}.",
@@ -307,7 +308,8 @@ def _footer(report: Report) -> tuple[str, ...]:
         lines.append(f"new today, not judged yet: {listed(new, FOLDED_NAMES)}")
     if report.pushed:
         lines += _unread(report.judged)
-    if report.muted:
+    # Without a line the lead says it, for a quiet day is shown without its footer.
+    if report.muted and report.pushed:
         lines.append(f"{some(len(report.muted), 'line')} muted: /mutes")
     market = report.judged.market
     if market.no_baseline:

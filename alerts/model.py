@@ -1,10 +1,12 @@
 """What can be said and to whom: reports, messages, destinations, deliveries. Data only."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from hashlib import blake2b
 
+from alerts.wants import Wants
 from core.anomaly import Anomaly
 from core.judged import Judged
 
@@ -35,6 +37,10 @@ class Report:
     """What a channel wants to hear, in words; empty if it is everything."""
     notes: tuple[str, ...] = ()
     """What this channel must know besides: mutes that are over."""
+    wants: Wants | None = None
+    """As they were when it was told first, and so for every later revision; None for everybody."""
+    watched: tuple[str, ...] = ()
+    """The channel's list, likewise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +145,7 @@ class Kind(StrEnum):
     CORRECTION = "correction"
     """A name entered or left: one line in the digest's thread."""
     DETAILS = "details"
-    """Pictures, and what did not fit, in the digest's thread."""
+    """Pictures of the first lines, and lines past the cap, in the digest's thread."""
     NOTICE = "notice"
     """One line of its own: a held day; for operators a late day or a delivery in trouble."""
     PING = "ping"
@@ -188,6 +194,8 @@ class Tried:
 
     since: datetime
     until: datetime
+    last: datetime
+    """When the last attempt began: its request may still be on its way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +211,8 @@ class Delivery:
     kind: Kind
     state: State
     attempts: int
+    doubt: bool
+    """An attempt may have arrived, whatever came of it later."""
     since: int | None
     """The revision that its readers saw before, of an edit or a correction."""
     edition: str | None
@@ -215,9 +225,24 @@ class Delivery:
     last_try_at: datetime | None
     next_try_at: datetime | None
     """None: waits for its digest, or for an operator."""
+    changed_at: datetime
     reason: str | None
     seen: str | None
     receipt: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Troubled:
+    """What is not where it should be: how much, and the first of it."""
+
+    stuck: int
+    """Waits for an operator: refused, ambiguous without a look, given up for its age."""
+    going: int
+    """Goes on by itself."""
+    first: tuple[Delivery, ...]
+    """The stuck ones before the others, the newest session first."""
+    alike: Mapping[int, int]
+    """By the delivery's number: so many more of its channel are stuck for the same reason."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,14 @@ async def say_held(
 
 
 async def say_late(
-    db: Db, operator: Destination, series: Series, session: date, why: str, now: datetime
+    db: Db,
+    operator: Destination,
+    series: Series,
+    session: date,
+    why: str,
+    now: datetime,
+    *,
+    is_held: bool = False,
 ) -> bool:
     """Tell the operators that the deadline has passed; False if they have been told."""
     async with db.transaction() as writer:
@@ -47,5 +54,5 @@ async def say_late(
             kind=Kind.NOTICE,
             now=now,
             more=LATE,
-            body=late(series, session, why),
+            body=late(series, session, why, is_held=is_held),
         )

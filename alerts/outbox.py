@@ -18,6 +18,7 @@ from core.errors import Reason
 EXPIRES_AFTER = timedelta(days=7)
 """What could not be delivered for so long is news no more; an operator is told."""
 
+_CLOCK_SET_BACK = timedelta(minutes=1)
 MESSAGE: TypeAdapter[Message] = TypeAdapter(Message)
 _WAITING = "state IN ('pending', 'ambiguous') AND next_try_at IS NOT NULL"
 _ATTACHED = json.dumps(ATTACHED)
@@ -82,23 +83,39 @@ async def add(
     return bool(await insert(writer, "deliveries", row, or_="IGNORE"))
 
 
-async def heads(db: Db, only: date | None = None) -> dict[Destination, datetime]:
+# Pictures that have to wait hold up nobody: they stand at the end of the line until they are due.
+_LINE = "ORDER BY kind = 'details' AND next_try_at > ?, session, id"
+
+
+async def heads(db: Db, now: datetime, only: date | None = None) -> dict[Destination, datetime]:
     """Per destination, when the first in its line is tried next; with `only`, of that session."""
     rows = await db.rows(
-        "SELECT destination, next_try_at FROM (SELECT destination, next_try_at, row_number() OVER"  # noqa: S608
-        " (PARTITION BY destination ORDER BY session, id) AS place FROM deliveries"
-        f" WHERE {_WAITING} AND session = coalesce(?, session)) WHERE place = 1",
-        (None if only is None else str(only),),
+        "SELECT destination, next_try_at, changed_at FROM (SELECT destination, next_try_at,"  # noqa: S608
+        f" changed_at, row_number() OVER (PARTITION BY destination {_LINE}) AS place"
+        f" FROM deliveries WHERE {_WAITING} AND session = coalesce(?, session)) WHERE place = 1",
+        (_precise(now), None if only is None else str(only)),
     )
-    return {Destination.parse(row[0]): datetime.fromisoformat(row[1]) for row in rows}
+    return {
+        Destination.parse(row[0]): due_at(
+            datetime.fromisoformat(row[1]), datetime.fromisoformat(row[2]), now
+        )
+        for row in rows
+    }
 
 
-async def first_in_line(db: Db, destination: Destination, only: date | None) -> Delivery | None:
+def due_at(next_try_at: datetime, changed_at: datetime, now: datetime) -> datetime:
+    """When that is. What was put off in what is now the future was so by a clock that was wrong."""
+    return now if changed_at > now + _CLOCK_SET_BACK else next_try_at
+
+
+async def first_in_line(
+    db: Db, destination: Destination, now: datetime, only: date | None = None
+) -> Delivery | None:
     """What a destination gets next, whenever that is."""
     row = await db.row(
         f"SELECT * FROM deliveries WHERE destination = ? AND {_WAITING}"  # noqa: S608
-        " AND session = coalesce(?, session) ORDER BY session, id LIMIT 1",
-        (str(destination), None if only is None else str(only)),
+        f" AND session = coalesce(?, session) {_LINE} LIMIT 1",
+        (str(destination), None if only is None else str(only), _precise(now)),
     )
     return delivery(row) if row else None
 
@@ -136,9 +153,10 @@ async def begin(db: Db, waiting: Delivery, what: What, now: datetime) -> int | N
     async with db.transaction() as writer:
         cursor = await writer.execute(
             "UPDATE deliveries SET state = ?, attempts = attempts + 1, changed_at = ?,"
-            " first_try_at = coalesce(first_try_at, ?), last_try_at = coalesce(?, last_try_at)"
+            " doubt = max(doubt, ?), first_try_at = coalesce(first_try_at, ?),"
+            " last_try_at = coalesce(?, last_try_at)"
             " WHERE key = ? AND state = ?",
-            (state, at, first, last, waiting.key, waiting.state),
+            (state, at, int(sends), first, last, waiting.key, waiting.state),
         )
         if cursor.rowcount != 1:
             return None
@@ -155,35 +173,38 @@ async def settle(
     reason: Reason,
     now: datetime,
     *,
+    expected: State,
     seen: str = "",
     receipt: str | None = None,
     next_try_at: datetime | None = None,
     attempt: int | None = None,
-) -> None:
-    """What became of a delivery, and of those that wait for it; part of a transaction."""
+    doubt: bool | None = None,
+) -> bool:
+    """What became of a delivery, and of those that wait for it; part of a transaction.
+
+    False, and nothing is changed, if it is not in the `expected` state any more: somebody else
+    decided meanwhile. That it is there is a fact whatever was decided. `doubt`: None leaves it.
+    """
     at = iso(now)
-    await writer.execute(
-        "UPDATE deliveries SET state = ?, reason = ?, seen = ?, receipt = coalesce(?, receipt),"
-        " next_try_at = ?, changed_at = ? WHERE key = ?",
-        (
-            state,
-            reason,
-            seen,
-            receipt,
-            None if next_try_at is None else _precise(next_try_at),
-            at,
-            key,
-        ),
-    )
     if attempt is not None:
         await writer.execute(
             "UPDATE delivery_attempts SET ended_at = ?, reason = ?, seen = ? WHERE id = ?",
             (at, reason, seen, attempt),
         )
+    again = None if next_try_at is None else _precise(next_try_at)
+    cursor = await writer.execute(
+        "UPDATE deliveries SET state = ?, reason = ?, seen = ?, receipt = coalesce(?, receipt),"
+        " next_try_at = ?, changed_at = ?, doubt = coalesce(?, doubt)"
+        " WHERE key = ? AND (state = ? OR ? = 'sent')",
+        (*(state, reason, seen, receipt, again, at, doubt), *(key, expected, state)),
+    )
+    if cursor.rowcount != 1:
+        return False
     if state is State.SENT:
         await _release(writer, key, now)
     elif state in (State.REFUSED, State.EXPIRED):
         await _forgo(writer, key, now)
+    return True
 
 
 _ATTACHED_TO = (
@@ -250,16 +271,6 @@ async def interrupted(
         )
 
 
-async def troubled(db: Db) -> list[Delivery]:
-    """What is not where it should be: pending, being sent, ambiguous, refused, given up."""
-    rows = await db.rows(
-        "SELECT * FROM deliveries WHERE state IN ('pending', 'sending', 'ambiguous', 'refused')"
-        " OR (state = 'expired' AND reason = ?) ORDER BY session DESC, id",
-        (Reason.TOO_OLD,),
-    )
-    return [delivery(row) for row in rows]
-
-
 def delivery(row: Row) -> Delivery:
     """A row of the table."""
     return Delivery(
@@ -272,6 +283,7 @@ def delivery(row: Row) -> Delivery:
         kind=Kind(row["kind"]),
         state=State(row["state"]),
         attempts=row["attempts"],
+        doubt=bool(row["doubt"]),
         since=row["since"],
         edition=row["edition"],
         body=None if row["body"] is None else MESSAGE.validate_json(row["body"]),
@@ -280,6 +292,7 @@ def delivery(row: Row) -> Delivery:
         first_try_at=_moment(row["first_try_at"]),
         last_try_at=_moment(row["last_try_at"]),
         next_try_at=_moment(row["next_try_at"]),
+        changed_at=datetime.fromisoformat(row["changed_at"]),
         reason=row["reason"],
         seen=row["seen"],
         receipt=row["receipt"],

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from alerts.channel_card import age
-from alerts.model import Delivery, Message, Row, Section, State
+from alerts.model import Delivery, Message, Row, Section, State, Troubled
 from alerts.words import clock, day, some
 
 LINES = 25
@@ -23,42 +23,35 @@ class Decision:
 
 
 def outbox_card(
-    waiting: Sequence[Delivery], decisions: Sequence[Decision], now: datetime, stamp: str
+    waiting: Troubled, decisions: Sequence[Decision], now: datetime, stamp: str
 ) -> Message:
     """Those that need a person first, then those that go on by themselves."""
-    stuck = [d for d in waiting if _needs_somebody(d)]
-    going = [d for d in waiting if not _needs_somebody(d)]
-    shown = [*stuck, *going][:LINES]
-    more = len(waiting) - len(shown)
-    said = f"{len(stuck)} need an operator, {len(going)} on their way" if waiting else "all arrived"
+    all_ = waiting.stuck + waiting.going
+    more = all_ - len(waiting.first) - sum(waiting.alike.values())
+    said = f"{waiting.stuck} need an operator, {waiting.going} on their way"
     did = tuple(
         Row(f"#{d.number} {d.destination}: {d.did} by {d.who}, {clock(d.at)}") for d in decisions
     )
     return Message(
         title="Outbox",
-        lead=f"Outbox: {said}.",
-        rows=tuple(_row(d, now) for d in shown),
+        lead=f"Outbox: {said if all_ else 'all arrived'}.",
+        rows=tuple(_row(d, waiting.alike.get(d.id, 0), now) for d in waiting.first),
         sections=(Section("Decided lately", did),) if did else (),
         footer=(
             *((f"{some(more, 'line')} more",) if more > 0 else ()),
-            *(("/outbox resend N, /outbox look N, /outbox drop N (operators)",) if waiting else ()),
+            *(("/outbox resend N, /outbox look N, /outbox drop N (operators)",) if all_ else ()),
         ),
         stamp=stamp,
     )
 
 
-def _needs_somebody(delivery: Delivery) -> bool:
-    if delivery.state is State.AMBIGUOUS:
-        return delivery.next_try_at is None
-    return delivery.state in (State.REFUSED, State.EXPIRED)
-
-
-def _row(d: Delivery, now: datetime) -> Row:
+def _row(d: Delivery, alike: int, now: datetime) -> Row:
     why = d.reason or "not tried yet"
     seen = f" ({d.seen})" if d.seen else ""
     head = f"#{d.id} {d.destination} · {d.kind} of {day(d.session)} · {d.state}: {why}{seen}"
     tried = some(d.attempts, "attempt")
-    return Row(head, (f"{age(d.created_at, now)} old, {tried}{_next(d, now)}",))
+    before = f"; {some(alike, 'earlier one')} likewise" if alike else ""
+    return Row(head, (f"{age(d.created_at, now)} old, {tried}{_next(d, now)}{before}",))
 
 
 def _next(d: Delivery, now: datetime) -> str:

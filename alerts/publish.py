@@ -12,14 +12,15 @@ from pydantic import TypeAdapter
 
 from alerts import outbox
 from alerts.corrections import changes
-from alerts.editions import Wants, edition
+from alerts.editions import edition
 from alerts.letters import beat
 from alerts.message import in_sections
-from alerts.model import TERMINAL, Delivery, Destination, Kind, Report, State
+from alerts.model import ATTACHED, TERMINAL, Delivery, Destination, Kind, Report, State
 from alerts.mutes import Mute, doubled, hides, settled
 from alerts.rank import report
 from alerts.reads import Rows
 from alerts.subscriptions import listening, watched
+from alerts.wants import Wants
 from core.bars import Series
 from core.calendar import TradingDay, sessions_ending, trading_day
 from core.db import Connection, Db, Value, insert, iso
@@ -56,8 +57,11 @@ class Outbox:
             named: dict[str, Value] = {"rank": a.rank, "ticker": a.ticker, "label": a.label}
             named |= {"ratio": a.ratio, "z": a.z, "line": line.get(a.ticker)}
             await insert(writer, "anomalies", key | named)
-        for destination, own in (await self._editions(writer, judged)).items():
-            await _deliver(writer, destination, own, now)
+        kept = dict[int, str]()
+        for destination, (own, seen) in (await self._editions(writer, judged)).items():
+            if id(own) not in kept:
+                kept[id(own)] = await _keep(writer, own)
+            await _deliver(writer, destination, own, kept[id(own)], seen, now)
         if self.heartbeat:
             await outbox.add(
                 writer,
@@ -69,8 +73,14 @@ class Outbox:
                 body=beat(judged.series, judged.session),
             )
 
-    async def _editions(self, writer: Connection, judged: Judged) -> dict[Destination, Report]:
-        """What each channel is told, by its wishes, its list, its mutes and what it was told."""
+    async def _editions(
+        self, writer: Connection, judged: Judged
+    ) -> dict[Destination, tuple[Report, "Seen | None"]]:
+        """What each channel is told, by its wishes, its list, its mutes and what it was told.
+
+        A later revision by the wishes and the list of the first one: a change of those is no change
+        of the market. With what the channel has seen of the session.
+        """
         rows = writer.execute_fetchall
         channels = await listening(rows, self.always)
         owners = [str(destination) for destination in channels]
@@ -78,7 +88,7 @@ class Outbox:
         day = trading_day(judged.session)
         muted = await settled(writer, judged)
         heard = await _told_where(rows, judged.series, day)
-        found = {}
+        found, made = {}, dict[object, Report]()
         for destination, wants in channels.items():
             owner = str(destination)
             mutes = muted.get(owner, [])
@@ -86,7 +96,15 @@ class Outbox:
             told = heard.get(owner)
             # A score that ended a mute is news, though the ticker was a line not long ago.
             told = told and told - doubled(mutes, judged.session)
-            found[destination] = _edition(judged, wants, self.top, told, lists[owner], mutes, notes)
+            seen, on_list = await _seen(writer, judged, destination), lists[owner]
+            if seen is not None and seen.report.wants is not None:
+                wants, on_list = seen.report.wants, seen.report.watched
+            # Most channels want the same, and are told the same.
+            before = None if told is None else frozenset(told)
+            same = (wants, tuple(on_list), tuple(mutes), before, tuple(notes))
+            if same not in made:
+                made[same] = _edition(judged, wants, self.top, told, on_list, mutes, notes)
+            found[destination] = made[same], seen
         return found
 
 
@@ -105,17 +123,30 @@ def _edition(
     return edition(judged, wants, top, told, watched, muted, notes)
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a channel was last told of a session."""
+
+    report: Report
+    arrived: bool
+    """Its digest is surely there."""
+    in_doubt: bool = False
+    """It may be there, and nobody goes on with it: another one could be a second one."""
+
+
 async def _deliver(
-    writer: Connection, destination: Destination, own: Report, now: datetime
+    writer: Connection,
+    destination: Destination,
+    own: Report,
+    kept: str,
+    seen: Seen | None,
+    now: datetime,
 ) -> None:
     """The digest of a session or, where that was said before, its edit and what changed."""
     judged = own.judged
-    before = await _seen(writer, judged, destination)
     untold = await outbox.supersede(writer, judged.series.key, judged.session, destination, now)
     lines = [a.ticker for a in in_sections(own.pushed)]
-    kept = await _keep(writer, own)
-
-    async def add(kind: Kind, *, since: int | None = None, waits: bool = True) -> None:
+    for kind in _kinds(own, seen, untold, pictures=destination != TERMINAL):
         await outbox.add(
             writer,
             destination=destination,
@@ -124,26 +155,25 @@ async def _deliver(
             revision=judged.revision,
             kind=kind,
             now=now,
-            since=since,
+            since=None if seen is None else seen.report.judged.revision,
             edition=kept,
             lines=lines,
             silent=not lines,
-            waits=waits,
+            waits=kind in ATTACHED and (seen is None or not seen.arrived),
         )
 
-    if before is None:
-        await add(Kind.DIGEST, waits=False)
-        # A terminal shows no pictures.
-        if lines and destination != TERMINAL:
-            await add(Kind.DETAILS)
-        return
-    seen, arrived = before
-    since = seen.judged.revision
-    await add(Kind.EDIT, since=since, waits=not arrived)
-    if changes(seen, own):
-        await add(Kind.CORRECTION, since=since, waits=not arrived)
-    if lines and Kind.DETAILS in untold:
-        await add(Kind.DETAILS, waits=not arrived)
+
+def _kinds(
+    own: Report, seen: Seen | None, untold: Collection[Kind], *, pictures: bool
+) -> list[Kind]:
+    """What is to be said now, in this order. `untold`: what a later word takes the place of."""
+    if seen is None:
+        return [Kind.DIGEST, *([Kind.DETAILS] if own.pushed and pictures else [])]
+    if seen.in_doubt:
+        return []
+    kinds = [Kind.EDIT, *([Kind.CORRECTION] if changes(seen.report, own) else [])]
+    not_yet = Kind.DETAILS in untold or not seen.report.pushed
+    return [*kinds, *([Kind.DETAILS] if own.pushed and pictures and not_yet else [])]
 
 
 async def _keep(writer: Connection, own: Report) -> str:
@@ -154,28 +184,29 @@ async def _keep(writer: Connection, own: Report) -> str:
     return name
 
 
-async def _seen(
-    writer: Connection, judged: Judged, destination: Destination
-) -> tuple[Report, bool] | None:
-    """What a channel was last told of the session, and whether its digest surely arrived.
-
-    None if it was told nothing: then what is still pending gives way to the new digest.
-    """
+async def _seen(writer: Connection, judged: Judged, destination: Destination) -> Seen | None:
+    """None if it was told nothing: then what is still pending gives way to the new digest."""
     of = (judged.series.key, str(judged.session), str(destination))
     rows = await writer.execute_fetchall(
         "SELECT coalesce(editions.report, digests.report) AS report, d.kind, d.state"
         " FROM deliveries AS d JOIN digests USING (series, session, revision)"
         " LEFT JOIN editions ON editions.id = d.edition"
         " WHERE d.series = ? AND d.session = ? AND d.destination = ?"
-        " AND d.kind IN ('digest', 'edit', 'correction')"
-        " AND d.state IN ('sending', 'sent', 'ambiguous') ORDER BY d.revision DESC, d.id DESC",
+        # Not what edits say: they change the list without a word, and the word may still be due.
+        " AND d.kind IN ('digest', 'correction') AND (d.state IN ('sending', 'sent', 'ambiguous')"
+        " OR (d.kind = 'digest' AND d.doubt AND d.state IN ('refused', 'expired')))"
+        " ORDER BY d.revision DESC, d.id DESC",
         of,
     )
     found = list(rows)
     if not found:
         return None
-    arrived = any(r["kind"] == Kind.DIGEST and r["state"] == State.SENT for r in found)
-    return REPORT.validate_json(found[0]["report"]), arrived
+    states = {r["state"] for r in found if r["kind"] == Kind.DIGEST}
+    return Seen(
+        REPORT.validate_json(found[0]["report"]),
+        arrived=State.SENT in states,
+        in_doubt=states.isdisjoint(("sending", "sent", "ambiguous")),
+    )
 
 
 async def _told_where(rows: Rows, series: Series, day: TradingDay) -> Mapping[str, set[str]]:

@@ -36,7 +36,7 @@ async def self_test(
         checks.append(
             Check("post a message with a picture", ok=not plain, seen=plain or "it is there")
         )
-        tried = Tried(began - _LONG_AGO, now() + _LONG_AGO)
+        tried = Tried(began - _LONG_AGO, now() + _LONG_AGO, began - _LONG_AGO)
         checks.append(await _found_again(sender, destination, letter, tried))
         passed = all(check.ok for check in checks)
         after = replace(letter, message=_greeting(destination, _word(passed)), pictures=())

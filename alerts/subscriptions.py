@@ -10,10 +10,11 @@ from zoneinfo import ZoneInfo
 
 from pydantic import TypeAdapter
 
-from alerts.editions import EVERYTHING, QuietHours, Wants
-from alerts.model import Destination
+from alerts.model import Destination, State
 from alerts.reads import Rows
+from alerts.wants import EVERYTHING, QuietHours, Wants
 from core.db import Connection, Db, Row, Value, insert, iso
+from core.errors import Reason
 
 _WANTS: TypeAdapter[Wants] = TypeAdapter(Wants)
 ENVIRONMENT, COMMAND = "environment", "command"
@@ -82,29 +83,51 @@ async def unsubscribe(db: Db, destination: Destination, *, who: str, now: dateti
         if before is None or not before.active:
             return None
         await _end(writer, destination, who, now)
+        # Nobody waits for these any more.
+        await writer.execute(
+            "UPDATE deliveries SET state = ?, reason = ?, seen = ?, next_try_at = NULL,"
+            " changed_at = ? WHERE destination = ? AND (state = 'refused'"
+            " OR (state = 'ambiguous' AND next_try_at IS NULL))",
+            (State.EXPIRED, Reason.DROPPED, f"unsubscribed by {who}", iso(now), str(destination)),
+        )
     return before
 
 
-async def first_routes(db: Db, named: Iterable[Destination], now: datetime) -> list[Route]:
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What the environment changed."""
+
+    off: tuple[Route, ...] = ()
+    """Named, and off by a person's word."""
+    ended: tuple[Route, ...] = ()
+    """No longer named, and so ended."""
+
+
+async def first_routes(
+    db: Db, named: Iterable[Destination], now: datetime, *, ending: bool
+) -> Named:
     """Bring the routes in line with the environment; those that stay off by a person's word.
 
-    A channel newly named there is subscribed to everything; one that is no longer named, and that
-    nobody set by a command, is ended. A person's `/unsubscribe` holds over restarts.
+    A channel newly named there is subscribed to everything. With `ending`, one that is no longer
+    named, and that nobody set by a command, is ended: only the service may know the environment
+    that well, not every command that is typed. A person's `/unsubscribe` holds over restarts.
     """
-    wanted = set(named)
+    wanted, ended = set(named), list[Route]()
     async with db.transaction() as writer:
         known = {r.destination: r for r in await routes(writer.execute_fetchall)}
         for destination in sorted(wanted - set(known)):
             await _put(writer, destination, EVERYTHING, ENVIRONMENT, ENVIRONMENT, now)
         for route in known.values():
             own = route.origin == ENVIRONMENT
-            if own and route.active and route.destination not in wanted:
+            if ending and own and route.active and route.destination not in wanted:
                 await _end(writer, route.destination, ENVIRONMENT, now)
+                ended.append(route)
             if route.ended_by == ENVIRONMENT and route.destination in wanted:
                 await _put(writer, route.destination, route.wants, ENVIRONMENT, ENVIRONMENT, now)
-    return [
+    off = [
         r for d, r in known.items() if d in wanted and not r.active and r.ended_by != ENVIRONMENT
     ]
+    return Named(tuple(off), tuple(ended))
 
 
 def quiet_until(wants: Wants, now: datetime) -> datetime | None:

@@ -116,7 +116,9 @@ async def _load() -> Load:
             "discord": await stack.enter_async_context(
                 discord.connected(_TOKEN, there.api_url, now=_now)
             ),
-            "slack": await stack.enter_async_context(slack.connected(_TOKEN, other.api_url)),
+            "slack": await stack.enter_async_context(
+                slack.connected(_TOKEN, other.api_url, now=_now)
+            ),
         }
         channels = [Destination("discord", str(n)) for n in numbers]
         channels += [Destination("slack", name) for name in names]

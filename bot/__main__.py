@@ -22,6 +22,7 @@ from bot.export import stored_bars
 from bot.once import (
     Exit,
     day_json,
+    delivered,
     doctor_code,
     exit_code,
     history,
@@ -114,11 +115,13 @@ async def _run(settings: Settings, chosen: argparse.Namespace) -> Exit:
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
     _say_notices(settings)
     async with opened(settings) as app, app.bell.ringing():
+        await app.name_channels(ending=True)
         app.senders["console"] = console.ConsoleSender(show)
         app.board.watchers.append(reading())
         tasks = [
             asyncio.create_task(app.watch(progress(), ready), name="day loop"),
             asyncio.create_task(supervised("courier", app.courier.run), name="courier"),
+            asyncio.create_task(supervised("first channels", app.examine_channels)),
             asyncio.create_task(_talk(app, ready, shown, stop, attached=attached), name="chat"),
         ]
         await stop.wait()
@@ -151,10 +154,13 @@ async def _once(settings: Settings, chosen: argparse.Namespace) -> Exit:
         app.senders["console"] = console.ConsoleSender(lambda text: None)
         app.board.watchers.append(reading())
         day = await wanted_session(app, chosen.session)
+        await app.name_channels(ending=False)
         try:
             said = await one_day(app, day, release=chosen.release)
         except SourceError as error:
             failed = error if isinstance(error, NoneServed) else NoneServed({"held rows": error})
+            await app.say_held([day])
+            await delivered(app, day)
             if chosen.json:
                 _print_json({"session": str(day), "status": failed.verdict, "error": str(error)})
             say(f"{day}: {error}")
@@ -162,7 +168,8 @@ async def _once(settings: Settings, chosen: argparse.Namespace) -> Exit:
         if chosen.json:
             _print_json(day_json(said))
         else:
-            print(console.render(digest(said), console.terminal_width()))
+            print(console.render(digest(said), console.terminal_width()), flush=True)
+        await delivered(app, day)
     return Exit.DONE
 
 

@@ -15,6 +15,7 @@ from alerts.subscriptions import first_routes
 from bot.charts import Charts
 from bot.commands import Commands
 from bot.desk import commands
+from bot.first_channels import examine_first_channels
 from bot.mouths import mouths
 from bot.rungs import Outside, Rungs
 from bot.settings import Settings
@@ -98,17 +99,38 @@ class App:
             away = away or step.away
             self.courier.ring()
         await self._revisit([day for day in wanted[-REVISIT_SESSIONS:] if day not in tried])
-        await self._say_held(tell)
+        await self.say_held(tell)
         self.courier.ring()
         return away
 
-    async def _say_held(self, tell: Sequence[TradingDay]) -> None:
+    async def say_held(self, tell: Sequence[TradingDay]) -> None:
+        """Tell every channel of those that the gate holds, once each."""
         for day in tell:
             entry = await self.ladder.entry(day)
             if entry is not None and entry.status is Status.HELD:
                 series = (await self.ladder.holding(day)).series
-                why = entry.note or "the gate"
+                # Sources that hold the same rows say the same of them.
+                seen = dict.fromkeys(r.seen for r in entry.refused)
+                why = "; ".join(seen) or entry.note or "the gate"
                 await say_held(self.db, self.always, series, day.date, why, self.now())
+
+    async def name_channels(self, *, ending: bool) -> None:
+        """Channels of the environment are subscribed; with `ending`, what it names no more is not.
+
+        The service ends them; a command that is typed beside it may have another environment.
+        """
+        named = await first_routes(self.db, self.settings.first_routes, self.now(), ending=ending)
+        for route in named.off:
+            facts = {"destination": str(route.destination), "by": route.ended_by}
+            logger.warning("named in the environment, but unsubscribed by command", extra=facts)
+        for route in named.ended:
+            facts = {"destination": str(route.destination)}
+            logger.warning("no longer named in the environment: unsubscribed", extra=facts)
+
+    async def examine_channels(self) -> None:
+        """Say at once what the channels of the environment lack, not on the day it is needed."""
+        newest = last_complete(self.now())
+        await examine_first_channels(self.courier, self.ladder.top.series, newest)
 
     async def refresh(self) -> None:
         """Once a week: what is each ticker? And how are trades counted now?
@@ -174,7 +196,11 @@ class App:
         if self.courier.operator is not None:
             why = note or await self._last_seen(expected)
             series = self.ladder.top.series
-            await say_late(self.db, self.courier.operator, series, expected.date, why, self.now())
+            is_held = entry is not None and entry.status is Status.HELD
+            await say_late(
+                *(self.db, self.courier.operator, series, expected.date, why, self.now()),
+                is_held=is_held,
+            )
             self.courier.ring()
         return True
 
@@ -227,10 +253,7 @@ async def _courier(
     stack: AsyncExitStack,
     now: Callable[[], datetime],
 ) -> Courier:
-    """The way out of the outbox, to the channels that the environment names and all others."""
-    for route in await first_routes(db, settings.first_routes, now()):
-        facts = {"destination": str(route.destination), "by": route.ended_by}
-        logger.warning("named in the environment, but unsubscribed by command", extra=facts)
+    """The way out of the outbox."""
     senders = await stack.enter_async_context(mouths(settings, now))
     charts = Charts(ladder)
     stack.push_async_callback(charts.close)

@@ -8,21 +8,21 @@ from zoneinfo import available_timezones
 
 from alerts.channel_card import Standing, channel_list, subscribed, tested
 from alerts.deliver import Courier, Sender
-from alerts.editions import EVERYTHING, QuietHours, Wants
 from alerts.model import Destination, Message
 from alerts.selftest import self_test
-from alerts.subscriptions import ENVIRONMENT, Route, routes, subscribe, unsubscribe
+from alerts.subscriptions import ENVIRONMENT, Route, routes, subscribe, unsubscribe, watched
+from alerts.wants import EVERYTHING, QuietHours, Wants
 from bot.requests import CommandRequest
-from bot.setting_types import channel_id
 from core.anomaly import TIERS
 from core.bars import Scope
 from core.errors import CommandError
 
 SUBSCRIBE_USAGE = (
-    "[off-exchange] [min:rare] [top:5] [watchlist] [no-etfs] [quiet:22:00-07:00 Europe/Berlin]"
-    " [silent]"
+    "[all|off-exchange] [min:rare] [top:5] [watchlist] [etfs|no-etfs]"
+    " [quiet:22:00-07:00 Europe/Berlin] [sound|silent]"
 )
 _MOST_LINES = 50
+_DASHES = dict.fromkeys((0x2010, 0x2011, 0x2012, 0x2013, 0x2014, 0x2212), "-")
 _HOUR = r"([01]?\d|2[0-3])(?::([0-5]\d))?"
 _USUAL_ZONE = "America/New_York"
 # At import: the names are read from disk, which the event loop must not do.
@@ -46,11 +46,13 @@ class Channels:
     always: Collection[Destination]
     now: Callable[[], datetime]
     stamp: str
+    knows_shares: bool = True
+    """Is off-exchange volume read at all?"""
 
     async def subscribe(self, request: CommandRequest) -> Message:
         """This channel, or the one that is named first, is told what the words say."""
         request.only_operators("/subscribe")
-        destination, words = _whither(request)
+        destination, words = request.channel, request.words
         wants = wanted_by(words)
         sender = self._sender(destination)
         before = await subscribe(
@@ -59,15 +61,17 @@ class Channels:
         self.courier.ring()
         checks = await sender.examine(destination)
         was = before.wants if before else (EVERYTHING if destination in self.always else None)
-        return subscribed(destination, wants, was, _notes(destination, wants), checks, self.stamp)
+        notes = await self._notes(destination, wants)
+        return subscribed(destination, wants, was, notes, checks, self.stamp)
 
     async def unsubscribe(self, request: CommandRequest) -> Message:
         """Nothing goes there any more, whatever the environment says."""
         request.only_operators("/unsubscribe")
-        destination, words = _whither(request)
+        destination, words = request.channel, request.words
         if words:
             raise CommandError(f"{' '.join(words)[:40]!r} is one word too many. /unsubscribe")
-        if destination in self.always:
+        known = {route.destination for route in await routes(self.courier.db.rows)}
+        if destination in self.always and destination not in known:
             # It has no row until somebody says something about it.
             await subscribe(
                 self.courier.db, destination, EVERYTHING, who=request.who, now=self.now()
@@ -92,12 +96,31 @@ class Channels:
                 f"/channels {request.words[0][:40]}: there is /channels and /channels test"
             )
         request.only_operators("/channels test")
-        destination, words = _whither(replace(request, words=request.words[1:]))
+        asked = replace(request, words=request.words[1:]).redirected()
+        destination, words = asked.channel, asked.words
         if words:
             raise CommandError(f"{' '.join(words)[:40]!r} is one word too many. /channels test")
         sender = self._sender(destination)
         checks = await self_test(sender, destination, request.who, self.now)
         return tested(destination, checks, self.stamp)
+
+    async def _notes(self, destination: Destination, wants: Wants) -> list[str]:
+        """What may not be as it is expected, said before it disappoints."""
+        notes = []
+        if wants.silent and destination.platform == "slack":
+            notes.append("Slack has no messages without a sound; each reader can mute the channel")
+        if wants.watchlist:
+            lists = await watched(self.courier.db.rows, [str(destination)])
+            if not lists[str(destination)]:
+                notes.append(
+                    f"this channel's watchlist is empty: /watch {destination} add TICKER here"
+                )
+        if wants.scope is Scope.OFF_EXCHANGE and not self.knows_shares:
+            notes.append(
+                "off-exchange volume is not read here, so no line can be of it: USE_TRADES_FILES"
+                " or DARK_POOL_ONLY reads it"
+            )
+        return notes
 
     def _sender(self, destination: Destination) -> Sender:
         sender = self.courier.senders.get(destination.platform)
@@ -161,20 +184,6 @@ def wanted_by(words: Sequence[str]) -> Wants:
 _USAGE = f"/subscribe {SUBSCRIBE_USAGE}"
 
 
-def _whither(request: CommandRequest) -> tuple[Destination, Sequence[str]]:
-    """The channel it is about, and the words after it."""
-    if request.words:
-        platform, colon, channel = request.words[0].partition(":")
-        if colon and platform.lower() in ("discord", "slack"):
-            if not channel_id(platform.lower(), channel):
-                raise CommandError(
-                    f"{request.words[0][:40]!r}: a channel is named by its id, such as"
-                    " discord:123456789012345678 or slack:C0123ABCDEF"
-                )
-            return Destination(platform.lower(), channel), request.words[1:]
-    return request.channel, request.words
-
-
 def _tier(value: str) -> str:
     if value.lower() not in TIERS:
         raise CommandError(f"min:{value[:40]} should be notable, rare or extreme. {_USAGE}")
@@ -188,11 +197,12 @@ def _most(value: str) -> int:
 
 
 def _may_be_zone(word: str) -> bool:
-    return "/" in word or word.upper() in ("UTC", "GMT")
+    return "/" in word or word.lower() in _ZONES
 
 
 def _quiet(value: str, zone: str) -> QuietHours:
-    match = re.fullmatch(f"{_HOUR}-{_HOUR}", value)
+    # A phone makes a dash of two hyphens, or of one between numbers.
+    match = re.fullmatch(f"{_HOUR}-{_HOUR}", value.translate(_DASHES))
     if match is None:
         raise CommandError(
             f"quiet:{value[:40]} should be like quiet:22:00-07:00, with a time zone such as"
@@ -205,15 +215,6 @@ def _quiet(value: str, zone: str) -> QuietHours:
     if start == end:
         raise CommandError(f"quiet:{value[:40]} begins when it ends; leave it out, or unsubscribe")
     return QuietHours(start, end, _ZONES[zone.lower()])
-
-
-def _notes(destination: Destination, wants: Wants) -> list[str]:
-    notes = []
-    if wants.silent and destination.platform == "slack":
-        notes.append("Slack has no messages without a sound; each reader can mute the channel")
-    if wants.watchlist:
-        notes.append("/watch add TICKER here fills this channel's watchlist")
-    return notes
 
 
 def _origin(route: Route | None) -> str:

@@ -1,7 +1,6 @@
 """Pictures for digests: drawn in a process of its own, once each, and kept for the next channel."""
 
 import asyncio
-import logging
 import multiprocessing
 from collections import OrderedDict
 from concurrent.futures import Executor, ProcessPoolExecutor
@@ -15,8 +14,6 @@ from alerts.words import day as day_of
 from bot.names import flags_of, history_of, line_of
 from core.calendar import sessions_ending, trading_day
 from core.ladder import Ladder
-
-logger = logging.getLogger(__name__)
 
 _KEPT = 32
 _IDLE_S = 60.0
@@ -40,7 +37,7 @@ class Charts:
     _dismissal: asyncio.TimerHandle | None = None
 
     async def __call__(self, of: ChartOf) -> Picture | None:
-        """None if nothing is stored of it, or the worker died."""
+        """None if nothing is stored of it. Raises what went wrong in the process that draws."""
         async with self._turn:
             pipeline = next((r for r in self.ladder.known if r.series.key == of.series), None)
             entry = await pipeline.ledger.entry(trading_day(of.session)) if pipeline else None
@@ -90,9 +87,8 @@ class Charts:
         try:
             drawn = await loop.run_in_executor(self._worker, _draw, data)
         except BrokenProcessPool:
-            logger.exception("the process that draws died", extra={"ticker": data.ticker})
-            self._worker = None
-            return None
+            self._worker = None  # the next picture gets another one
+            raise
         if self._dismissal is not None:
             self._dismissal.cancel()
         # It holds 150 MB or more, for a few pictures a day.

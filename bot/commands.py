@@ -69,7 +69,7 @@ class Commands:
         """Always an answer: a fault of ours is logged, and said to be ours."""
         try:
             handler = self._handler(request.name)
-            return Reply(await handler(request))
+            return Reply(await handler(request.redirected()))
         except CommandError as error:
             return self._refused(str(error))
         except Exception:

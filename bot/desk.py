@@ -18,6 +18,7 @@ from bot.outbox_desk import OutboxDesk
 from bot.requests import Handler
 from bot.reviews import Reviews
 from bot.watching import Watching
+from core.bars import Scope
 from core.ladder import Ladder
 from core.progress import Board
 from core.sources.access import Doctor
@@ -40,7 +41,7 @@ def commands(
     digests = replace(digests, mine=watching.mine)
     muting = Muting(ladder, sessions, Hindsight(ladder, top))
     now, said = ladder.top.now, stamp(ladder.top.series)
-    channels = Channels(courier, always, now, said)
+    channels = Channels(courier, always, now, said, _knows_shares(ladder))
     parts: dict[str, Handler] = {
         "anomalies": digests.answer,
         "ticker": names.ticker,
@@ -57,3 +58,9 @@ def commands(
         "outbox": OutboxDesk(courier, now, said).answer,
     }
     return Commands(ladder, doctor, board, next_try, digests, parts)
+
+
+def _knows_shares(ladder: Ladder) -> bool:
+    """Is off-exchange volume read at all?"""
+    top = ladder.top
+    return top.series.scope is Scope.OFF_EXCHANGE or top.other is not None

@@ -5,11 +5,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
-from alerts.editions import Wants
 from alerts.model import Destination
 from alerts.publish import delivered, published
 from alerts.rank import lines
 from alerts.subscriptions import wants_of, watched
+from alerts.wants import Wants
 from bot.spans import judgeable
 from core.anomaly import Anomaly
 from core.calendar import TradingDay, sessions_ending
@@ -45,16 +45,31 @@ class Hindsight:
         db = self.ladder.top.db
         wants = await wants_of(db.rows, where)
         on_list = (await watched(db.rows, [str(where)]))[str(where)]
-        can = await _judgeable(await self.ladder.of(newest), newest, count)
+        # Some more, for what was said in the sessions before decides what is folded.
+        warm = count + REPEAT_SESSIONS
+        can = await _judgeable(await self.ladder.of(newest), newest, warm)
         shown = list[Shown]()
         async with self._turn:
-            for day in sessions_ending(newest, count):
+            for day in sessions_ending(newest, warm):
                 pipeline = await self.ladder.of(day)
                 told = await _told(pipeline, day, where)
                 if told is None and day in can:
                     told = await self._judged(pipeline, day, wants, on_list, shown)
                 if told is not None:
                     shown.append(Shown(day.date, told))
+        first = sessions_ending(newest, count)[0].date
+        return [one for one in shown if one.session >= first]
+
+    async def own(self, newest: TradingDay, count: int, names: Collection[str]) -> list[Shown]:
+        """What one's own view of these names would have shown as flagged, oldest first."""
+        can = await _judgeable(await self.ladder.of(newest), newest, count)
+        shown = list[Shown]()
+        async with self._turn:
+            for day in sorted(can):
+                pipeline = await self.ladder.of(day)
+                scores = await pipeline.record.scores(day, pipeline.rule)
+                found = await asyncio.to_thread(anomalies, scores, pipeline.series.scope)
+                shown.append(Shown(day.date, tuple(a for a in found if a.ticker in names)))
         return shown
 
     async def _judged(
@@ -77,10 +92,10 @@ class Hindsight:
 async def _told(
     pipeline: Pipeline, day: TradingDay, where: Destination
 ) -> tuple[Anomaly, ...] | None:
-    """What was said; None if nothing was."""
+    """What was said, and what was kept back because it was muted; None if nothing was."""
     said = await delivered(pipeline.db, pipeline.series, day, where)
     said = said or await published(pipeline.db, pipeline.series, day)
-    return said[-1].pushed if said else None
+    return (*said[-1].pushed, *said[-1].muted) if said else None
 
 
 async def _judgeable(pipeline: Pipeline, newest: TradingDay, count: int) -> Collection[TradingDay]:

@@ -27,7 +27,7 @@ async def mouths(
             from bot.platforms import slack
 
             token = settings.slack_bot_token.get_secret_value()
-            speaking = slack.connected(token, settings.slack_api_url)
+            speaking = slack.connected(token, settings.slack_api_url, now=now)
             found["slack"] = await stack.enter_async_context(speaking)
         if settings.heartbeat_url is not None:
             from bot.platforms import heartbeat

@@ -8,8 +8,9 @@ from alerts.message import stamp
 from alerts.model import Message
 from alerts.mutes import Mute, end, mutes_of, put
 from alerts.mutes_card import Hidden, ended, muted, mutes_card
+from alerts.subscriptions import watched
 from bot.arguments import Sessions, current, find_ticker, no_more_than
-from bot.hindsight import Hindsight
+from bot.hindsight import Hindsight, Shown
 from bot.mute_words import USAGE, Wish, parse
 from bot.requests import CommandRequest
 from core.baseline import LOOKBACK_SESSIONS
@@ -40,11 +41,22 @@ class Muting:
             request.only_operators("Muting what this channel is told (add `mine` for yourself)")
         newest = await self._newest()
         new, notes = await self._made(request, wish, newest)
-        shown = await self.hindsight.lines(newest, _LOOK_BACK_SESSIONS, request.channel)
+        shown = await self._shown(request, wish, newest)
         would = tuple(a for one in shown for a in one.lines if new.hides(a))
         made, replaced = await put(self.ladder.top.db, new)
         hidden = Hidden(would, len(shown), _LOOK_BACK_SESSIONS)
         return muted(made, replaced, hidden, notes, stamp(self.ladder.top.series))
+
+    async def _shown(
+        self, request: CommandRequest, wish: Wish, newest: TradingDay
+    ) -> Sequence[Shown]:
+        """What the mute would have met: the channel's lines, or what the asker's view flags."""
+        if not wish.mine:
+            return await self.hindsight.lines(newest, _LOOK_BACK_SESSIONS, request.channel)
+        owners = [request.who, request.where]
+        lists = await watched(self.ladder.top.db.rows, owners)
+        names = {ticker for tickers in lists.values() for ticker in tickers}
+        return await self.hindsight.own(newest, _LOOK_BACK_SESSIONS, names)
 
     async def mutes(self, request: CommandRequest) -> Message:
         """All of the channel and of the asker, or the end of one."""

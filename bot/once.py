@@ -9,6 +9,8 @@ from typing import Any
 
 from alerts.message import digest, explain, stamp
 from alerts.model import Report
+from alerts.outbox import interrupted
+from alerts.troubled import not_there
 from alerts.words import progress as progress_of
 from bot.app import App
 from bot.arguments import Sessions
@@ -32,6 +34,7 @@ from core.progress import Reading, Told
 from core.sources import NoneServed
 
 _MANY_MISSING = 5
+_NO_CALL_TAKES_LONGER = timedelta(minutes=5)
 _PATIENCE_S = 60.0
 """So long a channel may ask to wait; then the service goes on with it."""
 _PROGRESS_EVERY = 10
@@ -123,7 +126,7 @@ async def wanted_session(app: App, text: str | None) -> TradingDay:
 
 
 async def one_day(app: App, day: TradingDay, *, release: bool) -> Report:
-    """Ingest, judge, deliver one session; raises NoneServed. A finished one stays as it is."""
+    """Ingest, judge, publish one session; raises NoneServed. A finished one stays as it is."""
     await _refreshed(app)
     entry = await app.ladder.entry(day)
     if release:
@@ -136,9 +139,16 @@ async def one_day(app: App, day: TradingDay, *, release: bool) -> Report:
         await pipeline.trading_day(day, announce=True)
     else:
         await _bring(app, day)
-    # Other sessions' messages wait for the service: this command shows one.
-    await app.courier.drain(day.date, _PATIENCE_S)
     return await app.commands.digests.report(day)
+
+
+async def delivered(app: App, day: TradingDay) -> None:
+    """What is to be said of a session, said; other sessions' messages wait for the service."""
+    # The service may be sending right now: only what cannot be under way any more is looked for.
+    await interrupted(app.db, app.now(), before=app.now() - _NO_CALL_TAKES_LONGER)
+    await app.courier.drain(day.date, _PATIENCE_S)
+    for late in await not_there(app.db, day.date):
+        say(f"{late.destination}: {late.kind} {late.state}, {late.reason}")
 
 
 async def _refreshed(app: App) -> None:

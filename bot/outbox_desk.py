@@ -4,18 +4,19 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from alerts import outbox
 from alerts.decisions import drop, look, resend
 from alerts.deliver import Courier
 from alerts.model import Delivery, Message
 from alerts.outbox import What
-from alerts.outbox_card import Decision, outbox_card
+from alerts.outbox_card import LINES, Decision, outbox_card
+from alerts.troubled import troubled
 from alerts.words import day
 from bot.requests import CommandRequest
 from core.db import Db
 from core.errors import CommandError, Reason
 
 USAGE = "[resend N|look N|drop N]"
+_DIGITS = 16
 _LATELY = timedelta(days=2)
 _DECIDE: dict[str, tuple[Callable[[Db, int, str, datetime], Awaitable[Delivery]], str]] = {
     "resend": (resend, "goes out again"),
@@ -37,7 +38,7 @@ class OutboxDesk:
         """The list, or what was decided; CommandError in one sentence."""
         if request.words:
             return await self._decide(request)
-        waiting = await outbox.troubled(self.courier.db)
+        waiting = await troubled(self.courier.db, LINES)
         return outbox_card(waiting, await self._decisions(), self.now(), self.stamp)
 
     async def _decide(self, request: CommandRequest) -> Message:
@@ -46,7 +47,7 @@ class OutboxDesk:
             raise CommandError(f"/outbox {word[:40]}: there is /outbox {USAGE}")
         request.only_operators(f"/outbox {word.lower()}")
         number = rest[0].removeprefix("#") if len(rest) == 1 else ""
-        if not (number.isascii() and number.isdigit()):
+        if not (number.isascii() and number.isdigit() and len(number) < _DIGITS):
             raise CommandError(f"/outbox {word.lower()} needs one number from the list of /outbox")
         act, said = _DECIDE[word.lower()]
         found = await act(self.courier.db, int(number), request.who, self.now())

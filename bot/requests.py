@@ -1,9 +1,10 @@
 """What somebody asked, and what is answered: the same for every platform. Knows no chat library."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from alerts.model import TERMINAL, Destination, Message
+from bot.setting_types import PLATFORMS, channel_id
 from core.errors import CommandError
 
 
@@ -36,6 +37,23 @@ class CommandRequest:
     def channel(self) -> Destination:
         """Where it was asked."""
         return Destination.parse(self.where)
+
+    def redirected(self) -> "CommandRequest":
+        """As if it were asked in the channel that the first word names; as it is if none does.
+
+        Raises CommandError for a name that is no id, and for anybody but an operator.
+        """
+        first = self.words[0] if self.words else ""
+        platform, colon, channel = first.partition(":")
+        if not colon or platform.lower() not in PLATFORMS:
+            return self
+        if not channel_id(platform.lower(), channel):
+            raise CommandError(
+                f"{first[:40]!r}: a channel is named by its id, such as"
+                " discord:123456789012345678 or slack:C0123ABCDEF"
+            )
+        self.only_operators("Asking for another channel")
+        return replace(self, words=self.words[1:], where=f"{platform.lower()}:{channel}")
 
     def only_operators(self, what: str) -> None:
         """Raises CommandError for anybody else."""

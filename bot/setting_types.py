@@ -87,31 +87,38 @@ def _channels(pattern: str, such: str) -> Callable[[object], object]:
             return value
         named = [part.strip() for part in value.split(",") if part.strip()]
         if wrong := [name for name in named if not re.fullmatch(pattern, name)]:
-            raise ValueError(f"channel ids, not names, separated by commas ({such}): {wrong[0]!r}")
+            shown = "a token" if looks_secret(wrong[0]) else repr(wrong[0])
+            raise ValueError(f"channel ids, not names, separated by commas ({such}), not {shown}")
         return tuple(dict.fromkeys(named))
 
     return read
 
 
-DISCORD_ID = r"\d{15,20}"
+_TOKEN = re.compile(r"xox[a-z]-|xapp-|^[\w-]{20,}\.[\w-]+\.")
+DISCORD_ID = r"[0-9]{15,20}"
 SLACK_ID = r"[CGD][A-Z0-9]{7,20}"
+
+
+def looks_secret(text: str) -> bool:
+    """Is a token in it, where none belongs?"""
+    return any(_TOKEN.search(part.strip()) for part in text.split(","))
+
+
+PLATFORMS = {"discord": DISCORD_ID, "slack": SLACK_ID}
 
 
 def channel_id(platform: str, text: str) -> bool:
     """Does this look like the platform's name of a channel?"""
-    return (
-        re.fullmatch({"discord": DISCORD_ID, "slack": SLACK_ID}.get(platform, "(?!)"), text)
-        is not None
-    )
+    return re.fullmatch(PLATFORMS.get(platform, "(?!)"), text) is not None
 
 
 def _operator(value: object) -> object:
     if not isinstance(value, str):
         return value
     platform, _, channel = value.strip().partition(":")
-    if not channel_id(platform, channel):
+    if not channel_id(platform.lower(), channel):
         raise ValueError("discord: or slack: and a channel id, such as discord:123456789012345678")
-    return value.strip()
+    return f"{platform.lower()}:{channel}"
 
 
 Key = Annotated[SecretStr, BeforeValidator(_key)]

@@ -22,6 +22,7 @@ from bot.setting_types import (
     TimeOfDay,
     Url,
     Usd,
+    looks_secret,
 )
 from core.anomaly import Rule
 from core.errors import ConfigError
@@ -252,6 +253,8 @@ def _shown(name: str) -> str:
     if any(word in name for word in ("KEY", "SECRET", "TOKEN", "HEARTBEAT")):
         return "(hidden)"
     raw = _raw(name)
+    if looks_secret(raw):
+        return "(hidden)"
     return re.sub(r"//[^@/]*@", "//(hidden)@", raw)[:100]
 
 

@@ -16,6 +16,8 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 _BUSY_TIMEOUT_MS = 10_000
 
 Value = str | int | float | None
+StorageError = sqlite3.Error
+"""The database itself is in trouble: a full disk, a lock that is held too long."""
 Connection = aiosqlite.Connection
 Row = sqlite3.Row
 

@@ -139,13 +139,15 @@ class Reason(StrEnum):
     TOKEN_REFUSED = "token refused"  # noqa: S105 - the name of a fault
     MESSAGE_REJECTED = "message rejected"
     MESSAGE_GONE = "message deleted there"
+    OUR_FAULT = "a fault of ours"
     # Ended by us.
     SUPERSEDED = "superseded"
     TOO_OLD = "too old"
     DROPPED = "dropped by an operator"
     RESENT = "sent again by an operator"
     NO_MESSAGE = "its message never arrived"
-    NOTHING_TO_SHOW = "no picture could be made"
+    NOTHING_TO_SHOW = "nothing to show"
+    NOT_DRAWN = "its pictures could not be made or taken"
 
 
 class DeliveryError(TapewatchError):

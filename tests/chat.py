@@ -39,6 +39,9 @@ class FakePlatform:
         self.posts: list[Posted] = []
         self.looks: list[Tried] = []
         self.history_is_readable = True
+        self.finds_nothing = False
+        """It answers that sending again is harmless, whatever is there."""
+        self.takes_no_pictures: Exception | None = None
         self.on_send: Callable[[], None] = lambda: None
         self.gates: dict[Destination, asyncio.Event] = {}
         """A destination's calls wait for its event."""
@@ -66,6 +69,8 @@ class FakePlatform:
         """A post of its own, whatever was posted before: only looking first prevents a second."""
         await self._wait(destination)
         self.on_send()
+        if letter.pictures and self.takes_no_pictures is not None:
+            raise self.takes_no_pictures
         failure = self.failures.pop(0) if self.failures else None
         if isinstance(failure, Exception):
             raise failure
@@ -82,6 +87,8 @@ class FakePlatform:
         if not self.history_is_readable:
             raise DeliveryAmbiguous(Reason.LOOK_UP_IMPOSSIBLE, "no permission")
         found = [post for post in self.at(destination) if post.letter.key == letter.key]
+        if self.finds_nothing:
+            return None
         return Receipt(found[0].id) if found else None
 
     async def edit(self, destination: Destination, receipt: Receipt, letter: Letter) -> Receipt:

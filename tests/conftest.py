@@ -9,6 +9,8 @@ import stamina
 from blockbuster import BlockBuster, blockbuster_ctx
 from syrupy.assertion import SnapshotAssertion
 
+from tests.shared import Shared
+
 _PREFIXES = (
     *("POLYGON_", "MASSIVE_", "FLATFILES_", "FINRA_", "AWS_", "EOD_", "ALERT_"),
     *("DISCORD_", "SLACK_", "OPERATOR_", "HEARTBEAT_"),
@@ -39,6 +41,13 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith(_PREFIXES) or name in _NAMES:
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Shared:
+    """A place for what is made once for all workers."""
+    own = tmp_path_factory.getbasetemp()
+    return Shared((own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "shared")
 
 
 @pytest.fixture

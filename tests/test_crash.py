@@ -1,8 +1,16 @@
-"""SIGKILL at every step of publishing and delivering; `python -m bench.crash` runs hundreds."""
+"""SIGKILL at every step of publishing and delivering; `python -m bench crash` runs hundreds."""
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
 
 import pytest
 
-from tests.crash.runs import DEATHS, crashes, main
+from tests.crash.runs import DEATHS, DISCORD_TOKEN, ROOT, SLACK_TOKEN, crashes, main
+from tests.servers.discord import DiscordServer
+from tests.servers.slack import SlackServer
 
 SEEDS = range(16)
 
@@ -28,3 +36,62 @@ async def test_the_judge_of_these_runs_sees_a_second_message_and_a_lost_edit() -
         running.discord.channel(channel).messages.pop()
         digest.embeds, digest.content = [], "GONE"
         assert "does not read as it should" in running._wrong([channel], [])[0]
+
+
+DISCORD_CHANNEL, SLACK_CHANNEL = 123_456_789_012_345_678, "C0123ABCD"
+
+
+async def _service(folder: Path, discord: DiscordServer, slack: SlackServer) -> "Process":
+    """`python -m bot run` on the built-in market, speaking to both platforms."""
+    settings = {
+        "DATA_DIR": str(folder),
+        "DISCORD_TOKEN": DISCORD_TOKEN,
+        "DISCORD_API_URL": discord.api_url,
+        "DISCORD_ALERT_CHANNEL": str(DISCORD_CHANNEL),
+        "SLACK_BOT_TOKEN": SLACK_TOKEN,
+        "SLACK_API_URL": slack.api_url,
+        "SLACK_ALERT_CHANNEL": SLACK_CHANNEL,
+    }
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bot", "run"),
+        cwd=ROOT,
+        env=os.environ | settings,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+
+
+Process = asyncio.subprocess.Process
+
+
+@pytest.mark.timeout(90)
+async def test_the_service_itself_killed_after_acceptance_says_its_digest_once(
+    tmp_path: Path,
+) -> None:
+    async with (
+        DiscordServer(token=DISCORD_TOKEN) as discord,
+        SlackServer(token=SLACK_TOKEN) as slack,
+    ):
+        discord.add_channel(DISCORD_CHANNEL)
+        slack.add_channel(SLACK_CHANNEL, name="alerts")
+        for server, operation in ((discord, "messages.create"), (slack, "chat.postMessage")):
+            process = await _service(tmp_path, discord, slack)
+
+            def kill(seen: str, pid: int = process.pid, deadly: str = operation) -> None:
+                if seen == deadly:
+                    os.kill(pid, signal.SIGKILL)
+
+            server.on_accept = kill
+            assert await asyncio.wait_for(process.wait(), 60) == -signal.SIGKILL
+            server.on_accept = None
+        process = await _service(tmp_path, discord, slack)
+        for _ in range(600):
+            await asyncio.sleep(0.1)
+            threads = [m.thread for m in discord.messages(DISCORD_CHANNEL) if m.thread]
+            if threads and len(slack.messages(SLACK_CHANNEL)) > 1:
+                break
+        process.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(process.wait(), 15) == 0
+        assert len(discord.messages(DISCORD_CHANNEL)) == 1
+        digests = [m for m in slack.messages(SLACK_CHANNEL) if m.thread_ts in (None, m.ts)]
+        assert len(digests) == 1

@@ -5,6 +5,7 @@ import gzip
 import io
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from alerts.message import digest, explain
 from bot.app import App, opened
 from bot.commands import CommandRequest
 from bot.export import stored_bars
+from bot.once import history
 from bot.platforms.console import ConsoleSender, render
 from bot.settings import load
 from core.anomaly import Rule
@@ -30,8 +32,10 @@ from core.sources.day_aggs import key
 from core.sources.tape_served import both_scopes
 from core.tape import read_tape
 from tests import market
+from tests.filled import EVE, Kind, until
 from tests.market import MARKET, NEWEST, NOW, Vendor
 from tests.servers.faults import Status as Answered
+from tests.shared import Shared
 
 DAYS = market.window()
 TAPED = DAYS[-24:]
@@ -60,6 +64,17 @@ def long_tapes() -> dict[str, bytes]:
     return {key("trades_v1", day.date): MARKET.trades(day, names) for day in DAYS[-50:]}
 
 
+@cache
+def _thin_tapes() -> dict[str, bytes]:
+    return {key("trades_v1", day.date): MARKET.trades(day, {MOVED}) for day in TAPED}
+
+
+@pytest.fixture
+def eve(shared: Shared, tmp_path: Path) -> Path:
+    """A data folder with FINRA's volume until the session before the newest."""
+    return until(shared, Kind.FINRA, EVE, tmp_path / "data")
+
+
 def published(folder: Path, tapes: dict[str, bytes]) -> None:
     for name, payload in tapes.items():
         path = folder / name
@@ -68,9 +83,9 @@ def published(folder: Path, tapes: dict[str, bytes]) -> None:
 
 
 @pytest.fixture
-async def vendor(tmp_path: Path, tapes: dict[str, bytes]) -> AsyncIterator[Vendor]:
-    """Everything published; the plan is the test's business."""
-    await asyncio.to_thread(published, tmp_path / "vendor", tapes)
+async def vendor(tmp_path: Path) -> AsyncIterator[Vendor]:
+    """Everything published, of the tape one name; the plan is the test's business."""
+    await asyncio.to_thread(published, tmp_path / "vendor", await asyncio.to_thread(_thin_tapes))
     async with market.vendor(tmp_path / "vendor", DAYS) as running:
         yield running
 
@@ -109,6 +124,7 @@ async def counted_before(app: App, tapes: dict[str, bytes], days: Sequence[Tradi
 async def test_a_developer_plan_counts_every_trade(
     vendor: Vendor, tmp_path: Path, tapes: dict[str, bytes]
 ) -> None:
+    await asyncio.to_thread(published, tmp_path / "vendor", tapes)
     async with opened(await asked_for(vendor, tmp_path / "data"), now=lambda: NOW) as app:
         await counted_before(app, tapes, TAPED[:-1])
         shown = await swept(app)
@@ -170,10 +186,10 @@ async def test_a_name_that_moves_off_exchange_is_said_in_either_scope(
 
 
 async def test_finras_volume_shows_a_name_that_moves_off_exchange(
-    vendor: Vendor, tmp_path: Path
+    vendor: Vendor, eve: Path
 ) -> None:
     vendor.s3.entitled = lambda name: "trades_v1" not in name
-    async with opened(await asked_for(vendor, tmp_path / "data"), now=lambda: NOW) as app:
+    async with opened(await asked_for(vendor, eve), now=lambda: NOW) as app:
         await swept(app)
         (rung,) = [rung for rung in app.ladder.rungs if rung.series.family is Family.FINRA]
         before, newest = [await rung.judge(day) for day in DAYS[-2:]]
@@ -207,9 +223,9 @@ async def test_a_starter_plan_gets_the_free_volume_and_the_doctors_word(
     assert len([r for r in vendor.s3.requests if r.status == 403]) <= 2
 
 
-async def test_a_basic_plan_has_rest_and_the_free_volume(vendor: Vendor, tmp_path: Path) -> None:
+async def test_a_basic_plan_has_rest_and_the_free_volume(vendor: Vendor, eve: Path) -> None:
     vendor.s3.entitled = lambda name: False
-    async with opened(await asked_for(vendor, tmp_path / "data"), now=lambda: NOW) as app:
+    async with opened(await asked_for(vendor, eve), now=lambda: NOW) as app:
         shown = await swept(app)
         said = await app.commands.digests.report(NEWEST)
         assert said.judged.series.family is Family.FINRA
@@ -220,11 +236,13 @@ async def test_a_basic_plan_has_rest_and_the_free_volume(vendor: Vendor, tmp_pat
 
 
 async def test_when_finras_site_refuses_the_vendors_copy_serves(
-    vendor: Vendor, tmp_path: Path
+    vendor: Vendor, shared: Shared, tmp_path: Path
 ) -> None:
     vendor.s3.entitled = lambda name: "trades_v1" not in name
     vendor.finra.faults.add(Answered(503), times=999)
-    async with opened(await asked_for(vendor, tmp_path / "data"), now=lambda: NOW) as app:
+    folder = await asyncio.to_thread(until, shared, Kind.FINRA, DAYS[-8], tmp_path / "data")
+    async with opened(await asked_for(vendor, folder), now=lambda: NOW) as app:
+        assert await history(app, DAYS[-7:-1]) == (6, 0), "more than a round bears of a source away"
         await swept(app)
         said = await app.commands.digests.report(NEWEST)
         assert said.judged.source == "REST short volume"
@@ -236,13 +254,14 @@ async def test_when_finras_site_refuses_the_vendors_copy_serves(
 
 
 async def test_without_any_off_exchange_source_a_banner_says_what_it_is(
-    vendor: Vendor, tmp_path: Path
+    vendor: Vendor, shared: Shared, tmp_path: Path
 ) -> None:
     vendor.s3.entitled = lambda name: "trades_v1" not in name
     vendor.rest.entitled_short_volume = False
+    folder = await asyncio.to_thread(until, shared, Kind.FLAT_FILES, EVE, tmp_path / "data")
     for path in (tmp_path / "vendor" / "finra").iterdir():
         await asyncio.to_thread(path.write_bytes, b"<html>not today</html>")
-    async with opened(await asked_for(vendor, tmp_path / "data"), now=lambda: NOW) as app:
+    async with opened(await asked_for(vendor, folder), now=lambda: NOW) as app:
         shown = await swept(app)
         said = await app.commands.digests.report(NEWEST)
         assert said.judged.series.scope is Scope.ALL

@@ -12,9 +12,13 @@ import pytest
 
 from alerts import outbox
 from alerts.attempts import backed_off
+from alerts.decisions import after_a_restart
 from alerts.deliver import Courier, Sender
 from alerts.model import TERMINAL, ChartOf, Destination, Kind, Picture, Receipt, Report
 from alerts.publish import HEARTBEAT, REPORT, Outbox, delivered, published, told
+from alerts.subscriptions import subscribe
+from alerts.troubled import troubled
+from alerts.wants import Wants
 from core.calendar import trading_day
 from core.db import MIGRATIONS, Db, migrate
 from core.errors import DeliveryAmbiguous, DeliveryDeferred, DeliveryRefused, Reason
@@ -180,7 +184,10 @@ async def test_only_what_was_a_line_of_the_last_digests_is_folded(db: Db) -> Non
     assert await told(db.rows, DAILY, NEXT) == set(names[:10])
     platform = FakePlatform()
     await courier(db, fake=platform).drain()
-    assert [len(post.message.rows) for post in platform.posts] == [10, 1], "as the channel heard it"
+    digests = [post.message for post in platform.posts if post.letter.anchor is None]
+    assert [len(message.rows) for message in digests] == [10, 1], "as the channel heard it"
+    (details,) = (post.message for post in platform.posts if post.letter.anchor is not None)
+    assert [row.head.split()[0] for row in details.rows] == ["T10"], "past the cap, in the thread"
 
 
 async def test_what_was_delivered_is_what_was_sent(db: Db) -> None:
@@ -331,7 +338,7 @@ async def test_where_nobody_can_look_it_waits_for_an_operator_and_delays_no_late
     clock.at += timedelta(minutes=5)
     await courier(db, clock, fake=platform).drain()
     assert await states(db) == ["ambiguous", "sent"]
-    assert await outbox.heads(db) == {TERMINAL: START}
+    assert await outbox.heads(db, START) == {TERMINAL: START}
     (notice,) = platform.at(OPERATOR)
     assert "may or may not have arrived" in notice.message.lead
 
@@ -356,7 +363,7 @@ async def test_after_a_crash_while_sending_it_is_looked_for_and_the_terminal_sho
     platform, terminal = FakePlatform(), FakePlatform()
     await publish(db)
     for destination in (OTHER, TERMINAL):
-        first = await outbox.first_in_line(db, destination, None)
+        first = await outbox.first_in_line(db, destination, START)
         assert first is not None
         assert await outbox.begin(db, first, outbox.What.SEND, now()) is not None
     assert await courier(db, fake=platform, console=terminal).drain() == 0, "who knows who sends it"
@@ -383,6 +390,66 @@ async def test_what_could_not_be_delivered_in_a_week_is_given_up_and_told(db: Db
     await courier(db, clock, fake=platform).drain()
     assert await states(db) == ["expired"]
     assert [post.destination for post in platform.posts] == [OPERATOR]
+
+
+async def test_a_picture_that_cannot_be_drawn_delays_nothing(
+    db: Db, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def draw(of: ChartOf) -> Picture:
+        raise ValueError(of.ticker)
+
+    platform = FakePlatform()
+    await publish(db, to=(OTHER,))
+    await publish(db, NEXT, to=(OTHER,))
+    await Courier(db, {"fake": platform}, now, draw).drain()
+    assert await states(db) == ["sent", "sent"]
+    assert await states(db, kind=Kind.DETAILS) == ["expired", "expired"]
+    assert "a picture cannot be drawn" in caplog.text
+
+
+async def test_a_change_of_wishes_is_no_change_of_the_market(db: Db) -> None:
+    platform = FakePlatform()
+    await subscribe(db, OTHER, Wants(), who="me", now=now())
+    await publish(db, names=("AAA", "BBB"), to=())
+    await courier(db, fake=platform).drain()
+    await subscribe(db, OTHER, Wants(top=1), who="me", now=now())
+    await publish(db, revision=2, names=("AAA", "BBB"), to=())
+    await courier(db, fake=platform).drain()
+    (post,) = platform.posts
+    assert len(post.message.rows) == 2, "by the wishes of the session's first revision"
+    await publish(db, NEXT, names=("AAA", "BBB"), to=())
+    await courier(db, fake=platform).drain()
+    digests = [p.message for p in platform.posts if p.letter.anchor is None]
+    assert [len(message.rows) for message in digests] == [2, 1]
+
+
+async def test_operators_hear_once_of_a_channel_that_fails_session_after_session(db: Db) -> None:
+    platform = FakePlatform(GONE)
+    await publish(db, to=(OTHER,))
+    await courier(db, fake=platform).drain()
+    platform.failures.append(GONE)
+    await publish(db, NEXT, to=(OTHER,))
+    await courier(db, fake=platform).drain()
+    assert await states(db) == ["refused", "refused"]
+    (notice,) = platform.at(OPERATOR)
+    assert not notice.letter.silent, "somebody has to do something"
+    seen = await troubled(db, 25)
+    assert (seen.stuck, len(seen.first), list(seen.alike.values())) == (2, 1, [1])
+
+
+async def test_what_a_refused_token_cost_goes_out_after_a_restart_once(db: Db) -> None:
+    platform = FakePlatform()
+    for revision, name in enumerate(("OLDER", "NEWER"), 1):
+        platform.failures.append(DeliveryRefused(Reason.TOKEN_REFUSED, "401"))
+        await publish(db, revision=revision, names=(name,), to=(OTHER,))
+        await courier(db, fake=platform).drain()
+    assert await states(db) == ["refused", "refused"]
+    platform.posts.clear()
+    await after_a_restart(db, now())
+    await after_a_restart(db, now())
+    await courier(db, fake=platform).drain()
+    (post,) = platform.at(OTHER)
+    assert "NEWER" in post.message.lead
 
 
 async def test_operators_hear_of_many_refusals_of_one_kind_once(db: Db) -> None:
@@ -484,8 +551,8 @@ def older_database(folder: Path) -> Path:
         for state in ("sent", "pending"):
             old.execute(
                 "INSERT INTO deliveries (key, destination, series, session, revision, state,"
-                " created_at, changed_at) VALUES (?, ?, ?, ?, 1, ?, ?, '')",
-                (state, str(TERMINAL), *of, state, "2026-12-18T06:00:00+00:00"),
+                " created_at, changed_at) VALUES (?, ?, ?, ?, 1, ?, ?, ?)",
+                (state, str(TERMINAL), *of, state, *["2026-12-18T06:00:00+00:00"] * 2),
             )
     return path
 

@@ -61,7 +61,7 @@ class Wire:
                     )
                 ),
                 "slack": await stack.enter_async_context(
-                    slack.connected("xoxb-one", self.slack.api_url, pacing=Pacing(8))
+                    slack.connected("xoxb-one", self.slack.api_url, now=now, pacing=Pacing(8))
                 ),
             }
             yield Courier(self.db, senders, now, operator=OPERATORS)

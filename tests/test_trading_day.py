@@ -17,6 +17,7 @@ import pytest
 
 from alerts.message import digest
 from alerts.model import TERMINAL, Message
+from bot import once
 from bot.app import App, opened
 from bot.commands import CommandRequest
 from bot.once import Exit, day_json, one_day
@@ -25,8 +26,10 @@ from bot.settings import load
 from core.ledger import Status
 from core.sources.day_aggs import key
 from tests import market
+from tests.filled import EVE, Kind, until
 from tests.market import NEWEST, NOW, Vendor
 from tests.servers.faults import Status as Answered
+from tests.shared import Shared
 
 ROOT = Path(__file__).parent.parent
 DAYS = market.window()
@@ -41,6 +44,12 @@ async def vendor(tmp_path: Path) -> AsyncIterator[Vendor]:
     """All sessions published, both servers up."""
     async with market.vendor(tmp_path / "vendor", DAYS) as running:
         yield running
+
+
+@pytest.fixture
+def eve(shared: Shared, tmp_path: Path) -> Path:
+    """A data folder the night before the newest session comes in: nobody was told anything."""
+    return until(shared, Kind.FLAT_FILES, EVE, tmp_path / "data")
 
 
 async def swept(app: App) -> list[str]:
@@ -67,15 +76,13 @@ async def test_a_first_run_fills_the_baseline_silently_and_announces_the_newest(
         assert await swept(app) == []
 
 
-async def test_rest_and_flat_files_say_the_same(vendor: Vendor, tmp_path: Path) -> None:
-    async def told(name: str, **changes: Any) -> dict[str, Any]:
-        async with opened(
-            await vendor.settings(tmp_path / name, **changes), now=lambda: NOW
-        ) as app:
+async def test_rest_and_flat_files_say_the_same(vendor: Vendor, eve: Path, tmp_path: Path) -> None:
+    async def told(folder: Path, **changes: Any) -> dict[str, Any]:
+        async with opened(await vendor.settings(folder, **changes), now=lambda: NOW) as app:
             await swept(app)
             return day_json(await app.commands.digests.report(NEWEST))
 
-    files, rest = await told("files"), await told("rest", use_flat_files="false")
+    files, rest = await told(eve), await told(tmp_path / "rest", use_flat_files="false")
     assert rest.pop("source") == "REST grouped daily"
     assert files.pop("source") == "flat files (day aggregates)"
     assert files == rest
@@ -99,8 +106,12 @@ async def test_a_403_on_flat_files_falls_back_to_rest_in_the_same_round(
     assert len(refused) <= 2, "a plan that lacks the data set is not asked 82 times"
 
 
-async def test_an_outage_loses_nothing_and_floods_nobody(vendor: Vendor, tmp_path: Path) -> None:
-    settings = await vendor.settings(tmp_path / "data")
+async def test_an_outage_loses_nothing_and_floods_nobody(
+    vendor: Vendor, shared: Shared, tmp_path: Path
+) -> None:
+    folder = tmp_path / "data"
+    await asyncio.to_thread(until, shared, Kind.FLAT_FILES, DAYS[-7], folder)
+    settings = await vendor.settings(folder)
     before = DAYS[-6].tape_end + timedelta(hours=15)
     async with opened(settings, now=lambda: before) as app:
         assert len(await swept(app)) == 1
@@ -113,9 +124,9 @@ async def test_an_outage_loses_nothing_and_floods_nobody(vendor: Vendor, tmp_pat
 
 
 async def test_a_republished_file_is_a_new_revision_and_a_word_if_a_name_leaves(
-    vendor: Vendor, tmp_path: Path
+    vendor: Vendor, eve: Path, tmp_path: Path
 ) -> None:
-    settings = await vendor.settings(tmp_path / "data")
+    settings = await vendor.settings(eve)
 
     async def ask(text: str) -> Message:
         reply = await app.commands.answer(
@@ -147,7 +158,7 @@ async def test_a_republished_file_is_a_new_revision_and_a_word_if_a_name_leaves(
         assert now.banners[0] == "As judged now: the list that was last sent."
         assert now.rows == plain.rows
         assert gone not in " ".join(row.head for row in plain.rows)
-    stored = tmp_path / "data/bars/all-daily-raw"
+    stored = eve / "bars/all-daily-raw"
     assert (stored / f"{NEWEST}.r1.parquet").exists()
 
 
@@ -161,10 +172,15 @@ def _without(payload: bytes, row: str | int) -> bytes:
     return gzip.compress(b"\n".join(lines) + b"\n")
 
 
-async def test_sample_bars_never_meet_real_ones(vendor: Vendor, tmp_path: Path) -> None:
-    async with opened(await vendor.settings(tmp_path / "data"), now=lambda: NOW) as app:
+async def test_sample_bars_never_meet_real_ones(
+    vendor: Vendor, shared: Shared, tmp_path: Path
+) -> None:
+    folder = tmp_path / "data"
+    await asyncio.to_thread(until, shared, Kind.SAMPLE, EVE, folder)
+    async with opened(await vendor.settings(folder), now=lambda: NOW) as app:
         real = app.ladder.top.ledger.series
-    keyless = await asyncio.to_thread(load, data_dir=tmp_path / "data")
+        assert await app.ladder.entries(DAYS) == {}
+    keyless = await asyncio.to_thread(load, data_dir=folder)
     async with opened(keyless, now=lambda: NOW) as app:
         assert app.ladder.top.ledger.series != real
         (shown,) = await swept(app)
@@ -172,9 +188,9 @@ async def test_sample_bars_never_meet_real_ones(vendor: Vendor, tmp_path: Path) 
 
 
 async def test_a_crash_between_publishing_and_telling_tells_at_the_next_start(
-    vendor: Vendor, tmp_path: Path
+    vendor: Vendor, eve: Path
 ) -> None:
-    settings = await vendor.settings(tmp_path / "data")
+    settings = await vendor.settings(eve)
     async with opened(settings, now=lambda: NOW) as app:
         # No sender: as if the process died after the commit.
         await app.sweep(lambda step: None)
@@ -205,7 +221,7 @@ async def run(environment: dict[str, str], *words: str, folder: Path) -> tuple[i
     return process.returncode or 0, out.decode(), err.decode()
 
 
-async def until(stream: asyncio.StreamReader | None, text: str) -> str:
+async def written(stream: asyncio.StreamReader | None, text: str) -> str:
     """What a process writes up to and with a text."""
     assert stream is not None
     seen = ""
@@ -217,9 +233,14 @@ async def until(stream: asyncio.StreamReader | None, text: str) -> str:
     return seen
 
 
-async def test_the_command_line_does_a_day(vendor: Vendor, tmp_path: Path) -> None:
-    environment = vendor.environment(tmp_path / "data")
-    day = str(DAYS[-2])
+@pytest.fixture
+def before(shared: Shared, tmp_path: Path) -> Path:
+    """A data folder that lacks the last two sessions; nobody was told anything."""
+    return until(shared, Kind.FLAT_FILES, DAYS[-3], tmp_path / "before")
+
+
+async def test_the_command_line_does_a_day(vendor: Vendor, before: Path, tmp_path: Path) -> None:
+    environment, day = vendor.environment(before), str(DAYS[-2])
     code, out, err = await run(environment, "once", "--session", day, "--json", folder=tmp_path)
     assert code == Exit.DONE, err
     told = json.loads(out)
@@ -264,7 +285,7 @@ async def test_the_service_without_a_terminal_prints_the_digest_and_leaves_on_si
     tmp_path: Path,
 ) -> None:
     process = await started({}, "run", folder=tmp_path)
-    shown = await until(process.stdout, "not advice")
+    shown = await written(process.stdout, "not advice")
     assert "SAMPLE" in shown
     process.send_signal(signal.SIGTERM)
     _, err = await asyncio.wait_for(process.communicate(), 10)
@@ -272,15 +293,17 @@ async def test_the_service_without_a_terminal_prints_the_digest_and_leaves_on_si
     assert "Traceback" not in err.decode()
 
 
-async def test_a_killed_run_leaves_nothing_half_done(vendor: Vendor, tmp_path: Path) -> None:
+async def test_a_killed_run_leaves_nothing_half_done(
+    vendor: Vendor, before: Path, tmp_path: Path
+) -> None:
     environment, day = vendor.environment(tmp_path / "data"), str(DAYS[-2])
     process = await started(environment, "once", "--session", day, folder=tmp_path)
-    await until(process.stderr, "20 of ")
+    await written(process.stderr, "20 of ")
     process.kill()
     await process.communicate()
     code, out, err = await run(environment, "once", "--session", day, "--json", folder=tmp_path)
     assert code == Exit.DONE, err
-    clean = vendor.environment(tmp_path / "clean")
+    clean = vendor.environment(before)
     _, undisturbed, _ = await run(clean, "once", "--session", day, "--json", folder=tmp_path)
     assert json.loads(out)["anomalies"] == json.loads(undisturbed)["anomalies"]
     with sqlite3.connect(tmp_path / "data/state.db") as db:
@@ -289,8 +312,8 @@ async def test_a_killed_run_leaves_nothing_half_done(vendor: Vendor, tmp_path: P
     assert count == 1
 
 
-async def test_deliveries_name_their_destination(vendor: Vendor, tmp_path: Path) -> None:
-    async with opened(await vendor.settings(tmp_path / "data"), now=lambda: NOW) as app:
+async def test_deliveries_name_their_destination(vendor: Vendor, eve: Path) -> None:
+    async with opened(await vendor.settings(eve), now=lambda: NOW) as app:
         await swept(app)
         (row,) = await app.db.rows("SELECT * FROM deliveries")
         assert row["destination"] == str(TERMINAL)
@@ -314,9 +337,9 @@ async def test_two_processes_on_one_folder_do_the_same_day_once(
 
 
 async def test_a_finished_day_is_shown_though_the_source_is_away(
-    vendor: Vendor, tmp_path: Path
+    vendor: Vendor, before: Path, tmp_path: Path
 ) -> None:
-    environment, day = vendor.environment(tmp_path / "data"), str(DAYS[-2])
+    environment, day = vendor.environment(before), str(DAYS[-2])
     first = await run(environment, "once", "--session", day, folder=tmp_path)
     away = environment | {"FLATFILES_ENDPOINT_URL": "http://127.0.0.1:1"}
     again = await run(away, "once", "--session", day, folder=tmp_path)
@@ -326,14 +349,15 @@ async def test_a_finished_day_is_shown_though_the_source_is_away(
 
 
 async def test_one_day_asked_for_leaves_other_messages_to_the_service(
-    vendor: Vendor, tmp_path: Path
+    vendor: Vendor, eve: Path
 ) -> None:
-    settings = await vendor.settings(tmp_path / "data")
+    settings = await vendor.settings(eve)
     async with opened(settings, now=lambda: NOW) as app:
         await app.sweep(lambda step: None)  # published, and nobody was told
         shown: list[str] = []
         app.senders["console"] = ConsoleSender(shown.append)
         await one_day(app, DAYS[-2], release=False)
+        await once.delivered(app, DAYS[-2])
         assert len(shown) == 1
         assert len(await swept(app)) == 1
 

@@ -5,12 +5,11 @@ same message. Later the key is looked for on the button of what stands in the ch
 """
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from copy import copy
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import discord
 from discord.http import Route
@@ -23,8 +22,10 @@ from bot.platforms.discord_errors import (
     FOREIGN,
     MISSING_ACCESS,
     MISSING_PERMISSIONS,
+    THREAD_ARCHIVED,
     THREAD_EXISTS,
     THREAD_LOCKED,
+    TOO_MANY_THREADS,
     UNKNOWN_CHANNEL,
     UNKNOWN_MESSAGE,
     WRONG_CHANNEL_TYPE,
@@ -52,14 +53,22 @@ NONCE_WINDOW = timedelta(seconds=60)
 """For so long a resend is harmless; Discord itself speaks of a few minutes."""
 
 _THREAD_NAME = 100
+_LOGIN_REQUESTS = 2
 _NOBODY = discord.AllowedMentions.none()
-_NO_THREAD = (MISSING_ACCESS, MISSING_PERMISSIONS, THREAD_LOCKED, WRONG_CHANNEL_TYPE)
+_A_DAY_MIN: Final = 1_440
+_NO_THREAD = (
+    *(MISSING_ACCESS, MISSING_PERMISSIONS, WRONG_CHANNEL_TYPE),
+    *(THREAD_LOCKED, THREAD_ARCHIVED, TOO_MANY_THREADS),
+)
+"""Where there can be none, or nothing can be said in it. A post opens an archived one again, unless
+it is locked."""
+
 T = TypeVar("T")
 
 
 def pace() -> Pacing:
-    """16 letters at once; 48 requests a second, where Discord allows 50 to one bot."""
-    return Pacing(16, request_gap_s=1 / 48)
+    """16 letters at once; 47 requests a second, where Discord allows 50 to one bot."""
+    return Pacing(16, request_gap_s=1 / 47)
 
 
 def make_client() -> discord.Client:
@@ -121,23 +130,27 @@ class DiscordSender:
         channel = channel_id(destination.channel)
         if letter.anchor is None:
             return await self._post(channel, letter)
-        anchor, is_new = message_id(letter.anchor), False
+        anchor, asked = message_id(letter.anchor), False
+        if letter.pictures or letter.message.rows:
+            # They come first into a digest's thread: it is hardly there.
+            await self._thread_made(channel, anchor, letter.message.title)
+            asked = True
         while True:
             try:
                 return await self._post(anchor, letter)
             except DeliveryRefused as refused:
                 if code_of(refused) not in (UNKNOWN_CHANNEL, *_NO_THREAD):
                     raise
-                if is_new or code_of(refused) != UNKNOWN_CHANNEL:
+                if asked or code_of(refused) != UNKNOWN_CHANNEL:
                     break
-            is_new = await self._thread_made(channel, anchor, letter.message.title)
-            if not is_new:
+            asked = True
+            if not await self._thread_made(channel, anchor, letter.message.title):
                 break
         return await self._post(channel, letter, reply_to=anchor)
 
     async def find(self, destination: Destination, letter: Letter, tried: Tried) -> Receipt | None:
         """Where an earlier send arrived; within the nonce's time nobody has to look."""
-        if self._now() - tried.since < NONCE_WINDOW:
+        if timedelta() <= self._now() - tried.since < NONCE_WINDOW:
             return None
         channel = channel_id(destination.channel)
         search = Search(self.client, self.ask, self._most_pages)
@@ -213,6 +226,8 @@ class DiscordSender:
             if self._failed_logins != before and self._login_failed is not None:
                 # Whoever stood before us has just asked.
                 raise copy(self._login_failed)
+            for _ in range(_LOGIN_REQUESTS):
+                await self._pacing.request()
             try:
                 await self._bounded(lambda: self.client.login(self._token))
             except DeliveryError as error:
@@ -262,7 +277,8 @@ class DiscordSender:
         try:
             return await self._request(lambda: put(made, pictures)), ""
         except DeliveryRefused as refused:
-            if refused.reason is Reason.MESSAGE_REJECTED:
+            rejected = refused.reason is Reason.MESSAGE_REJECTED
+            if rejected and code_of(refused) not in _NO_THREAD:
                 plain = text_only(message)
             elif pictures and code_of(refused) == MISSING_PERMISSIONS:
                 plain = rendered(message)
@@ -274,18 +290,22 @@ class DiscordSender:
     async def _in_words(self, sent: discord.Message, letter: Letter) -> str:
         """Without the permission to embed, Discord takes a message and drops all but its lead."""
         content = text_only(letter.message).content
-        with contextlib.suppress(DeliveryError):
+        why = "no permission to embed links (Embed Links)"
+        try:
             await self._request(lambda: sent.edit(content=content, allowed_mentions=_NOBODY))
-        return "no permission to embed links (Embed Links)"
+        except DeliveryError as error:
+            # It is there, with its lead at least: to post it again would make two of it.
+            return f"{why}; only the lead is surely there: {error.reason}"
+        return why
 
     async def _thread_made(self, channel: int, anchor: int, title: str) -> bool:
         """Whether there is a thread now; False where none can be."""
-        place = await self.ask(lambda: self.client.fetch_channel(channel))
-        if not isinstance(place, discord.TextChannel):
-            return False
         name = clipped(inert(title).strip(), _THREAD_NAME) or "Tapewatch"
+        start = self.client.http.start_thread_with_message
         try:
-            await self.ask(lambda: place.get_partial_message(anchor).create_thread(name=name))
+            await self.ask(
+                lambda: start(channel, anchor, name=name, auto_archive_duration=_A_DAY_MIN)
+            )
         except DeliveryRefused as refused:
             if code_of(refused) not in (THREAD_EXISTS, *_NO_THREAD):
                 raise

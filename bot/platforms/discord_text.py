@@ -14,7 +14,7 @@ import discord
 from alerts.budget import clipped, fitted
 from alerts.model import Message, Picture
 from alerts.words import inert
-from bot.platforms.plain import all_rows, lines, shown, stamped_lead
+from bot.platforms.plain import all_rows, lines, never_empty, shown, stamped_lead
 
 CONTENT, TITLE, DESCRIPTION, FOOTER, AUTHOR = 2_000, 256, 4_096, 2_048, 256
 EMBED_TOTAL, EMBEDS, ALT, BUTTON_LABEL = 6_000, 10, 1_024, 80
@@ -49,7 +49,7 @@ def text_only(message: Message) -> Rendered:
     """The same without any layout, for when Discord refuses it."""
 
     def made(m: Message) -> Rendered:
-        return Rendered("\n".join(_within(line) for line in lines(m)))
+        return Rendered(never_empty("\n".join(_within(line) for line in lines(m))))
 
     return made(fitted(shown(message), lambda m: _fits(made(m))))
 
@@ -78,8 +78,10 @@ def escaped(text: str) -> str:
 
 
 def _made(message: Message, pictures: Sequence[Picture]) -> Rendered:
+    # Embeds may be lost on their way: what is said without them is never nothing.
+    lead = never_empty(_within(stamped_lead(message)), _within(message.title))
     if message.brief:
-        parts = [_within(stamped_lead(message))]
+        parts = [lead]
         parts += [f"⚠ {_within(banner)}" for banner in message.banners]
         parts += [_within(line) for line in (*message.footer, message.stamp) if line]
         return Rendered("\n".join(parts), tuple(_pictured([], pictures, message)))
@@ -91,7 +93,7 @@ def _made(message: Message, pictures: Sequence[Picture]) -> Rendered:
     if small := _small((*message.footer, *message.context)):
         embeds[-1].set_footer(text=small)
     coloured = _pictured(embeds, pictures, message)
-    return Rendered(_within(stamped_lead(message)), tuple(e for e in coloured if len(e) or e.image))
+    return Rendered(lead, tuple(e for e in coloured if len(e) or e.image))
 
 
 def _pictured(

@@ -1,5 +1,6 @@
 """A message as lines of plain text, for a platform that refuses its layout; and what is brief."""
 
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -23,6 +24,15 @@ def lines(message: Message) -> Iterator[str]:
     yield from (f"{name}: {value}" for name, value in message.facts)
     yield from message.footer
     yield from message.context
+
+
+_UNSEEN = ("Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp", "Zs")
+
+
+def never_empty(*texts: str) -> str:
+    """The first in which there is anything to see; else a sign that nothing was said."""
+    seen = (t for t in texts if any(unicodedata.category(sign) not in _UNSEEN for sign in t))
+    return next(seen, "…")
 
 
 def shown(message: Message) -> Message:

@@ -4,10 +4,10 @@ Once: Slack promises nothing about the same message twice, so a message carries 
 metadata, and what may have arrived is looked for in the history before it is sent again.
 """
 
-import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
@@ -15,12 +15,13 @@ from uuid import NAMESPACE_URL, uuid5
 import aiohttp
 from slack_sdk.web.async_client import AsyncWebClient
 
-from alerts.model import CLOCKS_DIFFER, Check, Destination, Letter, Receipt, Tried
+from alerts.model import Check, Destination, Letter, Receipt, Tried
 from bot.platforms import slack_checks as checks
 from bot.platforms.network import nothing_sent
 from bot.platforms.pacing import Pacing
 from bot.platforms.slack_errors import FOREIGN, error_of, is_about_a_file, translated
 from bot.platforms.slack_pictures import Pictures
+from bot.platforms.slack_search import EVENT_TYPE, Search
 from bot.platforms.slack_text import Rendered, rendered, text_only
 from core.errors import (
     DeliveryAmbiguous,
@@ -29,8 +30,6 @@ from core.errors import (
     Reason,
 )
 
-EVENT_TYPE = "tapewatch_delivery"
-_PAGE = 100
 _HOLD_S = 5.0
 """The pause after a 429 that does not say how long."""
 _PATIENCE_S = 3.0
@@ -56,6 +55,7 @@ async def connected(
     token: str,
     api_url: str,
     *,
+    now: Callable[[], datetime],
     answer_within_s: float = 30.0,
     pacing: Pacing | None = None,
     poll_every_s: float = 0.5,
@@ -67,7 +67,12 @@ async def connected(
     async with aiohttp.ClientSession(timeout=timeout) as session:
         client = make_client(token, api_url, session)
         yield SlackSender(
-            client, session, pacing=pacing, poll_every_s=poll_every_s, late_for_s=late_for_s
+            client,
+            session,
+            now=now,
+            pacing=pacing,
+            poll_every_s=poll_every_s,
+            late_for_s=late_for_s,
         )
 
 
@@ -79,15 +84,16 @@ class SlackSender:
         client: AsyncWebClient,
         session: aiohttp.ClientSession,
         *,
+        now: Callable[[], datetime],
         pacing: Pacing | None = None,
         most_pages: int = 20,
         poll_every_s: float = 0.5,
         late_for_s: float = 30.0,
     ) -> None:
         self.client, self.session = client, session
-        self._late_for_s, self._late_until = late_for_s, dict[str, float]()
-        self._pacing, self._most_pages = pacing or pace(), most_pages
-        self._pictures = Pictures(client, session, self.ask, poll_every_s=poll_every_s)
+        self._pacing = pacing or pace()
+        self._search = Search(client, self.ask, now, most_pages, timedelta(seconds=late_for_s))
+        self._pictures = Pictures(client, session, self.ask, now, poll_every_s=poll_every_s)
         self._refused = ""
 
     def turn(self, destination: Destination) -> AbstractAsyncContextManager[None]:
@@ -108,30 +114,19 @@ class SlackSender:
                 **_content(made),
             )
 
-        try:
-            answer, fallback = await self._as_it_can_be(letter, put)
-        except DeliveryAmbiguous as error:
-            if error.reason is Reason.NO_ANSWER:
-                self._late_until[letter.token] = _clock() + self._late_for_s
-            raise
+        answer, fallback = await self._as_it_can_be(letter, put)
         return Receipt(_ts(answer), fallback)
 
     async def find(self, destination: Destination, letter: Letter, tried: Tried) -> Receipt | None:
         """Where an earlier send arrived, by the history of its channel or of its thread."""
         try:
-            found = await self._found(destination.channel, letter, tried)
+            return await self._search.found(destination.channel, letter, tried)
         except DeliveryRefused as refused:
             if error_of(refused) == "thread_not_found":
                 return None
             # Of a private channel without us in it Slack says that it does not exist.
             seen = f"{refused.reason} ({refused.seen})"
             raise DeliveryAmbiguous(Reason.LOOK_UP_IMPOSSIBLE, seen) from refused
-        late_s = self._late_until.pop(letter.token, 0.0) - _clock()
-        if found is None and late_s > 0:
-            # A request that was never answered may still be carried out: not yet, is not never.
-            self._late_until[letter.token] = _clock() + late_s
-            raise DeliveryDeferred(Reason.NO_ANSWER, "it may still arrive", retry_after_s=late_s)
-        return found
 
     async def edit(self, destination: Destination, receipt: Receipt, letter: Letter) -> Receipt:
         """Put it in the place of a message, which keeps its time, its thread and its key."""
@@ -155,7 +150,7 @@ class SlackSender:
         except DeliveryAmbiguous as error:
             raise nothing_sent(error) from error
 
-    async def _request(self, call: Callable[[], Awaitable[Any]]) -> Any:
+    async def _request(self, call: Callable[[], Awaitable[Any]], *, holds_all: bool = False) -> Any:
         if (held_s := self._pacing.held_s) > _PATIENCE_S:
             # An attempt has begun: it had better end than wait, and be cut off when we stop.
             raise DeliveryDeferred(Reason.RATE_LIMITED, "a pause of Slack's", retry_after_s=held_s)
@@ -168,7 +163,12 @@ class SlackSender:
             found = translated(error)
             if found.reason is Reason.TOKEN_REFUSED:
                 self._refused = found.seen
-            if isinstance(found, DeliveryDeferred) and found.reason is Reason.RATE_LIMITED:
+            if (
+                holds_all
+                and isinstance(found, DeliveryDeferred)
+                and found.reason is Reason.RATE_LIMITED
+            ):
+                # Only of messages: what else there is has limits of its own.
                 self._pacing.hold(found.retry_after_s or _HOLD_S)
             raise found from error
 
@@ -180,7 +180,7 @@ class SlackSender:
             ways.insert(1, rendered(letter.message))
         for made in ways:
             try:
-                return await self._request(partial(put, made)), fallback
+                return await self._request(partial(put, made), holds_all=True), fallback
             except DeliveryRefused as refused:
                 if refused.reason is not Reason.MESSAGE_REJECTED or made is ways[-1]:
                     raise
@@ -189,46 +189,11 @@ class SlackSender:
                     self._pictures.forget(letter.pictures)
         raise AssertionError("the last way returns or raises")
 
-    async def _found(self, channel: str, letter: Letter, tried: Tried) -> Receipt | None:
-        wanted: dict[str, Any] = {
-            "channel": channel,
-            "oldest": f"{(tried.since - CLOCKS_DIFFER).timestamp():.6f}",
-            "latest": f"{(tried.until + CLOCKS_DIFFER).timestamp():.6f}",
-            "include_all_metadata": True,
-            "limit": _PAGE,
-        }
-        read: Callable[..., Awaitable[Any]] = self.client.conversations_history
-        if letter.anchor is not None:
-            read = self.client.conversations_replies
-            wanted["ts"] = letter.anchor.message_id
-        for _ in range(self._most_pages):
-            page = await self.ask(partial(read, **wanted))
-            for message in page["messages"]:
-                if _key(message) == letter.token:
-                    return Receipt(str(message["ts"]))
-            cursor = (page.get("response_metadata") or {}).get("next_cursor")
-            if not cursor:
-                return None
-            wanted["cursor"] = cursor
-        seen = f"more than {self._most_pages} pages of messages since"
-        raise DeliveryAmbiguous(Reason.LOOK_UP_IMPOSSIBLE, seen)
-
-
-def _clock() -> float:
-    return asyncio.get_running_loop().time()
-
 
 def _content(made: Rendered) -> dict[str, Any]:
     # No blocks at all would leave those of an edited message where they are.
     shown = {"text": made.text, "blocks": list(made.blocks)}
     return {**shown, "parse": "none", "link_names": False}
-
-
-def _key(message: dict[str, Any]) -> str:
-    metadata = message.get("metadata") or {}
-    if metadata.get("event_type") != EVENT_TYPE:
-        return ""
-    return str((metadata.get("event_payload") or {}).get("k", ""))
 
 
 def _ts(answer: Any) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any, Protocol
 
@@ -17,6 +18,10 @@ from bot.platforms.slack_text import PICTURES, Shown
 from core.errors import DeliveryDeferred, DeliveryRefused, Reason
 
 _KEPT = 500
+_NOT_AGAIN_FOR = timedelta(minutes=5)
+"""So long nobody waits again for a picture that Slack did not get ready."""
+
+_UNREADY = "Slack did not get the file ready in time"
 _UPLOAD_ALT = 1_000
 
 
@@ -35,13 +40,15 @@ class Pictures:
         client: AsyncWebClient,
         session: aiohttp.ClientSession,
         ask: Ask,
+        now: Callable[[], datetime],
         *,
         polls: int = 20,
         poll_every_s: float = 0.5,
     ) -> None:
-        self._client, self._session, self._ask = client, session, ask
+        self._client, self._session, self._ask, self._now = client, session, ask, now
         self._polls, self._poll_every_s = polls, poll_every_s
         self._there: OrderedDict[bytes, str] = OrderedDict()
+        self._unready: OrderedDict[bytes, datetime] = OrderedDict()
         self._one_at_a_time = asyncio.Lock()
 
     async def shown(self, pictures: Sequence[Picture]) -> tuple[list[Shown], str]:
@@ -67,11 +74,23 @@ class Pictures:
         digest = _digest(picture)
         async with self._one_at_a_time:
             if digest not in self._there:
-                self._there[digest] = await self._uploaded(picture)
+                self._there[digest] = await self._made_ready(picture, digest)
             self._there.move_to_end(digest)
             while len(self._there) > _KEPT:
                 self._there.popitem(last=False)
             return self._there[digest]
+
+    async def _made_ready(self, picture: Picture, digest: bytes) -> str:
+        failed_at = self._unready.pop(digest, None)
+        if failed_at is None or not timedelta() <= self._now() - failed_at < _NOT_AGAIN_FOR:
+            file_id = await self._uploaded(picture)
+            if await self._is_ready(file_id):
+                return file_id
+            failed_at = self._now()
+        self._unready[digest] = failed_at
+        while len(self._unready) > _KEPT:
+            self._unready.popitem(last=False)
+        raise DeliveryRefused(Reason.MESSAGE_REJECTED, _UNREADY)
 
     async def _uploaded(self, picture: Picture) -> str:
         name, alt = _name(picture), clipped(inert(picture.alt), _UPLOAD_ALT)
@@ -87,12 +106,15 @@ class Pictures:
                 files=[{"id": file_id, "title": name}]
             )
         )
+        return file_id
+
+    async def _is_ready(self, file_id: str) -> bool:
         for _ in range(self._polls):
             told = await self._ask(lambda: self._client.files_info(file=file_id))
             if (told["file"] or {}).get("mimetype"):
-                return file_id
+                return True
             await asyncio.sleep(self._poll_every_s)
-        raise DeliveryRefused(Reason.MESSAGE_REJECTED, "Slack did not get the file ready in time")
+        return False
 
     async def _sent(self, url: str, png: bytes) -> None:
         headers = {"Content-Type": "application/octet-stream"}

@@ -14,7 +14,7 @@ from typing import Any
 from alerts.budget import clipped, fitted
 from alerts.model import Message
 from alerts.words import inert
-from bot.platforms.plain import all_rows, lines, shown, stamped_lead
+from bot.platforms.plain import all_rows, lines, never_empty, shown, stamped_lead
 
 BLOCKS, SECTION, HEADER, CONTEXT, ALT, TEXT = 50, 3_000, 150, 2_000, 2_000, 4_000
 WHOLE = 12_000
@@ -55,7 +55,7 @@ def text_only(message: Message) -> Rendered:
     """The same without any layout, for when Slack refuses it."""
 
     def made(m: Message) -> Rendered:
-        return Rendered("\n".join(_within(line) for line in lines(m)))
+        return Rendered(never_empty("\n".join(_within(line) for line in lines(m))))
 
     return made(fitted(shown(message), lambda m: len(made(m).text) <= TEXT))
 
@@ -88,7 +88,7 @@ def _made(message: Message, pictures: Sequence[Shown]) -> Rendered:
         blocks.append({"type": "header", "text": _plain(title)})
     if message.brief or not message.rows or not message.context:
         # Otherwise the first lines say the same again.
-        blocks.append(_section(_within(message.lead) or "…"))
+        blocks.append(_section(never_empty(_within(message.lead))))
     if message.banners:
         said = (f"⚠ {_within(banner)}" for banner in message.banners)
         blocks += map(_section, _packed(said, "\n"))
@@ -104,7 +104,8 @@ def _made(message: Message, pictures: Sequence[Shown]) -> Rendered:
     for small in (message.footer, message.context):
         texts = [_within(line) for line in small if inert(line).strip()]
         blocks += [_context([text]) for text in _packed(iter(texts), "\n", CONTEXT)]
-    return Rendered(_within(stamped_lead(message)) or "…", tuple(blocks))
+    text = never_empty(_within(stamped_lead(message)), _within(message.title))
+    return Rendered(text, tuple(blocks))
 
 
 def _rows(message: Message) -> Iterator[Block]:

@@ -11,6 +11,7 @@ CREATE TABLE deliveries_new (
     state         TEXT NOT NULL
         CHECK (state IN ('pending', 'sending', 'sent', 'ambiguous', 'refused', 'expired')),
     attempts      INTEGER NOT NULL DEFAULT 0,
+    doubt         INTEGER NOT NULL DEFAULT 0,   -- 1: an attempt may have arrived, whatever came of it
     since         INTEGER,                -- the revision its readers saw before
     edition       TEXT,                   -- editions.id
     lines         TEXT,                   -- JSON list: the tickers that are its lines, in order
@@ -26,12 +27,12 @@ CREATE TABLE deliveries_new (
     changed_at    TEXT NOT NULL
 ) STRICT;
 INSERT INTO deliveries_new (key, destination, series, session, revision, kind, state, attempts,
-                            since, created_at, reason, receipt, changed_at)
+                            doubt, since, created_at, reason, receipt, changed_at)
     SELECT key, destination, series, session, revision,
            CASE WHEN since IS NULL THEN 'digest' ELSE 'correction' END,
            -- Only a terminal was ever written to, and it shows the newest digest at its start.
            CASE WHEN state IN ('sent', 'ambiguous', 'refused') THEN state ELSE 'expired' END,
-           attempts, since, created_at,
+           attempts, state = 'ambiguous', since, created_at,
            CASE WHEN state IN ('pending', 'sending') THEN 'superseded' ELSE reason END,
            receipt, changed_at
     FROM deliveries ORDER BY session, revision, created_at;

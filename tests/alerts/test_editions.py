@@ -6,10 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts.editions import EVERYTHING, Wants, edition
+from alerts.editions import edition
+from alerts.letters import pushed
 from alerts.message import digest
 from alerts.model import Report
 from alerts.rank import report
+from alerts.wants import EVERYTHING, Wants
+from bot.platforms import discord_text, slack_text
 from core.anomaly import Anomaly
 from core.bars import Scope
 from core.labels import OFF_EXCHANGE_SHIFT
@@ -33,7 +36,7 @@ def told(wants: Wants = EVERYTHING, *found: Anomaly, **more: object) -> Report:
 
 
 def test_without_wishes_it_is_the_report() -> None:
-    assert told() == report(judged(*ALL), 10)
+    assert replace(told(), wants=None) == report(judged(*ALL), 10)
 
 
 @pytest.mark.parametrize(
@@ -77,9 +80,10 @@ def test_what_is_muted_past_the_cap_is_not_counted() -> None:
 def test_a_day_with_nothing_for_a_channel_says_so_in_its_own_words() -> None:
     said = digest(told(Wants(watchlist=True)))
     assert said.lead == "Thu 17 Dec 2026: no line for this channel; 5,230 names judged."
-    hushed = digest(told(EVERYTHING, RARE, hides=lambda a: True))
-    assert "no line for this channel" in hushed.lead
-    assert "1 line muted: /mutes" in hushed.footer
+    hushed = pushed(told(EVERYTHING, RARE, hides=lambda a: True))
+    assert "no line for this channel (1 line muted: /mutes)" in hushed.lead
+    for shown in (discord_text.rendered(hushed, ()).content, slack_text.rendered(hushed, ()).text):
+        assert "1 line muted" in shown, "a quiet day is shown without its footer"
 
 
 def test_a_mute_that_is_over_is_a_banner() -> None:

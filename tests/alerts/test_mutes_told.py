@@ -1,5 +1,6 @@
 """Mutes through the outbox to what a channel reads: hidden, counted, over, and over once."""
 
+import re
 from collections.abc import AsyncIterator
 from datetime import date
 from pathlib import Path
@@ -73,8 +74,9 @@ def over(message: Message) -> list[str]:
 
 
 def muted(message: Message) -> list[str]:
-    """What its footer says of mutes."""
-    return [line for line in message.footer if "muted" in line]
+    """What it says of mutes: in its footer or, where that is not shown, in its lead."""
+    said = re.findall(r"\d+ lines? muted: /mutes", message.lead)
+    return said + [line for line in message.footer if "muted" in line]
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts.editions import EVERYTHING, QuietHours, Wants
 from alerts.model import TERMINAL, Destination
 from alerts.subscriptions import (
+    Named,
     first_routes,
     listening,
     quiet_until,
@@ -23,6 +23,7 @@ from alerts.subscriptions import (
     watch,
     watched,
 )
+from alerts.wants import EVERYTHING, QuietHours, Wants
 from core.db import Db
 
 NOW = datetime(2026, 12, 18, 6, tzinfo=UTC)
@@ -41,23 +42,34 @@ async def heard(db: Db) -> set[Destination]:
     return set(await listening(db.rows, [TERMINAL]))
 
 
+async def named(db: Db, *channels: Destination, ending: bool = True) -> Named:
+    """A start with these channels in the environment."""
+    return await first_routes(db, channels, NOW, ending=ending)
+
+
 async def test_the_environment_names_the_first_routes(db: Db) -> None:
-    await first_routes(db, [ONE, TWO], NOW)
+    await named(db, ONE, TWO)
     assert await heard(db) == {TERMINAL, ONE, TWO}
-    await first_routes(db, [ONE], NOW)
+    assert [r.destination for r in (await named(db, ONE)).ended] == [TWO]
     assert await heard(db) == {TERMINAL, ONE}, "no longer named, and set by nobody"
-    await first_routes(db, [ONE, TWO], NOW)
+    await named(db, ONE, TWO)
+    assert await heard(db) == {TERMINAL, ONE, TWO}
+
+
+async def test_a_command_that_is_typed_in_another_environment_ends_no_route(db: Db) -> None:
+    await named(db, ONE)
+    assert (await named(db, TWO, ending=False)).ended == ()
     assert await heard(db) == {TERMINAL, ONE, TWO}
 
 
 async def test_what_a_person_said_holds_over_restarts(db: Db) -> None:
-    await first_routes(db, [ONE], NOW)
+    await named(db, ONE)
     await unsubscribe(db, ONE, who="discord:@1", now=NOW)
-    (off,) = await first_routes(db, [ONE], NOW)
+    (off,) = (await named(db, ONE)).off
     assert off.ended_by == "discord:@1"
     assert await heard(db) == {TERMINAL}
     await subscribe(db, ONE, Wants(top=3), who="discord:@1", now=NOW)
-    await first_routes(db, [], NOW)
+    await named(db)
     assert (await listening(db.rows, []))[ONE] == Wants(top=3), "a command is more than a name"
 
 

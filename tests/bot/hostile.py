@@ -1,5 +1,7 @@
 """Messages that nobody should send: markup, mentions, giants, hundreds of lines."""
 
+import unicodedata
+
 from hypothesis import strategies as st
 
 from alerts.model import Message, Row, Section
@@ -16,6 +18,12 @@ MARKUP = st.sampled_from(
 )
 HOSTILE = st.lists(MARKUP | st.text(max_size=20), max_size=8).map("".join) | st.text(max_size=400)
 LONG = HOSTILE | st.builds(lambda text, n: text * n, HOSTILE, st.integers(1, 60))
+
+
+def something_to_see(text: str) -> bool:
+    """Is there any sign in it that is no space and not invisible?"""
+    return any(unicodedata.category(sign)[0] in "LMNPS" for sign in text)
+
 
 _texts = st.lists(LONG, max_size=4).map(tuple)
 _rows = st.builds(

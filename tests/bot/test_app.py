@@ -13,11 +13,14 @@ from core.backfill import Step
 from core.universe import Universe
 from tests import market
 from tests.fakes import FakeClock
+from tests.filled import EVE, Kind, until
 from tests.market import NEWEST
 from tests.servers.faults import Status as Answered
 from tests.servers.vendor import CONDITIONS, TICKERS
 from tests.servers.vendor_reference import instrument_row, whole_market
+from tests.shared import Shared
 
+DAYS = market.window()
 NIGHT = datetime(2026, 3, 7, 4, 0, tzinfo=UTC)  # 23:00 in New York: outside the asking hours
 
 
@@ -39,30 +42,38 @@ async def rounds(app: App, count: int, patience_s: float) -> list[Step]:
 
 
 async def test_after_an_outage_it_asks_again_at_the_next_ring_whatever_the_hour(
-    tmp_path: Path,
+    shared: Shared, tmp_path: Path
 ) -> None:
-    async with market.vendor(tmp_path / "vendor", market.window()) as vendor:
-        settings = await vendor.settings(tmp_path / "data", use_flat_files="false")
+    folder = tmp_path / "data"
+    await asyncio.to_thread(until, shared, Kind.FLAT_FILES, DAYS[-7], folder)
+    async with market.vendor(tmp_path / "vendor", DAYS) as vendor:
+        settings = await vendor.settings(folder, use_flat_files="false")
         vendor.s3.entitled = lambda name: False
         vendor.rest.faults.add(Answered(503), on="grouped", times=9)
         async with opened(settings, now=lambda: NIGHT) as app:
-            steps = await rounds(app, 85, patience_s=30)
-    assert [step.away for step in steps[:3]] == [True] * 3
+            steps = await rounds(app, 9, patience_s=30)
+    assert [step.away for step in steps] == [True] * 3 + [False] * 6
     assert steps[-1].day == NEWEST
     assert steps[-1].error is None
 
 
-async def test_outside_its_hours_a_ring_without_a_reason_is_ignored(tmp_path: Path) -> None:
-    settings = await asyncio.to_thread(load, data_dir=tmp_path)
+async def test_outside_its_hours_a_ring_without_a_reason_is_ignored(
+    shared: Shared, tmp_path: Path
+) -> None:
+    folder = tmp_path / "data"
+    await asyncio.to_thread(until, shared, Kind.SAMPLE, EVE, folder)
+    settings = await asyncio.to_thread(load, data_dir=folder)
     async with opened(settings, now=lambda: NIGHT) as app:
-        steps = await rounds(app, 83, patience_s=0.5)
-    assert len(steps) == 82
+        steps = await rounds(app, 2, patience_s=0.5)
+    assert [step.day for step in steps] == [NEWEST]
 
 
 async def test_a_round_that_fails_in_any_way_is_not_the_last(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    shared: Shared, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    settings = await asyncio.to_thread(load, data_dir=tmp_path)
+    folder = tmp_path / "data"
+    await asyncio.to_thread(until, shared, Kind.SAMPLE, EVE, folder)
+    settings = await asyncio.to_thread(load, data_dir=folder)
 
     async def broken(day: object) -> None:
         raise ZeroDivisionError
@@ -88,14 +99,14 @@ async def test_a_round_that_fails_in_any_way_is_not_the_last(
 
 
 async def test_at_the_deadline_what_is_not_there_is_no_longer_waited_for(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    shared: Shared, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Trades files that nobody publishes: FINRA's volume serves, once it is too late for them."""
     clock = FakeClock(datetime(2026, 3, 7, 17, tzinfo=UTC))
-    async with market.vendor(tmp_path / "vendor", market.window()) as vendor:
-        settings = await vendor.settings(
-            tmp_path / "data", dark_pool_only="true", use_trades_files="true"
-        )
+    folder = tmp_path / "data"
+    await asyncio.to_thread(until, shared, Kind.FINRA, EVE, folder)
+    async with market.vendor(tmp_path / "vendor", DAYS) as vendor:
+        settings = await vendor.settings(folder, dark_pool_only="true", use_trades_files="true")
         async with opened(settings, now=clock) as app:
             ready = asyncio.Event()
             watch = asyncio.create_task(app.watch(lambda step: None, ready))

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from syrupy.assertion import SnapshotAssertion
 
-from alerts.editions import QuietHours, Wants
 from alerts.model import Destination, Kind
 from alerts.publish import Outbox
 from alerts.subscriptions import wants_of
+from alerts.wants import QuietHours, Wants
 from bot.app import App, opened
 from bot.channels import wanted_by
 from bot.commands import CommandRequest, Reply
@@ -83,7 +83,8 @@ async def test_a_channel_is_subscribed_told_and_unsubscribed(desk: Desk) -> None
 async def test_what_is_wanted_is_what_is_heard(desk: Desk) -> None:
     await desk.ask("/subscribe top:1 silent")
     await desk.publish("AAAA", "BBBB")
-    (post,) = desk.discord.posts
+    post, details = desk.discord.posts
+    assert details.letter.anchor is not None
     assert [row.head.split()[1] for row in post.message.rows] == ["AAAA"]
     assert post.letter.silent
 
@@ -138,6 +139,45 @@ async def test_from_anywhere_a_channel_can_be_named(desk: Desk) -> None:
     assert (await wants_of(desk.app.db.rows, Destination.parse(THERE))).min_tier == "extreme"
 
 
+async def test_any_command_can_be_asked_for_another_channel_by_operators(desk: Desk) -> None:
+    said = (await desk.ask(f"/subscribe {THERE} watchlist", where=HERE)).message
+    assert said.lead.startswith(f"{THERE} is subscribed: watchlist only")
+    assert said.banners == (f"this channel's watchlist is empty: /watch {THERE} add TICKER here",)
+    refused = await desk.ask(f"/watch {THERE} list here", operator=False)
+    assert refused.message.lead == "Asking for another channel is for operators; ask one of them"
+    assert "'slack:general': a channel is named by its id" in await desk.told(
+        "/mutes slack:general"
+    )
+
+
+async def test_off_exchange_only_says_so_where_nobody_reads_it(desk: Desk) -> None:
+    said = (await desk.ask("/subscribe off-exchange")).message
+    assert "off-exchange volume is not read here" in said.banners[0]
+
+
+async def test_what_channels_of_the_environment_lack_is_said_at_the_start(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = await asyncio.to_thread(
+        load,
+        data_dir=tmp_path,
+        discord_token="a-token",
+        discord_alert_channel=CHANNEL.channel,
+        operator_channel=HERE[:-1] + "9",
+    )
+    async with opened(settings, now=lambda: NOW) as app:
+        discord = FakePlatform()
+        discord.history_is_readable = False
+        app.senders["discord"] = discord
+        await app.name_channels(ending=True)
+        for _ in range(2):
+            await app.examine_channels()
+        await app.courier.drain()
+    (notice,) = discord.posts
+    assert notice.message.lead.startswith(f"{HERE} lacks what alerts need: history: as told.")
+    assert "a channel lacks what alerts need" in caplog.text
+
+
 async def test_the_terminal_can_be_silenced_too(desk: Desk) -> None:
     terminal = {"where": "console:terminal", "who": "console:@terminal"}
     assert "no digests" in await desk.told("/unsubscribe", **terminal)
@@ -156,7 +196,7 @@ async def test_only_operators_change_what_others_are_told(desk: Desk) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("/subscribe loud", "'loud' is nothing to subscribe to. /subscribe [off-exchange]"),
+        ("/subscribe loud", "'loud' is nothing to subscribe to. /subscribe [all|off-exchange]"),
         ("/subscribe min:huge", "min:huge should be notable, rare or extreme."),
         ("/subscribe top:0", "top:0 should be a number from 1 to 50."),
         ("/subscribe top:²", "top:² should be a number from 1 to 50."),

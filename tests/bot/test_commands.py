@@ -21,7 +21,9 @@ from core.calendar import last_complete, sessions_ending, trading_day
 from core.errors import BadBars
 from core.pipeline import Pipeline
 from core.progress import Reading
+from tests.filled import EVE, Kind, until
 from tests.market import NEWEST, NOW
+from tests.shared import Shared
 
 SATURDAY = NOW
 
@@ -39,9 +41,9 @@ async def told(app: App, text: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The sample market's last sessions, ingested and judged once for this module."""
-    folder = tmp_path_factory.mktemp("stored")
+def stored(shared: Shared, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sample market's last sessions, the newest ingested and judged once for this module."""
+    folder = until(shared, Kind.SAMPLE, EVE, tmp_path_factory.mktemp("stored"))
 
     async def fill() -> None:
         async with at(folder, SATURDAY) as app:

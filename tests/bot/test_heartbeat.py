@@ -54,7 +54,7 @@ async def test_a_ping_arrives() -> None:
         receipt = await sender.send(TO, LETTER)
         assert await sender.edit(TO, receipt, LETTER) == receipt
         now = datetime.now(UTC)
-        assert await sender.find(TO, LETTER, Tried(now, now)) is None
+        assert await sender.find(TO, LETTER, Tried(now, now, now)) is None
         assert [(seen.call.method, seen.call.path) for seen in watch.requests] == [
             ("GET", f"/{SECRET}")
         ]

@@ -162,7 +162,7 @@ async def test_only_operators_mute_for_others_and_everybody_for_themselves(app: 
 async def test_what_it_would_have_hidden_is_what_the_sessions_had(app: App) -> None:
     lines = {d: (await app.commands.digests.report(d)).pushed for d in TOLD}
     for value in {a.ticker for found in lines.values() for a in found}:
-        facts = dict((await ask(app, f"/mute {value} mine")).message.facts)
+        facts = dict((await ask(app, f"/mute {value}")).message.facts)
         for session, found in lines.items():
             day = f"{value} {session.date.day} {session.date:%b}"
             assert (day in facts["would have hidden"]) == (value in {a.ticker for a in found})

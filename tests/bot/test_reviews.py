@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import shutil
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import date, timedelta
@@ -27,6 +26,7 @@ from core.splits import Split
 from tests.bot.test_commands import ask, at, told
 from tests.fakes import FakeClock, FakeSplits
 from tests.market import NEWEST, NOW
+from tests.shared import copied
 
 COUNT = 24
 """Sessions that can be judged in the stored market, for a quick test."""
@@ -45,6 +45,12 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     asyncio.run(fill())
     return folder
+
+
+@pytest.fixture
+def own(stored: Path, tmp_path: Path) -> Path:
+    """A copy of it for who changes what is on record: what was measured stays true of `stored`."""
+    return copied(stored, tmp_path / "own")
 
 
 @pytest.fixture
@@ -151,14 +157,10 @@ async def test_how_many_could_be_judged_is_said_with_the_way_to_the_rest(app: Ap
     )
 
 
-async def test_a_session_that_is_missing_in_between_is_left_out(
-    stored: Path, tmp_path: Path
-) -> None:
-    folder = tmp_path / "copy"
-    await asyncio.to_thread(shutil.copytree, stored, folder)
-    async with at(folder, NOW) as app:
+async def test_a_session_that_is_missing_in_between_is_left_out(own: Path) -> None:
+    async with at(own, NOW) as app:
         gone, key = STORED[-2], app.ladder.top.series.key
-        await asyncio.to_thread(os.unlink, folder / "bars" / key / f"{gone}.parquet")
+        await asyncio.to_thread(os.unlink, own / "bars" / key / f"{gone}.parquet")
         span = await judgeable(app.ladder.top, NEWEST, 3)
         assert span.judged == (STORED[-3], NEWEST)
         assert span.absent == 1
@@ -199,10 +201,10 @@ class SplitsOf(FakeSplits):
 
 
 async def test_splits_are_asked_for_once_a_day_and_else_those_on_record_are_used(
-    stored: Path,
+    own: Path,
 ) -> None:
     clock, splits = FakeClock(NOW), SplitsOf(error=SourceUnavailable("HTTP 503"))
-    async with at(stored, NOW) as app:
+    async with at(own, NOW) as app:
         app.ladder.rungs = [replace(app.ladder.top, splits=splits, now=clock)]
         for text in ("/scorecard 5", "/scorecard 5"):
             said = (await ask(app, text)).message.banners[-1]
@@ -218,21 +220,17 @@ async def test_splits_are_asked_for_once_a_day_and_else_those_on_record_are_used
         assert not any("splits" in banner for banner in said_then)
 
 
-async def test_nobody_waits_long_for_splits(stored: Path) -> None:
+async def test_nobody_waits_long_for_splits(own: Path) -> None:
     split = Split(STORED[-2].date, "XWUP", 1, 2)
     first, last = STORED[0].date, NEWEST.date
     splits, late = SplitsOf([split]), LateSplits(deadline_s=0.05)
-    async with at(stored, NOW) as app:
+    async with at(own, NOW) as app:
         pipeline = replace(app.ladder.top, splits=splits)
-        try:
-            assert await LateSplits().learn(pipeline, first, last) == ()
-            splits.late_s = 60
-            (said,) = await late.learn(pipeline, first, last)
-            assert said.endswith("no answer in 0.05 s")
-            assert await pipeline.record.splits(first, last) == [split]
-        finally:
-            async with app.db.transaction() as writer:
-                await writer.execute("DELETE FROM splits WHERE ticker = 'XWUP'")
+        assert await LateSplits().learn(pipeline, first, last) == ()
+        splits.late_s = 60
+        (said,) = await late.learn(pipeline, first, last)
+        assert said.endswith("no answer in 0.05 s")
+        assert await pipeline.record.splits(first, last) == [split]
 
 
 async def test_splits_that_nobody_could_tell_are_said(stored: Path) -> None:

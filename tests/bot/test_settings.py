@@ -240,3 +240,48 @@ def test_the_address_of_one_file_of_finras_is_a_fault(
     (said,) = faults(monkeypatch, FINRA_URL=f"https://cdn.finra.org/equity/regsho/daily/{ending}")
     assert said.startswith("FINRA_URL='https://cdn.finra.org/")
     assert said.endswith("the address of the folder, without the file's name")
+
+
+def test_channels_are_named_by_id_and_need_a_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = "\n".join(
+        faults(
+            monkeypatch,
+            DISCORD_ALERT_CHANNEL="123456789012345678, #alerts",
+            SLACK_ALERT_CHANNEL="C0123ABCDE, C0123ABCDE",
+            OPERATOR_CHANNEL="irc:foo",
+            HEARTBEAT_URL="ftp://example.org/secret",
+        )
+    )
+    assert "DISCORD_ALERT_CHANNEL='123456789012345678, #alerts': should be channel ids" in told
+    assert "OPERATOR_CHANNEL='irc:foo': should be discord: or slack: and a channel id" in told
+    assert "HEARTBEAT_URL='(hidden)': should be an address that begins with https://" in told
+    assert "SLACK_ALERT_CHANNEL is set, but SLACK_BOT_TOKEN is not" in told
+
+
+@pytest.mark.parametrize("name", ["DISCORD_ALERT_CHANNEL", "SLACK_ALERT_CHANNEL"])
+def test_a_token_that_is_put_where_a_channel_belongs_is_not_shown(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    for token in ("xoxb-1234-5678-abcdef", "MTExMTExMTExMTExMTExMTEx.GaBcDe.abcdefghijklmnop"):
+        (told, *_) = faults(monkeypatch, **{name: token})
+        assert token not in told
+        assert "(hidden)" in told
+
+
+def test_routes_of_the_environment_are_read_once_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {
+        "DISCORD_TOKEN": "a-token",
+        "DISCORD_ALERT_CHANNEL": "123456789012345678,123456789012345678, 123456789012345679",
+        "SLACK_BOT_TOKEN": "xoxb-a",
+        "SLACK_ALERT_CHANNEL": "C0123ABCDE",
+        "OPERATOR_CHANNEL": "Slack:C0123ABCDF",
+    }.items():
+        monkeypatch.setenv(name, value)
+    settings = load()
+    assert [str(d) for d in settings.first_routes] == [
+        "discord:123456789012345678",
+        "discord:123456789012345679",
+        "slack:C0123ABCDE",
+    ]
+    assert str(settings.operator) == "slack:C0123ABCDF"
+    assert {"a-token", "xoxb-a"} <= set(settings.secrets)

@@ -71,7 +71,7 @@ class Platform:
 
     def tried(self) -> Tried:
         """An attempt just now."""
-        return Tried(self.clock.at, self.clock.at + timedelta(minutes=2))
+        return Tried(self.clock.at, self.clock.at + timedelta(minutes=2), self.clock.at)
 
     def later(self, seconds: float) -> None:
         """Time goes by."""
@@ -145,10 +145,10 @@ async def over_slack(*, url: str = "", answer_within_s: float = 5.0) -> AsyncIte
         async with slack.connected(
             TOKEN,
             url or server.api_url,
+            now=clock,
             pacing=Pacing(8),
             answer_within_s=answer_within_s,
             poll_every_s=0.01,
-            late_for_s=0.3,
         ) as sender:
             yield Platform("slack", sender, clock, said, lambda r: said(r.message_id), server)
 

@@ -8,7 +8,7 @@ from typing import Any
 import discord
 import pytest
 
-from alerts.model import Destination, Receipt
+from alerts.model import Destination, Letter, Message, Receipt
 from bot.platforms.discord import DiscordSender
 from bot.platforms.discord_parts import DELETED
 from bot.platforms.pacing import Pacing
@@ -51,6 +51,16 @@ def forbid(platform: Platform, **names: bool) -> None:
     allowed = discord.Permissions(EVERYONE.value)
     allowed.update(**names)
     platform.server.channel(CHANNEL).permissions = allowed
+
+
+def refused(code: int, status: int = 400) -> Status:
+    body = json.dumps({"code": code, "message": "no"}).encode()
+    return Status(status, body, "application/json")
+
+
+def line(key: str, anchor: Receipt) -> Letter:
+    """One line for a digest's thread."""
+    return Letter(key, Message("a line", f"{key}: XYZQ left."), anchor=anchor)
 
 
 def posted(platform: Platform) -> dict[str, Any]:
@@ -249,6 +259,7 @@ async def test_inside_a_thread_details_are_replies(there: Platform) -> None:
     await there.sender.send(there.to, letter("opens the thread", anchor=digest))
     inside = Destination("discord", digest.message_id)
     first = await there.sender.send(inside, letter("inside"))
+    there.server.before.add(refused(50024), on="threads.create")
 
     await there.sender.send(inside, letter("details", anchor=first))
 
@@ -259,13 +270,51 @@ async def test_inside_a_thread_details_are_replies(there: Platform) -> None:
 async def test_a_thread_that_someone_opened_is_used(there: Platform) -> None:
     digest = await there.sender.send(there.to, letter())
     # The first post does not see it yet; the request for a thread is told that it is there.
-    body = json.dumps({"code": 10003, "message": "Unknown Channel"}).encode()
     await there.sender.send(there.to, letter("opens it", anchor=digest))
-    there.server.before.add(Status(404, body, "application/json"), on="messages.create")
+    there.server.before.add(refused(10003, 404), on="messages.create")
 
-    await there.sender.send(there.to, letter("details", anchor=digest))
+    await there.sender.send(there.to, line("correction", digest))
 
     assert len(there.threads(digest)) == 2
+
+
+async def test_a_thread_is_made_with_one_request_by_what_comes_into_it_first(
+    there: Platform,
+) -> None:
+    first, second = [await there.sender.send(there.to, letter(key)) for key in "ab"]
+    for digest, into in ((first, letter("d", anchor=first)), (second, line("c", second))):
+        before = len(there.server.requests)
+        await there.sender.send(there.to, into)
+        asked = [seen.operation for seen in there.server.requests[before:]]
+        guessed = ["messages.create"] * (digest is second)
+        assert asked == [*guessed, "threads.create", "messages.create"]
+    (made, _) = [s for s in there.server.requests if s.operation == "threads.create"]
+    body = json.loads(made.call.body)
+    assert body["auto_archive_duration"] == 1_440
+    assert body["name"] == letter().message.title
+
+
+@pytest.mark.parametrize("code", [50024, 50083, 160005, 160006, 50001, 50013])
+@pytest.mark.parametrize("operation", ["threads.create", "messages.create"])
+async def test_a_thread_that_cannot_be_made_or_used_is_a_reply(
+    there: Platform, code: int, operation: str
+) -> None:
+    digest = await there.sender.send(there.to, letter())
+    status = 403 if code in (50001, 50013) else 400
+    there.server.before.add(refused(code, status), on=operation)
+
+    receipt = await there.sender.send(there.to, letter("details", anchor=digest))
+
+    assert receipt.fallback == ""
+    assert [said.text.split(":")[0] for said in there.said()] == ["digest", "details"]
+
+
+async def test_after_a_clock_was_set_back_a_message_is_looked_for(there: Platform) -> None:
+    tried = there.tried()
+    sent = await there.sender.send(there.to, letter())
+    there.later(-600)
+
+    assert await there.sender.find(there.to, letter(), tried) == sent
 
 
 async def test_without_embeds_all_words_still_arrive(there: Platform) -> None:
@@ -277,6 +326,16 @@ async def test_without_embeds_all_words_still_arrive(there: Platform) -> None:
     (said,) = there.said()
     assert "trades 4.8×" in said.text
     assert said.text.count("digest: XYZQ") == 1
+
+
+async def test_words_that_could_not_be_put_in_are_told_of(there: Platform) -> None:
+    forbid(there, embed_links=False)
+    there.server.before.add(Reset(), on="messages.edit")
+
+    receipt = await there.sender.send(there.to, letter())
+
+    assert "Embed Links" in receipt.fallback
+    assert "only the lead" in receipt.fallback
 
 
 async def test_without_files_a_letter_comes_without_its_picture(there: Platform) -> None:

@@ -20,7 +20,7 @@ from core.errors import (
 from tests.contracts.senders import CHART, TOKEN, Platform, letter, over_slack, requests
 from tests.servers import faults
 from tests.servers.faults import Delay, Fault, Status
-from tests.servers.slack import PER_CHANNEL, SCOPES
+from tests.servers.slack import PER_CHANNEL, SCOPES, too_many
 
 CHANNEL = "C0ALERTS"
 
@@ -130,7 +130,7 @@ async def test_a_message_is_found_page_by_page(there: Platform) -> None:
     before = requests(there)
     assert isinstance(there.sender, SlackSender)
     impatient = SlackSender(
-        there.sender.client, there.sender.session, pacing=Pacing(1), most_pages=2
+        there.sender.client, there.sender.session, now=there.clock, pacing=Pacing(1), most_pages=2
     )
     look = impatient.find(there.to, letter(), tried)
     await fails(look, DeliveryAmbiguous, Reason.LOOK_UP_IMPOSSIBLE)
@@ -146,7 +146,9 @@ async def test_what_is_carried_out_late_is_waited_for() -> None:
         look = there.sender.find(there.to, letter(), tried)
         error = await fails(look, DeliveryDeferred, Reason.NO_ANSWER)
         assert isinstance(error, DeliveryDeferred)
-        await asyncio.sleep(error.retry_after_s or 0)
+        assert error.retry_after_s == 30
+        await asyncio.sleep(0.3)
+        there.later(30)
 
         receipt = await there.sender.find(there.to, letter(), tried)
 
@@ -160,11 +162,76 @@ async def test_what_never_came_is_sent_after_the_wait() -> None:
         tried = there.tried()
         send = there.sender.send(there.to, letter())
         await fails(send, DeliveryAmbiguous, Reason.NO_ANSWER)
-        await asyncio.sleep(0.35)
+        there.later(30)
 
         await there.settle(letter(), tried)
 
         assert len(there.said()) == 1
+
+
+async def test_what_may_still_be_on_its_way_is_waited_for_after_a_restart_too() -> None:
+    async with over_slack() as there:
+        tried = there.tried()
+        there.later(10)
+        error = await fails(
+            there.sender.find(there.to, letter(), tried), DeliveryDeferred, Reason.NO_ANSWER
+        )
+        assert isinstance(error, DeliveryDeferred)
+        assert error.retry_after_s == 20
+        there.later(20)
+        assert await there.sender.find(there.to, letter(), tried) is None
+
+
+@pytest.mark.parametrize("operation", ["conversations.history", "files.info"])
+async def test_a_limit_of_another_method_is_that_letters_alone(
+    there: Platform, operation: str
+) -> None:
+    there.server.before.add(too_many(40), on=operation)
+    if operation == "files.info":
+        call: Any = there.sender.send(there.to, letter("mine", pictures=(CHART,)))
+    else:
+        call = there.sender.find(there.to, letter("mine"), there.tried())
+
+    error = await fails(call, DeliveryDeferred, Reason.RATE_LIMITED)
+
+    assert isinstance(error, DeliveryDeferred)
+    assert error.retry_after_s == 40
+    await there.sender.send(there.to, letter())
+    assert len(there.said()) == 1
+
+
+async def test_a_look_that_was_stopped_goes_on_where_it_was(there: Platform) -> None:
+    tried = there.tried()
+    sent = await there.sender.send(there.to, letter())
+    for n in range(9):
+        there.server.say(CHANNEL, f"talk {n}")
+    there.server.store.page_cap = 2
+    there.later(60)
+    for attempt in range(4):
+        # One page at a time, as with one request a minute.
+        there.server.before.add(Fault(), on="conversations.history")
+        there.server.before.add(too_many(60), on="conversations.history")
+        look = there.sender.find(there.to, letter(), tried)
+        await fails(look, DeliveryDeferred, Reason.RATE_LIMITED)
+        assert requests(there, "conversations.history") == 2 * (attempt + 1)
+    there.server.before.add(Fault(), too_many(60), on="conversations.history")
+
+    assert await there.sender.find(there.to, letter(), tried) == sent
+
+
+async def test_a_look_that_began_too_early_begins_anew(there: Platform) -> None:
+    tried = there.tried()
+    there.server.store.page_cap = 1
+    for n in range(3):
+        there.server.say(CHANNEL, f"talk {n}")
+    there.server.before.add(Fault(), on="conversations.history")
+    there.server.before.add(too_many(60), on="conversations.history")
+    await fails(there.sender.find(there.to, letter(), tried), DeliveryDeferred, Reason.RATE_LIMITED)
+    # It was on its way, and is newer than the pages that were read.
+    sent = await there.sender.send(there.to, letter())
+    there.later(60)
+
+    assert await there.sender.find(there.to, letter(), tried) == sent
 
 
 async def test_a_picture_is_uploaded_once_for_many_channels(there: Platform) -> None:
@@ -191,6 +258,23 @@ async def test_a_picture_that_is_never_ready_is_left_out(there: Platform) -> Non
     (said,) = there.said()
     assert said.pictures == ()
     assert "trades 4.8×" in said.whole
+
+
+async def test_a_picture_that_is_never_ready_is_waited_for_once_in_a_while(
+    there: Platform,
+) -> None:
+    there.server.uploads.unready_polls = 1000
+    for key in "abc":
+        receipt = await there.sender.send(there.to, letter(key, pictures=(CHART,)))
+        assert "picture" in receipt.fallback
+    assert requests(there, "files.upload") == 1
+    there.server.uploads.unready_polls = 0
+    there.later(301)
+
+    receipt = await there.sender.send(there.to, letter("d", pictures=(CHART,)))
+
+    assert receipt.fallback == ""
+    assert requests(there, "files.upload") == 2
 
 
 @pytest.mark.parametrize("scope", ["files:write", "files:read"])
@@ -246,7 +330,9 @@ async def test_a_reply_to_a_deleted_digest_is_refused(there: Platform) -> None:
     there.server.messages(CHANNEL)[0].deleted = True
     details = letter("details", anchor=digest)
 
-    assert await there.sender.find(there.to, details, there.tried()) is None
+    tried = there.tried()
+    there.later(30)
+    assert await there.sender.find(there.to, details, tried) is None
     await fails(there.sender.send(there.to, details), DeliveryRefused, Reason.MESSAGE_GONE)
 
 
@@ -293,7 +379,7 @@ async def test_a_channel_that_takes_nothing_is_named_with_what_to_do(
 async def test_a_full_house_stays_below_slacks_limits(there: Platform) -> None:
     assert isinstance(there.sender, SlackSender)
     there.server.channel_limit, there.server.channel_burst = PER_CHANNEL, 1
-    sender = SlackSender(there.sender.client, there.sender.session)
+    sender = SlackSender(there.sender.client, there.sender.session, now=there.clock)
     others = [Destination("slack", f"C0OTHER{n}") for n in range(6)]
     for to in others:
         there.server.add_channel(to.channel)

@@ -15,7 +15,6 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from alerts import outbox
 from alerts.deliver import Courier, Sender
 from alerts.model import ChartOf, Destination, Picture
 from alerts.publish import Outbox
@@ -105,25 +104,36 @@ async def work(job: Job) -> int:
         async with db.transaction() as writer:
             found = judged(*(anomaly(name) for name in job.names), revision=job.revision)
             await Outbox(channels, 10)(writer, found, datetime.now(UTC))
-        await outbox.interrupted(db, now())
         senders: dict[str, Sender] = {
             "discord": await stack.enter_async_context(
                 discord.connected(job.discord_token, job.discord_url, now=now, answer_within_s=1.0)
             ),
             "slack": await stack.enter_async_context(
                 slack.connected(
-                    job.slack_token, job.slack_url, answer_within_s=1.0, pacing=Pacing(8),
+                    job.slack_token, job.slack_url, now=now, answer_within_s=1.0, pacing=Pacing(8),
                     poll_every_s=0.01,
                 )
             ),
         }  # fmt: skip
         courier = Courier(db, senders, now, draw)
-        while await outbox.heads(db):
-            await courier.drain()
-            if asyncio.get_running_loop().time() > deadline:
-                return 1
-            await asyncio.sleep(0.02)
+        running = asyncio.create_task(courier.run())
+        try:
+            while await _left(db):
+                if asyncio.get_running_loop().time() > deadline or running.done():
+                    return 1
+                await asyncio.sleep(0.02)
+        finally:
+            running.cancel()
     return 0
+
+
+async def _left(db: Db) -> bool:
+    """Is anything on its way, or waiting to be?"""
+    row = await db.row(
+        "SELECT 1 FROM deliveries WHERE state = 'sending' OR next_try_at IS NOT NULL"
+        " AND state IN ('pending', 'ambiguous') LIMIT 1"
+    )
+    return row is not None
 
 
 def serve() -> None:

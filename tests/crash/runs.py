@@ -17,7 +17,7 @@ from pathlib import Path
 from tests.crash.child import Job
 from tests.servers.discord import DiscordServer
 from tests.servers.discord import too_many as discord_too_many
-from tests.servers.faults import Fault, Hang, Reset, Status, html
+from tests.servers.faults import Delay, Fault, Hang, Reset, Status, html
 from tests.servers.slack import SlackServer
 from tests.servers.slack import too_many as slack_too_many
 
@@ -32,6 +32,7 @@ WRITES = {
 }
 DEATHS = ("before commit", "after commit", "on request", "on accept", "at random")
 MOST_STARTS = 12
+_LATE_S = 0.4
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,7 @@ class Crashes:
             ended = await self._start(job, death, told)
             if death is not None and ended == -signal.SIGKILL:
                 told.deaths.append(f"{death.how} {death.operation}".strip())
-            self._time_passes(rng, long=last)
+            await self._time_passes(rng, long=last)
             if ended == 0 or (give_up and attempt and rng.random() < 0.3):
                 return
         told.problems.append(f"revision {revision} was not delivered in {MOST_STARTS} starts")
@@ -172,10 +173,13 @@ class Crashes:
                 fault, on=operation, times=rng.choice((1, 1, 3))
             )
 
-    def _time_passes(self, rng: random.Random, *, long: bool) -> None:
+    async def _time_passes(self, rng: random.Random, *, long: bool) -> None:
         """Until the next start: seconds, or longer than Discord remembers a nonce."""
         # After many tries the pauses are long.
-        away = timedelta(seconds=3600 if long else rng.choice((1, 20, 45, 600)))
+        away = timedelta(seconds=3600 if long else rng.choice((1, 20, 45, 130, 300, 600)))
+        if away.total_seconds() > 1:
+            # No request takes so long to be carried out.
+            await asyncio.sleep(_LATE_S)
         self.discord.clock_shift += away
         self.slack.clock_shift += away
 
@@ -266,6 +270,7 @@ def _fault(rng: random.Random, platform: str) -> tuple[Fault, bool]:
             (html(503), True),
             (Status(500), False),
             (Hang(seconds=3), False),
+            (Delay(_LATE_S), True),  # carried out when its sender may be dead
             (too_many, True),
         )
     )

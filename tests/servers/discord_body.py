@@ -58,7 +58,7 @@ def _object(text: bytes) -> Row:
 
 def _stream(body: bytes) -> aiohttp.StreamReader:
     loop = asyncio.get_running_loop()
-    stream = aiohttp.StreamReader(BaseProtocol(loop), 2**16, loop=loop)
+    stream = aiohttp.StreamReader(BaseProtocol(loop), 2**26, loop=loop)
     stream.feed_data(body)
     stream.feed_eof()
     return stream

@@ -1,0 +1,73 @@
+"""A delivery as a letter: the words of its edition, its pictures, the message it belongs to."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from alerts import outbox
+from alerts.letters import letter
+from alerts.model import ATTACHED, ChartOf, Delivery, Kind, Letter, Message, Picture, Receipt
+from alerts.publish import Reports
+from core.db import Db
+from core.errors import Reason
+
+logger = logging.getLogger(__name__)
+
+_DRAWN_WITHIN_S = 60.0
+_WITHOUT_PICTURES_AFTER = 12
+"""Attempts, more than an hour of them. Pictures that no platform takes keep back no words."""
+
+Draw = Callable[[ChartOf], Awaitable[Picture | None]]
+
+
+async def no_picture(of: ChartOf) -> Picture | None:
+    """Where nothing can be drawn."""
+    return None
+
+
+@dataclass(slots=True)
+class Composer:
+    """Makes letters; what it read of the editions it keeps for the next channel."""
+
+    db: Db
+    draw: Draw
+    _reports: Reports = field(init=False)
+
+    def __post_init__(self) -> None:
+        """One reader of reports for all letters."""
+        self._reports = Reports(self.db)
+
+    async def letter(self, first: Delivery, *, silent: bool) -> Letter | Reason:
+        """As it is sent, or why there is nothing to send."""
+        message, anchor = await self._message(first), None
+        if first.kind in ATTACHED:
+            digest = await outbox.anchor(self.db, first)
+            if digest is None or digest.receipt is None:
+                return Reason.NO_MESSAGE
+            anchor = Receipt(digest.receipt)
+        pictures, failed = tuple[Picture, ...](), True
+        if first.attempts < _WITHOUT_PICTURES_AFTER:
+            pictures, failed = await self._pictures(message)
+        if first.kind is Kind.DETAILS and not pictures and not message.rows:
+            return Reason.NOT_DRAWN if failed else Reason.NOTHING_TO_SHOW
+        return Letter(first.key, message, silent or first.silent, anchor, pictures)
+
+    async def _pictures(self, message: Message) -> tuple[tuple[Picture, ...], bool]:
+        """Those that can be drawn, and whether one failed: that is no reason to say nothing."""
+        drawing = (asyncio.wait_for(self.draw(chart), _DRAWN_WITHIN_S) for chart in message.charts)
+        drawn = await asyncio.gather(*drawing, return_exceptions=True)
+        for chart, picture in zip(message.charts, drawn, strict=True):
+            if isinstance(picture, Exception):
+                facts = {"ticker": chart.ticker, "session": str(chart.session)}
+                logger.error("a picture cannot be drawn", exc_info=picture, extra=facts)
+        made = tuple(picture for picture in drawn if isinstance(picture, Picture))
+        return made, any(isinstance(picture, BaseException) for picture in drawn)
+
+    async def _message(self, first: Delivery) -> Message:
+        if first.body is not None:
+            return first.body
+        own, before = await self._reports.edition(first), None
+        if first.kind is Kind.CORRECTION:
+            before = await self._reports.before(first)
+        return letter(first, own, before)

@@ -1,0 +1,76 @@
+"""Data folders with a baseline in them, for tests of what a day brings.
+
+They are filled once a run, from servers, and copied. Tests of a first run begin with nothing.
+"""
+
+import asyncio
+import shutil
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+
+from bot.app import opened
+from bot.once import history
+from bot.settings import Settings, load
+from core.calendar import TradingDay, sessions
+from tests import market
+from tests.market import NOW
+from tests.shared import Shared, copied
+
+DAYS = market.window()
+EVE = DAYS[-2]
+"""The session before the newest: what a folder until then lacks is one day."""
+
+
+class Kind(StrEnum):
+    """Where the bars are from."""
+
+    FLAT_FILES = "flat-files"
+    FINRA = "finra"
+    """Without trades files: FINRA's volume beside prices of all venues."""
+    SAMPLE = "sample"
+
+
+_ENDS = {
+    Kind.FLAT_FILES: (DAYS[-7], DAYS[-3], EVE),
+    Kind.FINRA: (DAYS[-8], EVE),
+    Kind.SAMPLE: (EVE,),
+}
+"""The last sessions of the folders there are; each is the one before it, filled further."""
+
+_FIRST = {Kind.FLAT_FILES: DAYS[0], Kind.FINRA: DAYS[2], Kind.SAMPLE: DAYS[2]}
+"""82 sessions until the newest of them is what a first run fills."""
+
+
+def until(shared: Shared, kind: Kind, last: TradingDay, to: Path) -> Path:
+    """`to`, with all sessions of the market until `last`, of which nobody was told."""
+    return copied(_until(shared, kind, last), to)
+
+
+def _until(shared: Shared, kind: Kind, last: TradingDay) -> Path:
+    place = _ENDS[kind].index(last)
+    before = _ENDS[kind][place - 1] if place else None
+
+    def make(folder: Path) -> None:
+        if before is not None:
+            copied(_until(shared, kind, before), folder)
+        first = DAYS[DAYS.index(before) + 1] if before else _FIRST[kind]
+        asyncio.run(_backfilled(kind, folder, sessions(first.date, last.date)))
+
+    return shared.once(f"{kind}-{last}", make)
+
+
+async def _backfilled(kind: Kind, folder: Path, days: Sequence[TradingDay]) -> None:
+    if kind is Kind.SAMPLE:
+        await _stored(await asyncio.to_thread(load, data_dir=folder), days)
+        return
+    off = {"dark_pool_only": "true"} if kind is Kind.FINRA else {}
+    async with market.vendor(folder / "vendor", days) as running:
+        await _stored(await running.settings(folder, **off), days)
+    await asyncio.to_thread(shutil.rmtree, folder / "vendor")
+
+
+async def _stored(settings: Settings, days: Sequence[TradingDay]) -> None:
+    """As `python -m bot backfill` stores them."""
+    async with opened(settings, now=lambda: NOW) as app:
+        assert await history(app, days) == (len(days), 0)
