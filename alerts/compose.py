@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from alerts import outbox
 from alerts.letters import letter
-from alerts.model import ATTACHED, ChartOf, Delivery, Kind, Letter, Message, Picture, Receipt
+from alerts.model import ATTACHED, ChartOf, Delivery, Kind, Letter, Message, Picture, Receipt, State
 from alerts.publish import Reports
 from core.db import Db
 from core.errors import Reason
@@ -47,7 +47,8 @@ class Composer:
                 return Reason.NO_MESSAGE
             anchor = Receipt(digest.receipt)
         pictures, failed = tuple[Picture, ...](), True
-        if first.attempts < _WITHOUT_PICTURES_AFTER:
+        # In doubt it may be there with them, and is only looked for.
+        if first.attempts < _WITHOUT_PICTURES_AFTER or first.state is State.AMBIGUOUS:
             pictures, failed = await self._pictures(message)
         if first.kind is Kind.DETAILS and not pictures and not message.rows:
             return Reason.NOT_DRAWN if failed else Reason.NOTHING_TO_SHOW

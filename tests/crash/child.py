@@ -6,6 +6,7 @@ of them need not load the libraries two hundred times. What is killed is the for
 
 import asyncio
 import json
+import logging
 import os
 import signal
 import sys
@@ -138,6 +139,7 @@ async def _left(db: Db) -> bool:
 
 def serve() -> None:
     """One fork a line; answers with its number, then with how it ended."""
+    logging.getLogger().addHandler(logging.NullHandler())
     for line in sys.stdin:
         child = os.fork()
         if child == 0:
