@@ -27,19 +27,16 @@ class Kind(StrEnum):
 
     FLAT_FILES = "flat-files"
     FINRA = "finra"
-    """Without trades files: FINRA's volume beside prices of all venues."""
+    """FINRA's volume; the flat files' prices were there before it was asked for."""
     SAMPLE = "sample"
 
 
 _ENDS = {
     Kind.FLAT_FILES: (DAYS[-7], DAYS[-3], EVE),
-    Kind.FINRA: (DAYS[-8], EVE),
+    Kind.FINRA: (DAYS[-7], EVE),
     Kind.SAMPLE: (EVE,),
 }
 """The last sessions of the folders there are; each is the one before it, filled further."""
-
-_FIRST = {Kind.FLAT_FILES: DAYS[0], Kind.FINRA: DAYS[2], Kind.SAMPLE: DAYS[2]}
-"""82 sessions until the newest of them is what a first run fills."""
 
 
 def until(shared: Shared, kind: Kind, last: TradingDay, to: Path) -> Path:
@@ -49,12 +46,15 @@ def until(shared: Shared, kind: Kind, last: TradingDay, to: Path) -> Path:
 
 def _until(shared: Shared, kind: Kind, last: TradingDay) -> Path:
     place = _ENDS[kind].index(last)
-    before = _ENDS[kind][place - 1] if place else None
 
     def make(folder: Path) -> None:
-        if before is not None:
+        first = DAYS[0] if kind is Kind.FLAT_FILES else DAYS[2]  # 82 to the newest of a first run
+        if place:
+            before = _ENDS[kind][place - 1]
+            first = DAYS[DAYS.index(before) + 1]
             copied(_until(shared, kind, before), folder)
-        first = DAYS[DAYS.index(before) + 1] if before else _FIRST[kind]
+        elif kind is Kind.FINRA:
+            copied(_until(shared, Kind.FLAT_FILES, last), folder)
         asyncio.run(_backfilled(kind, folder, sessions(first.date, last.date)))
 
     return shared.once(f"{kind}-{last}", make)

@@ -240,9 +240,9 @@ async def test_when_finras_site_refuses_the_vendors_copy_serves(
 ) -> None:
     vendor.s3.entitled = lambda name: "trades_v1" not in name
     vendor.finra.faults.add(Answered(503), times=999)
-    folder = await asyncio.to_thread(until, shared, Kind.FINRA, DAYS[-8], tmp_path / "data")
+    folder = await asyncio.to_thread(until, shared, Kind.FINRA, DAYS[-7], tmp_path / "data")
     async with opened(await asked_for(vendor, folder), now=lambda: NOW) as app:
-        assert await history(app, DAYS[-7:-1]) == (6, 0), "more than a round bears of a source away"
+        assert await history(app, DAYS[-6:-1]) == (5, 0), "more than a round bears of a source away"
         await swept(app)
         said = await app.commands.digests.report(NEWEST)
         assert said.judged.source == "REST short volume"

@@ -20,6 +20,7 @@ from core.store import MEASURED_SESSIONS, Store
 from tests.core.panel import LAST, SESSIONS, frame, measured, noisy
 from tests.fakes import SERIES
 from tests.frames import days_before
+from tests.shared import copied
 
 ROWS = frame([r for n in range(4) for r in noisy(f"M{n}", 1e6)])
 DAY = SESSIONS[LAST]
@@ -29,13 +30,19 @@ def of(t: int, rows: pl.DataFrame = ROWS) -> Bars:
     return check(rows.filter(session=SESSIONS[t].date), SESSIONS[t])
 
 
-@pytest.fixture
-async def record(tmp_path: Path) -> AsyncIterator[Record]:
-    store = Store(tmp_path)
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("written")
     for t in range(len(SESSIONS)):
-        await asyncio.to_thread(store.write, SERIES, SESSIONS[t], of(t), 1)
+        Store(folder).write(SERIES, SESSIONS[t], of(t), 1)
+    return folder
+
+
+@pytest.fixture
+async def record(written: Path, tmp_path: Path) -> AsyncIterator[Record]:
+    await asyncio.to_thread(copied, written, tmp_path)
     async with Db.open(tmp_path / "state.db") as db:
-        yield Record(db, store, SERIES)
+        yield Record(db, Store(tmp_path), SERIES)
 
 
 def kept(folder: Path) -> list[str]:
