@@ -151,7 +151,7 @@ async def test_a_republished_file_is_a_new_revision_and_a_word_if_a_name_leaves(
         (shown,) = await swept(app)
         told = " ".join(shown.split())
         assert f"{gone} leaves the list" in told
-        assert "data revision 3, before: 2" in told
+        assert "data revision 3, before: 1" in told
         assert await swept(app) == []
 
         sent, now, plain = [await ask(f"anomalies {how}") for how in ("as:sent", "as:now", "")]
