@@ -12,7 +12,7 @@ from tests.crash.runs import DEATHS, DISCORD_TOKEN, ROOT, SLACK_TOKEN, crashes, 
 from tests.servers.discord import DiscordServer
 from tests.servers.slack import SlackServer
 
-SEEDS = range(16)
+SEEDS = range(12)
 
 
 @pytest.mark.timeout(120)

@@ -83,8 +83,9 @@ def _made(message: Message, pictures: Sequence[Shown]) -> Rendered:
     blocks: list[Block] = []
     if message.stamp:
         blocks.append(_context([f"*{_within(message.stamp)}*"]))
-    if message.title.strip() and not message.brief:
-        title = clipped(inert(message.title), HEADER)
+    # Without its invisible signs a title may be nothing, and Slack takes no empty one.
+    title = clipped(inert(message.title).strip(), HEADER)
+    if title and not message.brief:
         blocks.append({"type": "header", "text": _plain(title)})
     if message.brief or not message.rows or not message.context:
         # Otherwise the first lines say the same again.

@@ -146,6 +146,8 @@ def test_no_text_is_acted_upon(text: str) -> None:
 @example(replace(BIG, brief=True), 7)
 @example(Message("", ""), 0)
 @example(Message("\u200b", " ", footer=("\u200b",)), 0)
+@example(Message("\u202e", ""), 0)
+@example(Message("\x1b", "", stamp="\x1b"), 1)
 def test_no_message_breaks_a_limit_or_pings_anyone(message: Message, pictures: int) -> None:
     for made in (rendered(message, [PICTURE] * pictures), text_only(message)):
         assert problems(payload(made)) == []
