@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
+from functools import partial
 from typing import Protocol
 
 from alerts import outbox
@@ -178,7 +179,7 @@ class Courier:
             self._resting.pop(destination, None)
             lane = asyncio.create_task(self._lane(destination, only), name=f"lane {destination}")
             self._lanes[destination] = lane
-            lane.add_done_callback(lambda task, to=destination: self._ended(to, task))  # type: ignore[misc]
+            lane.add_done_callback(partial(self._ended, destination))
         return min(waits, default=None)
 
     def _ended(self, destination: Destination, lane: asyncio.Task[None]) -> None:

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 
 from alerts import outbox
 from alerts.corrections import changes
-from alerts.editions import edition
+from alerts.editions import Hides, edition
 from alerts.letters import beat
 from alerts.message import in_sections
 from alerts.model import ATTACHED, TERMINAL, Delivery, Destination, Kind, Report, State
@@ -20,7 +20,6 @@ from alerts.mutes import Mute, doubled, hides, settled
 from alerts.rank import report
 from alerts.reads import Rows
 from alerts.subscriptions import listening, watched
-from alerts.wants import Wants
 from core.bars import Series
 from core.calendar import TradingDay, sessions_ending, trading_day
 from core.db import Connection, Db, Value, insert, iso
@@ -103,24 +102,14 @@ class Outbox:
             before = None if told is None else frozenset(told)
             same = (wants, tuple(on_list), tuple(mutes), before, tuple(notes))
             if same not in made:
-                made[same] = _edition(judged, wants, self.top, told, on_list, mutes, notes)
+                muted_now = _muted(mutes, judged.session)
+                made[same] = edition(judged, wants, self.top, told, on_list, muted_now, notes)
             found[destination] = made[same], seen
         return found
 
 
-def _edition(
-    judged: Judged,
-    wants: Wants,
-    top: int,
-    told: Collection[str] | None,
-    watched: Collection[str],
-    mutes: Sequence[Mute],
-    notes: Sequence[str],
-) -> Report:
-    def muted(anomaly: object) -> bool:
-        return hides(mutes, anomaly, judged.session)  # type: ignore[arg-type]
-
-    return edition(judged, wants, top, told, watched, muted, notes)
+def _muted(mutes: Sequence[Mute], session: date) -> Hides:
+    return lambda anomaly: hides(mutes, anomaly, session)
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,7 +274,7 @@ class Reports:
         """What its channel is told."""
         if of.edition is None:
             return await self._digest(of, of.revision)
-        return await self._read(of.edition, "SELECT report FROM editions WHERE id = ?", of.edition)
+        return await self._edition(of.edition)
 
     async def before(self, of: Delivery) -> Report | None:
         """What its channel was told by the revision before; None if nothing was."""
@@ -298,7 +287,10 @@ class Reports:
         )
         if row is None:
             return await self._digest(of, of.since)
-        return await self._read(row[0], "SELECT report FROM editions WHERE id = ?", row[0])
+        return await self._edition(row[0])
+
+    async def _edition(self, name: str) -> Report:
+        return await self._read(name, "SELECT report FROM editions WHERE id = ?", name)
 
     async def _digest(self, of: Delivery, revision: int) -> Report:
         key = (of.series, str(of.session), revision)

@@ -70,8 +70,8 @@ async def subscribe(
         # What waits for quiet hours to end waits no longer than the new ones say.
         await writer.execute(
             "UPDATE deliveries SET next_try_at = ? WHERE destination = ? AND state = 'pending'"
-            " AND next_try_at > ? AND reason = 'quiet hours'",
-            (iso(now), str(destination), iso(now)),
+            " AND next_try_at > ? AND reason = ?",
+            (iso(now), str(destination), iso(now), Reason.QUIET_HOURS),
         )
     return before if before and before.active else None
 
@@ -136,12 +136,8 @@ def quiet_until(wants: Wants, now: datetime) -> datetime | None:
     if hours is None or not _is_quiet(hours, now):
         return None
     local = now.astimezone(ZoneInfo(hours.zone))
-    end = local.replace(
-        hour=hours.end.hour, minute=hours.end.minute, second=0, microsecond=0, fold=0
-    )
-    if end <= local:
-        end = (local + timedelta(days=1)).replace(hour=hours.end.hour, minute=hours.end.minute)
-        end = end.replace(second=0, microsecond=0, fold=0)
+    day = local if local.time() < hours.end else local + timedelta(days=1)
+    end = day.replace(hour=hours.end.hour, minute=hours.end.minute, second=0, microsecond=0, fold=0)
     return end.astimezone(now.tzinfo)
 
 
