@@ -6,57 +6,32 @@ permission vanish, a thread has the id of its message, and every list comes newe
 """
 
 import math
-import re
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import TracebackType
 
 import discord
+from aiohttp import web
 
 from tests.servers.chat import Call, ChatServer, Rate, Row, Windows, json_answer
+from tests.servers.discord_commands import Commands
+from tests.servers.discord_gateway import Gateway
+from tests.servers.discord_interactions import Interactions, callback_body
 from tests.servers.discord_messages import Messages, Refused
+from tests.servers.discord_people import People
+from tests.servers.discord_routes import BASE, GATEWAY, all_routes
+from tests.servers.discord_routes import Route as Route
 from tests.servers.discord_store import DEFAULT, EVERYONE, Guild, StoredChannel, StoredMessage
 from tests.servers.faults import Answer, Status
 from tests.servers.local import utc_now
 
-BASE = "/api/v10"
 INVALID = (401, 403, 429)
 """Ten thousand of these in ten minutes, and Discord bans the address."""
 
-_PATHS = {
-    "users.me": ("GET", "/users/@me"),
-    "applications.me": ("GET", "/oauth2/applications/@me"),
-    "channels.get": ("GET", "/channels/{channel}"),
-    "guilds.get": ("GET", "/guilds/{guild}"),
-    "members.get": ("GET", "/guilds/{guild}/members/{user}"),
-    "roles.list": ("GET", "/guilds/{guild}/roles"),
-    "messages.create": ("POST", "/channels/{channel}/messages"),
-    "messages.list": ("GET", "/channels/{channel}/messages"),
-    "messages.get": ("GET", "/channels/{channel}/messages/{message}"),
-    "messages.edit": ("PATCH", "/channels/{channel}/messages/{message}"),
-    "messages.delete": ("DELETE", "/channels/{channel}/messages/{message}"),
-    "threads.create": ("POST", "/channels/{channel}/messages/{message}/threads"),
-}
 PER_CHANNEL, GLOBAL = Rate(5, 5.0), Rate(50, 1.0)
 _MESSAGES_BUCKET = "80c17d2f203122d936070c88c8d10f33"
 
 Handler = Callable[[Call], Awaitable[Answer]]
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """An operation, and how it is asked for; `open` to those without a token, and unlimited."""
-
-    operation: str
-    method: str
-    path: re.Pattern[str]
-    open: bool = False
-
-    @classmethod
-    def of(cls, operation: str, method: str, path: str, *, open: bool = False) -> "Route":
-        """From a path with ids in braces."""
-        pattern = re.sub(r"\{(\w+)\}", r"(?P<\1>\\d+)", path)
-        return cls(operation, method, re.compile(pattern), open)
 
 
 class DiscordServer(ChatServer):
@@ -81,9 +56,7 @@ class DiscordServer(ChatServer):
             900000000000000010, 900000000000000001, 900000000000000002, 900000000000000003
         )
         self.store = Messages(self.guild, self.now, self.accepted)
-        self.routes = [Route.of(name, verb, BASE + path) for name, (verb, path) in _PATHS.items()]
-        cdn = r"/attachments/{channel}/{attachment}/.+"
-        self.routes.append(Route.of("attachments.get", "GET", cdn, open=True))
+        self.routes = all_routes()
         self.handlers: dict[str, Handler] = {
             "users.me": self._me,
             "applications.me": self._application,
@@ -100,11 +73,46 @@ class DiscordServer(ChatServer):
             "attachments.get": self._attachment,
         }
         self._windows = Windows()
+        self._live_parts()
+
+    def _live_parts(self) -> None:
+        """What a bot needs that listens, and not only posts."""
+        store = self.store
+        self.gateway = Gateway(
+            self.guild, store.channels.values, self.tokens, lambda: self.gateway_url
+        )
+        self.commands = Commands(self.guild, store.snowflakes, self.now, self.accepted)
+        self.interactions = Interactions(store, self.now, self.accepted)
+        people = People(
+            *(store, self.commands, self.interactions, self.gateway.dispatch),
+            *(self._wire, self.now),
+        )
+        self.interact_command = people.command
+        self.interact_component = people.component
+        self.autocomplete = people.autocomplete
+        self.submit_modal = people.modal
+        self.redeliver = people.redeliver
+        self.handlers |= {
+            "commands.list": self._commands,
+            "commands.set": self._set_commands,
+            "guild_commands.list": self._commands,
+            "guild_commands.set": self._set_commands,
+            "interactions.callback": self._acknowledge,
+            "webhooks.create": self._follow_up,
+            "webhooks.get": self._get_answer,
+            "webhooks.edit": self._edit_answer,
+            "webhooks.delete": self._delete_answer,
+        }
 
     @property
     def api_url(self) -> str:
         """What DISCORD_API_URL is set to."""
         return f"{self.url}{BASE}"
+
+    @property
+    def gateway_url(self) -> str:
+        """What DISCORD_GATEWAY_URL is set to."""
+        return f"{self.url.replace('http', 'ws', 1)}{GATEWAY}"
 
     @property
     def nonce_window(self) -> timedelta:
@@ -143,7 +151,12 @@ class DiscordServer(ChatServer):
         """A text channel, and what the bot may do in it; `permissions` may be set anew later."""
         channel = StoredChannel(channel_id, name, self.now(), permissions)
         self.store.channels[channel_id] = channel
+        self.gateway.dispatch("CHANNEL_CREATE", self.guild.channel(channel))
         return channel
+
+    def add_role(self, role_id: int, name: str, permissions: discord.Permissions) -> None:
+        """A role for members to have; a bot hears of it when it identifies."""
+        self.guild.more_roles[role_id] = (name, permissions)
 
     def channel(self, channel_id: int) -> StoredChannel:
         """A channel or a thread, deleted or not."""
@@ -154,6 +167,9 @@ class DiscordServer(ChatServer):
         for channel in self.store.channels.values():
             parent = channel.parent.id if channel.parent else None
             channel.deleted |= channel_id in (channel.id, parent)
+        deleted = self.guild.channel(self.store.channels[channel_id])
+        kind = "THREAD_DELETE" if "thread_metadata" in deleted else "CHANNEL_DELETE"
+        self.gateway.dispatch(kind, deleted)
 
     def messages(self, channel_id: int) -> list[StoredMessage]:
         """Everything the bot had accepted there, the deleted too, oldest first."""
@@ -186,6 +202,7 @@ class DiscordServer(ChatServer):
             answer = await self.handlers[call.operation](call)
         except Refused as refused:
             answer = json_answer(refused.status, refused.body)
+            self.interactions.refused(call, refused)
         return Answer(answer.status, answer.body, {**answer.headers, **headers})
 
     def _rates(self, call: Call) -> tuple[Answer | None, dict[str, str]]:
@@ -258,6 +275,49 @@ class DiscordServer(ChatServer):
     async def _attachment(self, call: Call) -> Answer:
         kind = {"Content-Type": "application/octet-stream"}
         return Answer(200, self.store.attachment(call.ids).data, kind)
+
+    async def _commands(self, call: Call) -> Answer:
+        return json_answer(200, self.commands.listed(call))
+
+    async def _set_commands(self, call: Call) -> Answer:
+        return json_answer(200, self.commands.overwrite(call))
+
+    async def _acknowledge(self, call: Call) -> Answer:
+        found = await self.interactions.acknowledge(call)
+        if call.query.get("with_response") not in ("1", "true"):
+            return Answer(204)
+        message = self._wire(found.own) if found.own is not None else None
+        return json_answer(200, callback_body(found, message))
+
+    async def _follow_up(self, call: Call) -> Answer:
+        return json_answer(200, self._wire(await self.interactions.follow_up(call)))
+
+    async def _get_answer(self, call: Call) -> Answer:
+        return json_answer(200, self._wire(self.interactions.get(call)))
+
+    async def _edit_answer(self, call: Call) -> Answer:
+        return json_answer(200, self._wire(await self.interactions.edit(call)))
+
+    async def _delete_answer(self, call: Call) -> Answer:
+        self.interactions.delete(call)
+        return Answer(204)
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        if request.path != GATEWAY:
+            return await super()._handle(request)
+        if self.on_request is not None:
+            self.on_request("gateway.connect")
+        return await self.gateway.serve(request)
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Hang up on everyone, on the gateway too."""
+        self.gateway.drop_all()
+        await super().__aexit__(kind, error, trace)
 
     def _wire(self, message: StoredMessage, *, nonce: bool = False) -> Row:
         return self.guild.message(message, self.url, nonce=nonce)

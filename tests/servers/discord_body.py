@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import aiohttp
@@ -41,7 +42,7 @@ async def read_body(call: Call) -> tuple[Row, dict[int, Upload]]:
     return payload, uploads
 
 
-def with_attachments(payload: Row, uploads: dict[int, Upload]) -> Row:
+def with_attachments(payload: Row, uploads: Mapping[int, Upload]) -> Row:
     """Every file is an attachment, whether the JSON says so or not."""
     listed = payload.get("attachments") or []
     known = {str(entry.get("id")) for entry in listed if isinstance(entry, dict)}

@@ -28,7 +28,7 @@ class Refused(Exception):
 
     def __init__(self, status: int, code: int, message: str, errors: Row | None = None) -> None:
         super().__init__(message)
-        self.status = status
+        self.status, self.code = status, code
         self.body = {"message": message, "code": code, **({"errors": errors} if errors else {})}
 
 
@@ -43,6 +43,8 @@ class Messages:
         self.nonce_window = timedelta(minutes=5)
         self.nonces: dict[tuple[int, str], StoredMessage] = {}
         self.snowflakes = Snowflakes()
+        self.ephemeral: list[StoredMessage] = []
+        """Those that one reader alone sees; no channel has them."""
         self._now = now
         self._accepted = accepted
 
@@ -59,19 +61,23 @@ class Messages:
         """Store a message, or find the one that was stored with the same nonce."""
         channel = self.channel(call.ids)
         _require(channel.may_send())
-        payload, uploads = await _form(call)
+        payload, uploads = await form(call)
         payload = with_attachments(payload, uploads)
-        _check(message_problems(payload) or _without_file(payload, uploads))
+        check(message_problems(payload) or missing_files(payload, uploads))
         allowed = channel.allowed()
         _require(allowed.attach_files or not payload.get("attachments"))
         if not allowed.embed_links:
             # Without the permission Discord takes the message and loses the embeds.
             payload = {**payload, "embeds": []}
-            _check([EMPTY] if is_empty(payload) else [])
+            check([EMPTY] if is_empty(payload) else [])
         nonce = None if payload.get("nonce") is None else str(payload["nonce"])
         if payload.get("enforce_nonce") and (known := self._known(nonce)) is not None:
             return known
-        message = self._stored(channel, payload, uploads, nonce)
+        message = self.say(channel, "", self.guild.bot_id)
+        self.fill(message, payload, uploads)
+        if nonce is not None:
+            message.nonce = nonce
+            self.nonces[self.guild.bot_id, nonce] = message
         self._accepted(call.operation)
         return message
 
@@ -82,7 +88,7 @@ class Messages:
         limit = query.get("limit", "50")
         if not (limit.isdigit() and 1 <= int(limit) <= 100):
             text = "int value should be between 1 and 100."
-            _check([Problem(("limit",), "NUMBER_TYPE_COERCE", text)])
+            check([Problem(("limit",), "NUMBER_TYPE_COERCE", text)])
         if not channel.allowed().read_message_history:
             return []
         there, most = [m for m in channel.messages if not m.deleted], int(limit)
@@ -109,9 +115,15 @@ class Messages:
         """Change what the body names; what it was is kept in `edits`."""
         channel = self.channel(call.ids)
         message = self._own(channel, call.ids, 50005, "Cannot edit a message by another user")
-        payload, uploads = await _form(call)
-        _check(message_problems(payload, edit=True))
+        payload, uploads = await form(call)
+        check(message_problems(payload, edit=True))
         _require(channel.allowed().attach_files or not uploads)
+        self.change(message, payload, uploads)
+        self._accepted(call.operation)
+        return message
+
+    def change(self, message: StoredMessage, payload: Row, uploads: Mapping[int, Upload]) -> None:
+        """Edit it, if something is left of it then."""
         version = message.version(self._now())
         new = self._files(with_attachments(payload, uploads), uploads)
         attachments = [*_kept(message, payload), *new]
@@ -119,14 +131,21 @@ class Messages:
         embeds = payload.get("embeds", message.embeds) or []
         components = payload.get("components", message.components) or []
         left = {"content": content, "embeds": embeds, "components": components}
-        _check([EMPTY] if is_empty({**left, "attachments": attachments}) else [])
+        check([EMPTY] if is_empty({**left, "attachments": attachments}) else [])
         message.content, message.embeds, message.components = content, embeds, components
         message.attachments, message.edited = attachments, version.at
         if payload.get("flags") is not None:
             message.flags = message.flags & ~SUPPRESS_EMBEDS | payload["flags"] & SUPPRESS_EMBEDS
         message.edits.append(version)
-        self._accepted(call.operation)
-        return message
+
+    def fill(self, message: StoredMessage, payload: Row, uploads: Mapping[int, Upload]) -> None:
+        """What a new message says."""
+        message.content = (payload.get("content") or "").strip()
+        message.embeds = payload.get("embeds") or []
+        message.components = payload.get("components") or []
+        message.attachments = self._files(payload, uploads)
+        message.flags = payload.get("flags") or 0
+        message.reference = payload.get("message_reference")
 
     def delete(self, call: Call) -> None:
         """Take it away; its nonce stays known."""
@@ -139,8 +158,8 @@ class Messages:
         channel = self.channel(call.ids)
         message = _found(channel, call.ids)
         _require(channel.allowed().create_public_threads)
-        payload, _ = await _form(call)
-        _check(thread_problems(payload))
+        payload, _ = await form(call)
+        check(thread_problems(payload))
         if message.thread is not None and not message.thread.deleted:
             text = "A thread has already been created for this message"
             raise Refused(400, 160004, text)
@@ -170,7 +189,7 @@ class Messages:
     def attachment(self, ids: Mapping[str, str]) -> StoredAttachment:
         """A file by its address."""
         channel = self.channels.get(int(ids["channel"]))
-        for message in channel.messages if channel else []:
+        for message in [*(channel.messages if channel else []), *self.ephemeral]:
             for attachment in message.attachments:
                 if attachment.id == int(ids["attachment"]) and not message.deleted:
                     return attachment
@@ -185,23 +204,6 @@ class Messages:
         if known.deleted:
             raise Refused(404, 10008, "Unknown Message")
         return known
-
-    def _stored(
-        self,
-        channel: StoredChannel,
-        payload: Row,
-        uploads: Mapping[int, Upload],
-        nonce: str | None,
-    ) -> StoredMessage:
-        message = self.say(channel, (payload.get("content") or "").strip(), self.guild.bot_id)
-        message.embeds = payload.get("embeds") or []
-        message.components = payload.get("components") or []
-        message.attachments = self._files(payload, uploads)
-        message.nonce, message.flags = nonce, payload.get("flags") or 0
-        message.reference = payload.get("message_reference")
-        if nonce is not None:
-            self.nonces[self.guild.bot_id, nonce] = message
-        return message
 
     def _files(self, payload: Row, uploads: Mapping[int, Upload]) -> list[StoredAttachment]:
         """The new ones; each upload goes by its number."""
@@ -223,7 +225,8 @@ class Messages:
         return message
 
 
-async def _form(call: Call) -> tuple[Row, dict[int, Upload]]:
+async def form(call: Call) -> tuple[Row, dict[int, Upload]]:
+    """A body, or the refusal of what is none."""
     try:
         return await read_body(call)
     except ValueError:
@@ -231,7 +234,8 @@ async def _form(call: Call) -> tuple[Row, dict[int, Upload]]:
         raise Refused(400, 50109, text) from None
 
 
-def _check(found: list[Problem]) -> None:
+def check(found: list[Problem]) -> None:
+    """Refuse a form that has problems."""
     if EMPTY in found:
         raise Refused(400, 50006, EMPTY.text)
     if found:
@@ -250,7 +254,8 @@ def _found(channel: StoredChannel, ids: Mapping[str, str]) -> StoredMessage:
     return message
 
 
-def _without_file(payload: Row, uploads: Mapping[int, Upload]) -> list[Problem]:
+def missing_files(payload: Row, uploads: Mapping[int, Upload]) -> list[Problem]:
+    """The attachments of a new message whose files did not come with it."""
     listed = enumerate(payload.get("attachments") or [])
     why = "The file is not in this request."
     missing = [i for i, entry in listed if int(entry["id"]) not in uploads]

@@ -8,7 +8,7 @@ Discord overlooks; an `attachment://` without its file; empty embeds; and what t
 model (components of the second version, polls, stickers, voice messages).
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 
 from tests.servers import discord_forms as forms
 from tests.servers.chat import Row
@@ -16,8 +16,13 @@ from tests.servers.discord_components import component_problems
 from tests.servers.discord_forms import Path, Problem
 
 SUPPRESS_EMBEDS, SUPPRESS_NOTIFICATIONS, HAS_THREAD = 1 << 2, 1 << 12, 1 << 5
+EPHEMERAL, LOADING = 1 << 6, 1 << 7
 ATTACHMENT = "attachment://"
 
+_FLAGS = {
+    "SUPPRESS_EMBEDS": SUPPRESS_EMBEDS,
+    "SUPPRESS_NOTIFICATIONS": SUPPRESS_NOTIFICATIONS,
+}
 _EDIT = {"content", "tts", "embeds", "allowed_mentions", "components", "attachments", "flags"}
 _CREATE = _EDIT | {"nonce", "enforce_nonce", "message_reference"}
 _MENTIONS = {"parse", "roles", "users", "replied_user"}
@@ -41,9 +46,16 @@ def problems(payload: Row, *, edit: bool = False) -> list[str]:
     return [str(problem) for problem in message_problems(payload, edit=edit)]
 
 
-def message_problems(payload: Row, *, edit: bool = False) -> list[Problem]:
-    """The same, with codes and paths; `edit` for the body of a PATCH."""
-    found = list(_message(payload, edit=edit))
+def message_problems(
+    payload: Row, *, edit: bool = False, interaction: bool = False
+) -> list[Problem]:
+    """The same, with codes and paths; `edit` for the body of a PATCH.
+
+    What answers an `interaction` may be for one reader alone, and has neither nonce nor reference.
+    """
+    known = _EDIT if edit or interaction else _CREATE
+    flags = dict(_FLAGS, EPHEMERAL=EPHEMERAL) if interaction and not edit else _FLAGS
+    found = [*forms.keys(payload, (), known), *_flags(payload, flags), *_message(payload, edit)]
     if not found and not edit and is_empty(payload):
         found.append(EMPTY)
     return found
@@ -66,17 +78,19 @@ def is_empty(payload: Row) -> bool:
     )
 
 
-def _message(payload: Row, *, edit: bool) -> Iterator[Problem]:
-    yield from forms.keys(payload, (), _EDIT if edit else _CREATE)
+def _flags(payload: Row, known: Mapping[str, int]) -> Iterator[Problem]:
+    flags = payload.get("flags") or 0
+    if not isinstance(flags, int) or flags & ~sum(known.values()):
+        yield forms.choice(("flags",), ", ".join(known))
+
+
+def _message(payload: Row, edit: bool) -> Iterator[Problem]:
     yield from forms.text(payload, (), "content", 2000)
     nonce = payload.get("nonce")
     if nonce is not None and (isinstance(nonce, bool) or not isinstance(nonce, int | str)):
         yield Problem(("nonce",), "NONCE_TYPE_INVALID_TYPE", "Must be a string or integer.")
     elif len(str(nonce or "")) > 25:
         yield Problem(("nonce",), "NONCE_TYPE_TOO_LONG", "Must be 25 or fewer characters long.")
-    flags = payload.get("flags") or 0
-    if not isinstance(flags, int) or flags & ~(SUPPRESS_EMBEDS | SUPPRESS_NOTIFICATIONS):
-        yield forms.choice(("flags",), "SUPPRESS_EMBEDS, SUPPRESS_NOTIFICATIONS")
     yield from forms.object_of(payload, (), "allowed_mentions", _MENTIONS)
     yield from forms.object_of(payload, (), "message_reference", _REFERENCE)
     yield from _attachments(payload)

@@ -23,7 +23,7 @@ EVERYONE = discord.Permissions(
 """What a member of the guild may do where a channel does not say otherwise."""
 
 DEFAULT, STARTER = 0, 21  # types of messages
-_TEXT, _PUBLIC_THREAD = 0, 11  # types of channels
+_TEXT, _DM, _PUBLIC_THREAD = 0, 1, 11  # types of channels
 _EPOCH_MS = 1_420_070_400_000
 
 
@@ -69,6 +69,8 @@ class StoredMessage:
     edits: list[Version] = field(default_factory=list)
     deleted: bool = False
     thread: "StoredChannel | None" = None
+    origin: Row | None = None
+    """The interaction that it answers, as `interaction_metadata`."""
 
     def version(self, at: datetime) -> Version:
         """What it says now, to be kept before an edit."""
@@ -77,7 +79,10 @@ class StoredMessage:
 
 @dataclass(slots=True)
 class StoredChannel:
-    """A text channel, or a thread when it has a parent; `permissions` are the bot's in it."""
+    """A text channel, or a thread when it has a parent; `permissions` are the bot's in it.
+
+    With a recipient it is that person's conversation with the bot, and of no guild.
+    """
 
     id: int
     name: str
@@ -86,6 +91,7 @@ class StoredChannel:
     parent: "StoredChannel | None" = None
     deleted: bool = False
     messages: list[StoredMessage] = field(default_factory=list)
+    recipient_id: int | None = None
 
     def allowed(self) -> discord.Permissions:
         """What the bot may do in effect: some permissions are worth nothing without others."""
@@ -134,6 +140,8 @@ class Guild:
     bot_id: int
     owner_id: int
     role_id: int
+    more_roles: dict[int, tuple[str, discord.Permissions]] = field(default_factory=dict)
+    """By their ids: names, and what they are worth."""
 
     def user(self, user_id: int) -> Row:
         """Anyone but the bot is a person."""
@@ -164,6 +172,7 @@ class Guild:
         return [
             _role(self.id, "@everyone", 0, EVERYONE),
             _role(self.role_id, "Tapewatch", 1, discord.Permissions.none()),
+            *(_role(i, name, 0, allowed) for i, (name, allowed) in self.more_roles.items()),
         ]
 
     def member(self, user_id: int) -> Row | None:
@@ -180,6 +189,10 @@ class Guild:
     def channel(self, channel: StoredChannel) -> Row:
         """A channel's object; the bot's permissions are an overwrite of its role's."""
         last = channel.messages[-1].id if channel.messages else None
+        if channel.recipient_id is not None:
+            people = [self.user(channel.recipient_id)]
+            told = {"last_message_id": str(last) if last else None, "recipients": people}
+            return {"id": str(channel.id), "type": _DM, "flags": 0, **told}
         common = {
             **{"id": str(channel.id), "guild_id": str(self.id), "name": channel.name},
             **{"last_message_id": str(last) if last else None, "rate_limit_per_user": 0},
@@ -223,10 +236,16 @@ class Guild:
             "flags": message.flags | (HAS_THREAD if there else 0),
             **{"pinned": False, "tts": False, "mention_everyone": False},
             **{"mentions": [], "mention_roles": []},
+            **(self._origin(message.origin) if message.origin else {}),
             **({"nonce": message.nonce} if nonce and message.nonce is not None else {}),
             **({"message_reference": message.reference} if message.reference else {}),
             **({"thread": self.channel(message.thread)} if there and message.thread else {}),
         }
+
+    def _origin(self, origin: Row) -> Row:
+        """What answers an interaction is a webhook's, whose id is the application's."""
+        bot = str(self.bot_id)
+        return {"application_id": bot, "webhook_id": bot, "interaction_metadata": origin}
 
 
 def stamp(at: datetime) -> str:
