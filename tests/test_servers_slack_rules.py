@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from tests.servers.slack_rules import problems
+from tests.servers.slack_views import view_problems
 
 METADATA = {"event_type": "alert", "event_payload": {"k": "a1b2"}}
 
@@ -31,6 +32,39 @@ def buttons(count: int) -> list[dict[str, Any]]:
 
 def table(rows: int, columns: int) -> list[dict[str, Any]]:
     return [{"type": "table", "rows": [[{"type": "raw_text", "text": "x"}] * columns] * rows}]
+
+
+def options(count: int, **more: Any) -> list[dict[str, Any]]:
+    return [{"text": text("x", "plain_text"), "value": f"v{i}"} | more for i in range(count)]
+
+
+def menu(kind: str, count: int, **more: Any) -> list[dict[str, Any]]:
+    return actions({"type": kind, "action_id": "m", "options": options(count)} | more)
+
+
+def field(kind: str, **more: Any) -> list[dict[str, Any]]:
+    element = {"type": kind, "action_id": "f"} | more
+    label = {"label": text("Name", "plain_text"), "block_id": "i"}
+    return [{"type": "input", "element": element} | label]
+
+
+def number(**more: Any) -> list[dict[str, Any]]:
+    return field("number_input", is_decimal_allowed=False, **more)
+
+
+def rich(kind: str, **more: Any) -> dict[str, Any]:
+    return {"type": "rich_text", "elements": [{"type": kind, "elements": []} | more]}
+
+
+def cells(*row: dict[str, Any]) -> list[dict[str, Any]]:
+    return [{"type": "table", "rows": [list(row)]}]
+
+
+def view(**more: Any) -> dict[str, Any]:
+    return {
+        **{"type": "modal", "title": text("Watch", "plain_text"), "blocks": field("datepicker")},
+        **({"submit": text("Save", "plain_text")} | more),
+    }
 
 
 def header(words: str, **more: Any) -> list[dict[str, Any]]:
@@ -78,6 +112,76 @@ def image(alt: str) -> list[dict[str, Any]]:
 def test_the_rules_end_where_slack_says(good: Any, bad: Any) -> None:
     assert problems({"text": "x", "blocks": good}) == []
     assert len(problems({"text": "x", "blocks": bad})) == 1
+
+
+@pytest.mark.parametrize(
+    ("good", "bad"),
+    [
+        (menu("static_select", 100), menu("static_select", 101)),
+        (menu("overflow", 2), menu("overflow", 1)),
+        (menu("overflow", 5), menu("overflow", 6)),
+        (menu("checkboxes", 10), menu("checkboxes", 11)),
+        (
+            menu("static_select", 1, placeholder=text("x" * 150, "plain_text")),
+            menu("static_select", 1, placeholder=text("x" * 151, "plain_text")),
+        ),
+        (
+            menu("static_select", 0, options=options(1, value="v" * 150)),
+            menu("static_select", 0, options=options(1, value="v" * 151)),
+        ),
+        (
+            menu("static_select", 0, options=options(1, text=text("x" * 75, "plain_text"))),
+            menu("static_select", 0, options=options(1, text=text("x" * 76, "plain_text"))),
+        ),
+        (
+            menu("static_select", 1, initial_option=options(1)[0]),
+            menu("static_select", 1, initial_option=options(2)[1]),
+        ),
+        (menu("radio_buttons", 2), menu("dial", 2)),
+        (field("plain_text_input", max_length=3000), field("plain_text_input", max_length=3001)),
+        (number(min_value="1"), number(min_value=1)),
+        (number(initial_value="30"), number(initial_value="1.5")),
+        (
+            field("datepicker", initial_date="2026-11-27"),
+            field("datepicker", initial_date="27.11.2026"),
+        ),
+        (field("checkboxes", options=options(1)), field("button", text=text("x", "plain_text"))),
+        (
+            [field("datepicker")[0] | {"hint": text("x" * 2000, "plain_text")}],
+            [field("datepicker")[0] | {"hint": text("x" * 2001, "plain_text")}],
+        ),
+        (cells(rich("rich_text_section")), cells(rich("rich_text_poem"))),
+        ([rich("rich_text_quote")], [{"type": "rich_text", "elements": []}]),
+        (
+            [rich("rich_text_section", elements=[{"type": "text", "text": "x"}])],
+            [rich("rich_text_section", elements=[{"type": "text", "text": ""}])],
+        ),
+        (cells({"type": "raw_text", "text": "x"}), cells({"type": "raw_text", "text": ""})),
+    ],
+)
+def test_what_is_chosen_or_typed_has_rules_as_well(good: Any, bad: Any) -> None:
+    assert problems({"text": "x", "blocks": good}) == []
+    assert len(problems({"text": "x", "blocks": bad})) == 1
+
+
+@pytest.mark.parametrize(
+    ("good", "bad"),
+    [
+        (view(title=text("x" * 24, "plain_text")), view(title=text("x" * 25, "plain_text"))),
+        (view(submit=text("x" * 24, "plain_text")), view(submit=text("x" * 25, "plain_text"))),
+        (view(private_metadata="x" * 3000), view(private_metadata="x" * 3001)),
+        (view(callback_id="x" * 255), view(callback_id="x" * 256)),
+        (view(blocks=[{"type": "divider"}] * 100), view(blocks=[{"type": "divider"}] * 101)),
+        (view(blocks=header("x")), view(blocks=table(1, 1))),
+        (view(blocks=header("x"), submit=None), view(submit=None)),
+        (view(close=None), view(colour="red")),
+        (view(), view(type="drawer")),
+        (view(), view(blocks=field("datepicker") * 2)),
+    ],
+)
+def test_a_modal_has_rules_of_its_own(good: Any, bad: Any) -> None:
+    assert view_problems(good) == []
+    assert len(view_problems(bad)) == 1
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Slack's Web API on a local port, as far as a bot needs it that posts to channels.
+"""Slack's Web API on a local port, as far as a bot needs it that posts and is talked to.
 
 The traps that are kept: a failure is a status of 200, metadata is told only when asked for, replies
 are in no history, a file that is uploaded is not ready yet, nothing is posted once only because of
@@ -12,16 +12,17 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl
 
-from tests.servers.chat import Buckets, Call, ChatServer, Rate, Row, json_answer
+from tests.servers.chat import Buckets, Call, Rate, Row, json_answer
 from tests.servers.faults import Answer, Status
 from tests.servers.local import utc_now
-from tests.servers.slack_files import Files
-from tests.servers.slack_messages import Messages, Refused, missing_scope
+from tests.servers.slack_driven import DrivenServer
+from tests.servers.slack_messages import Refused, missing_scope
 from tests.servers.slack_store import (
     BOT,
     BOT_USER,
     SOMEONE,
     TEAM,
+    Ephemeral,
     StoredChannel,
     StoredFile,
     StoredMessage,
@@ -30,13 +31,16 @@ from tests.servers.slack_store import (
 BASE, UPLOAD = "/api/", "/upload/v1/"
 SCOPES = (
     *("chat:write", "channels:read", "channels:history", "groups:read", "groups:history"),
-    *("files:write", "files:read"),
+    *("files:write", "files:read", "commands", "app_mentions:read"),
+    *("usergroups:read", "users:read"),
 )
+APP_TOKEN = "xapp-1-A0APP-invented"
 PER_CHANNEL, WORKSPACE = Rate(1, 1.0), Rate(300, 60.0)
 
 Method = Callable[[Mapping[str, Any], frozenset[str]], Row]
 _NEEDED = {
     "chat.postMessage": ("chat:write",),
+    "chat.postEphemeral": ("chat:write",),
     "chat.update": ("chat:write",),
     "chat.delete": ("chat:write",),
     "conversations.info": ("channels:read", "groups:read"),
@@ -45,11 +49,14 @@ _NEEDED = {
     "files.getUploadURLExternal": ("files:write",),
     "files.completeUploadExternal": ("files:write",),
     "files.info": ("files:read",),
+    "users.info": ("users:read",),
+    "usergroups.users.list": ("usergroups:read",),
+    "apps.connections.open": ("connections:write",),
 }
 """One of these scopes; which of two, the channel decides."""
 
 
-class SlackServer(ChatServer):
+class SlackServer(DrivenServer):
     """One workspace and one bot. Every setting is an attribute, to be changed while it runs."""
 
     def __init__(
@@ -57,6 +64,7 @@ class SlackServer(ChatServer):
         *,
         token: str,
         scopes: Collection[str] = SCOPES,
+        app_token: str = APP_TOKEN,
         channel_limit: Rate | None = PER_CHANNEL,
         channel_burst: int = 5,
         workspace_limit: Rate | None = WORKSPACE,
@@ -69,14 +77,14 @@ class SlackServer(ChatServer):
         super().__init__(port=port, now=now, clock_shift=clock_shift)
         self.tokens: dict[str, frozenset[str]] = {token: frozenset(scopes)}
         """The scopes of each that is valid; all of them are the same bot's."""
+        self.app_tokens: dict[str, frozenset[str]] = {app_token: frozenset({"connections:write"})}
+        """They open sockets, and do nothing else."""
         self.channel_limit = channel_limit
         self.channel_burst = channel_burst
         self.workspace_limit = workspace_limit
         self.method_limits: dict[str, Rate] = {}
         """For operations with a tier of their own, such as one history a minute."""
-        self.uploads = Files(self.accepted)
         self.uploads.unready_polls = unready_polls
-        self.store = Messages(self.now, self.accepted, self.uploads.files)
         self.store.page_cap = page_cap
         self.methods = self._methods()
         self._revoked: dict[str, str] = {}
@@ -128,6 +136,10 @@ class SlackServer(ChatServer):
         """Everything the bot had accepted there, replies and deleted too, oldest first."""
         return [m for m in self.channel(channel_id).messages if m.user == BOT_USER]
 
+    def seen_by(self, user_id: str) -> list[Ephemeral]:
+        """What only this person saw and still sees, oldest first."""
+        return [e for e in self.ephemerals.all if e.user == user_id and not e.deleted]
+
     def say(self, channel_id: str, text: str, thread_ts: str | None = None) -> str:
         """Someone else writes something; its ts."""
         message = self.store.stored(self.channel(channel_id), SOMEONE, text)
@@ -138,7 +150,9 @@ class SlackServer(ChatServer):
         """The name of the method is the operation."""
         if path.startswith(UPLOAD):
             return "files.upload", {"file": path.removeprefix(UPLOAD)}
-        return (path.removeprefix(BASE) if path.startswith(BASE) else ""), {}
+        if path.startswith(BASE):
+            return path.removeprefix(BASE), {}
+        return super().route(method, path)
 
     async def respond(self, call: Call) -> Answer:
         """Check the token, the scope and the rates, then do it."""
@@ -146,6 +160,8 @@ class SlackServer(ChatServer):
             taken = self.uploads.receive(call.ids["file"], call.body)
             text = f"OK - {len(call.body)}" if taken else "Bad Request"
             return Answer(200 if taken else 400, text.encode(), {"Content-Type": "text/plain"})
+        if call.operation == "response_url":
+            return await super().respond(call)
         headers: dict[str, str] = {}
         try:
             arguments = merged(call)
@@ -171,9 +187,14 @@ class SlackServer(ChatServer):
         token = bearer or str(arguments.get("token") or "")
         if not token:
             raise Refused("not_authed")
-        if token not in self.tokens:
+        valid, others = self.tokens, self.app_tokens
+        if call.operation == "apps.connections.open":
+            valid, others = others, valid
+        if token in others:
+            raise Refused("not_allowed_token_type")
+        if token not in valid:
             raise Refused(self._revoked.get(token, "invalid_auth"))
-        return self.tokens[token]
+        return valid[token]
 
     def _wait(self, operation: str, arguments: Mapping[str, Any]) -> float:
         """The seconds until the request would be welcome."""
@@ -192,7 +213,9 @@ class SlackServer(ChatServer):
     def _methods(self) -> dict[str, Method]:
         return {
             "auth.test": lambda arguments, scopes: self._me(),
-            "chat.postMessage": self.store.post,
+            "apps.connections.open": lambda args, scopes: self.sockets.address(self.url),
+            "chat.postMessage": self._post,
+            "chat.postEphemeral": self._post_ephemeral,
             "chat.update": self.store.update,
             "chat.delete": self.store.delete,
             "conversations.info": self.store.info,
@@ -203,7 +226,24 @@ class SlackServer(ChatServer):
                 args, scopes, self.store
             ),
             "files.info": lambda arguments, scopes: self.uploads.info(arguments),
+            "users.info": lambda arguments, scopes: self.people.info(arguments),
+            "usergroups.users.list": lambda arguments, scopes: self.people.members(arguments),
+            "views.open": lambda arguments, scopes: self.modals.open(arguments),
+            "views.push": lambda arguments, scopes: self.modals.push(arguments),
+            "views.update": lambda arguments, scopes: self.modals.update(arguments),
         }
+
+    def _post(self, arguments: Mapping[str, Any], scopes: frozenset[str]) -> Row:
+        told = self.store.post(arguments, scopes)
+        message = self.channel(told["channel"]).find(told["ts"])
+        if message is not None:
+            self.noticed(message, dict(arguments))
+        return told
+
+    def _post_ephemeral(self, arguments: Mapping[str, Any], scopes: frozenset[str]) -> Row:
+        shown = self.ephemerals.post(arguments, scopes, self.store)
+        self.noticed(shown, dict(arguments))
+        return {"message_ts": shown.ts}
 
     def _me(self) -> Row:
         return {
@@ -211,6 +251,12 @@ class SlackServer(ChatServer):
             **{"user": "tapewatch", "user_id": BOT_USER, "bot_id": BOT},
             "is_enterprise_install": False,
         }
+
+
+def refusal(error: str) -> Status:
+    """The fault of any other error, which has a status of 200."""
+    body = json.dumps({"ok": False, "error": error}).encode()
+    return Status(200, body, "application/json; charset=utf-8")
 
 
 def too_many(seconds: float) -> Status:

@@ -57,14 +57,19 @@ class Messages:
                 raise missing_scope(needed, scopes)
         return found
 
-    def post(self, arguments: Arguments, scopes: frozenset[str]) -> Row:
-        """Store a message."""
+    def writable(self, arguments: Arguments, scopes: frozenset[str]) -> StoredChannel:
+        """The channel that is meant, if the bot may write there."""
         channel = self.channel(arguments, scopes, "")
         if channel.is_archived:
             raise Refused("is_archived")
         if not channel.is_member and "chat:write.public" not in scopes:
             raise Refused("not_in_channel")
-        self._check(arguments, edit=False)
+        return channel
+
+    def post(self, arguments: Arguments, scopes: frozenset[str]) -> Row:
+        """Store a message."""
+        channel = self.writable(arguments, scopes)
+        self.check(arguments, edit=False)
         known = self._known(channel, arguments) if self.dedupes_client_msg_ids else None
         if known is None:
             known = self._posted(channel, arguments)
@@ -75,7 +80,14 @@ class Messages:
         """Change a message: a text without blocks takes the blocks away, metadata stays."""
         channel = self.channel(arguments, scopes, "")
         message = self._own(channel, arguments, "cant_update_message")
-        self._check(arguments, edit=True)
+        self.check(arguments, edit=True)
+        self.edit(message, arguments)
+        self._accepted("chat.update")
+        told = {"channel": channel.id, "ts": message.ts, "text": message.text}
+        return {**told, "message": message.wire()}
+
+    def edit(self, message: StoredMessage, arguments: Arguments) -> None:
+        """Let a message say something else."""
         at = self._now()
         message.edits.append(Version(at, message.text, message.blocks, message.metadata))
         if "blocks" in arguments or "text" in arguments:
@@ -84,9 +96,6 @@ class Messages:
         if "metadata" in arguments:
             message.metadata = arguments["metadata"] or None
         message.edited_ts = f"{int(at.timestamp())}.000000"
-        self._accepted("chat.update")
-        told = {"channel": channel.id, "ts": message.ts, "text": message.text}
-        return {**told, "message": message.wire()}
 
     def delete(self, arguments: Arguments, scopes: frozenset[str]) -> Row:
         """Take a message away."""
@@ -161,7 +170,8 @@ class Messages:
             raise Refused("is_archived")
         return message
 
-    def _check(self, arguments: Arguments, *, edit: bool) -> None:
+    def check(self, arguments: Arguments, *, edit: bool) -> None:
+        """Refuse what breaks a rule, or shows a file that is not ready."""
         found = message_problems(arguments, edit=edit)
         found = found or list(self._unready(arguments.get("blocks"), "/blocks"))
         if not found:

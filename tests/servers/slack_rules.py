@@ -15,7 +15,8 @@ from slack_sdk.models.blocks import Block
 from slackblocks import _limits as limits
 
 from tests.servers.chat import Row
-from tests.servers.slack_blocks import BlockProblem, block_problems
+from tests.servers.slack_blocks import block_problems
+from tests.servers.slack_parts import BlockProblem
 
 TEXT, BLOCKS, BLOCK_CHARACTERS, METADATA_BYTES = 40_000, 50, 12_000, 8 * 1024
 """The third is what one can rely on: Slack refuses somewhere above 13,000 (bolt-js#2509)."""
@@ -64,20 +65,28 @@ def _blocks(blocks: Any) -> Iterator[Problem]:
     if not isinstance(blocks, list) or not all(isinstance(block, dict) for block in blocks):
         yield Problem("invalid_blocks_format")
         return
-    if len(blocks) > limits.MESSAGE_BLOCKS_MAX_ITEMS:
-        yield _invalid(BlockProblem("/blocks", f"no more than {BLOCKS} items allowed"))
-    ids: set[str] = set()
-    for i, block in enumerate(blocks):
-        pointer = f"/blocks/{i}"
-        found = list(block_problems(block, pointer)) or list(_second_opinion(block, pointer))
-        if block.get("block_id") in ids:
-            found.append(BlockProblem(f"{pointer}/block_id", "block_id already exists"))
-        ids |= {block["block_id"]} if isinstance(block.get("block_id"), str) else set()
-        yield from map(_invalid, found)
+    yield from map(
+        _invalid, block_list_problems(blocks, "/blocks", limits.MESSAGE_BLOCKS_MAX_ITEMS)
+    )
     if sum(block.get("type") in _TABLES for block in blocks) > 1:
         yield Problem("invalid_attachments", "only_one_table_allowed")
     if characters(blocks) > BLOCK_CHARACTERS:
         yield Problem("msg_blocks_too_long")
+
+
+def block_list_problems(blocks: list[Row], at: str, most: int) -> Iterator[BlockProblem]:
+    """All that is wrong with the blocks of a message or a modal."""
+    if len(blocks) > most:
+        yield BlockProblem(at, f"no more than {most} items allowed")
+    ids: set[str] = set()
+    for i, block in enumerate(blocks):
+        pointer = f"{at}/{i}"
+        yield from list(block_problems(block, pointer)) or _second_opinion(block, pointer)
+        block_id = block.get("block_id")
+        if isinstance(block_id, str):
+            if block_id in ids:
+                yield BlockProblem(f"{pointer}/block_id", "block_id already exists")
+            ids.add(block_id)
 
 
 def characters(blocks: Any) -> int:

@@ -9,6 +9,7 @@ from decimal import Decimal, InvalidOperation
 from tests.servers.chat import Row
 
 TEAM, BOT_USER, BOT, APP, SOMEONE = "T0DESK", "U0BOT", "B0BOT", "A0APP", "U0ALICE"
+DOMAIN, CHANNEL = "desk", "C0ALERTS"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ class StoredMessage:
         if self.is_broadcast:
             told["subtype"] = "thread_broadcast"
         if self.blocks:
-            told["blocks"] = [{"block_id": f"b{i}", **block} for i, block in enumerate(self.blocks)]
+            told["blocks"] = named(self.blocks)
         if self.files:
             told["files"] = [file.wire() for file in self.files]
         if self.edited_ts is not None:
@@ -66,6 +67,52 @@ class StoredMessage:
             told |= {"reply_count": len(replies), "latest_reply": replies[-1].ts}
             told["reply_users"] = sorted({reply.user for reply in replies})
         return told
+
+
+@dataclass(slots=True)
+class Ephemeral:
+    """What one person alone saw; it is in no history. `before` is what it said, oldest first."""
+
+    channel: str
+    ts: str
+    user: str
+    text: str = ""
+    blocks: list[Row] = field(default_factory=list)
+    thread_ts: str | None = None
+    before: list[tuple[str, Sequence[Row]]] = field(default_factory=list)
+    deleted: bool = False
+
+
+@dataclass(slots=True)
+class StoredView:
+    """One modal as it is now; `body` is what the app sent, `errors` what the person is told."""
+
+    id: str
+    user: str
+    channel: str
+    body: Row
+    hash: str
+    root_id: str
+    previous_id: str | None = None
+    errors: dict[str, str] = field(default_factory=dict)
+    is_open: bool = True
+
+    @property
+    def blocks(self) -> list[Row]:
+        """What is in it."""
+        return list(self.body.get("blocks") or [])
+
+    def wire(self, state: Row | None = None) -> Row:
+        """The view's object; what is filled in is told when it is submitted."""
+        empty = {"close": None, "submit": None, "private_metadata": "", "callback_id": ""}
+        return {
+            **{"id": self.id, "team_id": TEAM, "app_id": APP, "bot_id": BOT},
+            **(empty | {"external_id": ""} | self.body),
+            **{"blocks": named(self.blocks), "state": {"values": state or {}}},
+            **{"hash": self.hash, "root_view_id": self.root_id},
+            **{"previous_view_id": self.previous_id, "clear_on_close": False},
+            "notify_on_close": bool(self.body.get("notify_on_close")),
+        }
 
 
 @dataclass(slots=True)
@@ -134,6 +181,11 @@ class StoredFile:
             **{"is_public": bool(self.channels), "channels": self.channels},
             "shares": {"public": {name: [] for name in self.channels}} if self.is_ready else {},
         }
+
+
+def named(blocks: Sequence[Row]) -> list[Row]:
+    """Blocks as Slack gives them back: each has an id."""
+    return [{"block_id": f"b{i}", **block} for i, block in enumerate(blocks)]
 
 
 def micros(ts: object, otherwise: int) -> int:
