@@ -10,8 +10,9 @@ from bot.app import App, opened
 from bot.commands import CommandRequest, Reply
 from bot.platforms.console import render
 from bot.settings import load
-from core.calendar import TradingDay, sessions_ending
+from core.calendar import sessions_ending
 from tests.market import NEWEST, NOW, compiled_once
+from tests.shared import Shared, copied
 
 STORED = sessions_ending(NEWEST, 24)
 TOLD = STORED[-2:]
@@ -27,17 +28,19 @@ async def at(folder: Path, now: datetime = NOW) -> AsyncIterator[App]:
         yield app
 
 
-def filled(folder: Path, told: list[TradingDay] = TOLD) -> Path:
-    """The folder with the sample market's last sessions in it."""
+def stored_market(shared: Shared, to: Path) -> Path:
+    """`to`, with the sample market's last sessions in it: filled once a run, then copied."""
+    return copied(shared.once("small-market", _fill), to)
 
+
+def _fill(folder: Path) -> None:
     async def fill() -> None:
         async with at(folder) as app:
             for day in STORED:
-                await app.ladder.top.trading_day(day, announce=day in told)
+                await app.ladder.top.trading_day(day, announce=day in TOLD)
 
     compiled_once(folder)
     asyncio.run(fill())
-    return folder
 
 
 async def ask(

@@ -14,23 +14,25 @@ from bot.once import Exit
 from bot.settings import load
 from core.calendar import sessions_ending
 from tests.market import NEWEST, NOW, compiled_once
+from tests.shared import Shared, copied
 
 BEFORE = sessions_ending(NEWEST, 2)[0]
 
 
 @pytest.fixture(scope="module")
-def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def stored(shared: Shared, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The built-in market's newest session with its tape, and nothing before it."""
-    folder = tmp_path_factory.mktemp("stored")
-    compiled_once(folder)
+    return copied(shared.once("export", _fill), tmp_path_factory.mktemp("stored"))
 
+
+def _fill(folder: Path) -> None:
     async def fill() -> None:
         settings = await asyncio.to_thread(load, data_dir=folder, dark_pool_only="true")
         async with opened(settings, now=lambda: NOW) as app:
             await app.ladder.top.trading_day(NEWEST, announce=False)
 
+    compiled_once(folder)
     asyncio.run(fill())
-    return folder
 
 
 @pytest.fixture(autouse=True)

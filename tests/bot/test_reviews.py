@@ -26,7 +26,7 @@ from core.splits import Split
 from tests.bot.test_commands import ask, at, told
 from tests.fakes import FakeClock, FakeSplits
 from tests.market import NEWEST, NOW
-from tests.shared import copied
+from tests.shared import Shared, copied
 
 COUNT = 24
 """Sessions that can be judged in the stored market, for a quick test."""
@@ -34,17 +34,18 @@ STORED = sessions_ending(NEWEST, COUNT + 20)
 
 
 @pytest.fixture(scope="module")
-def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The sample market's last sessions, silently stored."""
-    folder = tmp_path_factory.mktemp("stored")
+def stored(shared: Shared, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sample market's last sessions, silently stored; a copy for this module."""
+    return copied(shared.once("reviews", _fill), tmp_path_factory.mktemp("stored"))
 
+
+def _fill(folder: Path) -> None:
     async def fill() -> None:
         async with at(folder, NOW) as app:
             for day in STORED:
                 await app.ladder.top.trading_day(day, announce=day == NEWEST)
 
     asyncio.run(fill())
-    return folder
 
 
 @pytest.fixture
