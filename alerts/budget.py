@@ -45,6 +45,8 @@ def fitted(message: Message, fits: Callable[[Message], bool]) -> Message:
         stamp=message.stamp,
         brief=message.brief,
         charts=message.charts,
+        actions=message.actions,
+        menus=message.menus,
     )
 
 

@@ -8,8 +8,10 @@ from typing import Any
 
 import polars as pl
 
+from alerts.chart_data import SESSIONS
+from alerts.clicks import line_actions
 from alerts.message import of_volume, stamp
-from alerts.model import Message, Row
+from alerts.model import ChartOf, Message, Row
 from alerts.why import stopped, waterfall
 from alerts.words import (
     clock,
@@ -78,6 +80,19 @@ def ticker_card(
         facts=tuple(facts),
         footer=(f"/why {ticker} shows every gate",),
         stamp=stamp(series),
+    )
+
+
+def chart_card(of: ChartOf, notes: Sequence[str], series: Series, *, is_line: bool) -> Message:
+    """One ticker as a picture, and nothing that the picture says itself."""
+    return Message(
+        title=f"{of.ticker} · {day(of.session)}",
+        lead=f"{of.ticker}, up to {SESSIONS} sessions to {day(of.session)}.",
+        banners=tuple(notes),
+        stamp=stamp(series),
+        brief=True,
+        charts=(of,),
+        actions=line_actions(of.ticker, of.session, is_line=is_line, without=("Chart",)),
     )
 
 

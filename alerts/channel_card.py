@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from alerts.model import Check, Destination, Message, Row
+from alerts.model import Action, Check, Destination, Message, Row
 from alerts.wants import Wants
 from alerts.words import day, some, wait
 
@@ -53,6 +53,7 @@ def subscribed(
         facts=() if before is None else (("before", ", ".join(wanted(before))),),
         footer=("/channels test posts a test message here; /unsubscribe ends it",),
         stamp=stamp,
+        actions=(Action("Test it", f"channels test {destination}"),),
     )
 
 
@@ -81,8 +82,10 @@ def checked(checks: Sequence[Check]) -> tuple[Row, ...]:
     )
 
 
-def channel_list(standings: Sequence[Standing], stamp: str) -> Message:
-    """Where digests go, how each channel fares, and where they went once."""
+def channel_list(
+    standings: Sequence[Standing], stamp: str, connections: Sequence[tuple[str, str]] = ()
+) -> Message:
+    """Where digests go, how each channel fares, where they went once; and who is listened to."""
     going = [s for s in standings if not s.ended]
     rows = []
     for s in going:
@@ -97,7 +100,7 @@ def channel_list(standings: Sequence[Standing], stamp: str) -> Message:
         title="Channels",
         lead=said,
         rows=tuple(rows),
-        facts=ended,
+        facts=(*connections, *ended),
         footer=("/subscribe, /unsubscribe and /channels test work in the channel they are for",),
         stamp=stamp,
     )

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from alerts import outbox
@@ -17,6 +17,9 @@ logger = logging.getLogger(__name__)
 _DRAWN_WITHIN_S = 60.0
 _WITHOUT_PICTURES_AFTER = 12
 """Attempts, more than an hour of them. Pictures that no platform takes keep back no words."""
+
+_DIGEST_WITHOUT_PICTURE_AFTER = 2
+"""The words are what is waited for."""
 
 Draw = Callable[[ChartOf], Awaitable[Picture | None]]
 
@@ -48,22 +51,13 @@ class Composer:
             anchor = Receipt(digest.receipt)
         pictures, failed = tuple[Picture, ...](), True
         # In doubt it may be there with them, and is only looked for.
-        if first.attempts < _WITHOUT_PICTURES_AFTER or first.state is State.AMBIGUOUS:
-            pictures, failed = await self._pictures(message)
+        details = first.kind is Kind.DETAILS
+        patience = _WITHOUT_PICTURES_AFTER if details else _DIGEST_WITHOUT_PICTURE_AFTER
+        if first.attempts < patience or first.state is State.AMBIGUOUS:
+            pictures, failed = await drawn(self.draw, message.charts)
         if first.kind is Kind.DETAILS and not pictures and not message.rows:
             return Reason.NOT_DRAWN if failed else Reason.NOTHING_TO_SHOW
         return Letter(first.key, message, silent or first.silent, anchor, pictures)
-
-    async def _pictures(self, message: Message) -> tuple[tuple[Picture, ...], bool]:
-        """Those that can be drawn, and whether one failed: that is no reason to say nothing."""
-        drawing = (asyncio.wait_for(self.draw(chart), _DRAWN_WITHIN_S) for chart in message.charts)
-        drawn = await asyncio.gather(*drawing, return_exceptions=True)
-        for chart, picture in zip(message.charts, drawn, strict=True):
-            if isinstance(picture, Exception):
-                facts = {"ticker": chart.ticker, "session": str(chart.session)}
-                logger.error("a picture cannot be drawn", exc_info=picture, extra=facts)
-        made = tuple(picture for picture in drawn if isinstance(picture, Picture))
-        return made, any(isinstance(picture, BaseException) for picture in drawn)
 
     async def _message(self, first: Delivery) -> Message:
         if first.body is not None:
@@ -72,3 +66,19 @@ class Composer:
         if first.kind is Kind.CORRECTION:
             before = await self._reports.before(first)
         return letter(first, own, before)
+
+
+async def drawn(draw: Draw, charts: Sequence[ChartOf]) -> tuple[tuple[Picture, ...], bool]:
+    """Those that can be drawn, and whether one failed: that is no reason to say nothing."""
+    found = await asyncio.gather(*(_in_time(draw, of) for of in charts), return_exceptions=True)
+    for chart, picture in zip(charts, found, strict=True):
+        if isinstance(picture, Exception):
+            facts = {"ticker": chart.ticker, "session": str(chart.session)}
+            logger.error("a picture cannot be drawn", exc_info=picture, extra=facts)
+    made = tuple(picture for picture in found if isinstance(picture, Picture))
+    return made, any(isinstance(picture, BaseException) for picture in found)
+
+
+async def _in_time(draw: Draw, of: ChartOf) -> Picture | None:
+    async with asyncio.timeout(_DRAWN_WITHIN_S):
+        return await draw(of)

@@ -16,6 +16,7 @@ from typing import Protocol
 
 from alerts import outbox
 from alerts.attempts import Outcome, attempted, tell_operator
+from alerts.buttons import keep
 from alerts.compose import Composer, Draw, no_picture
 from alerts.decisions import after_a_restart
 from alerts.model import (
@@ -234,6 +235,8 @@ class Courier:
             return not await self._settle(first, outcome)
         ready = await self._composer.letter(first, silent=wants.silent)
         if isinstance(ready, Letter):
+            # First, for whoever sees a button may click it.
+            await keep(self.db, ready.message, self.now())
             return await self._hand_over(first, ready)
         await self._settle(first, Outcome(State.EXPIRED, ready))
         return True

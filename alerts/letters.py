@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 
+from alerts.clicks import clickable
 from alerts.corrections import correction
 from alerts.message import DISCLAIMER, digest, explain, in_sections, session, stamp, title
 from alerts.model import ChartOf, Check, Delivery, Destination, Kind, Message, Report, Row
@@ -11,7 +12,7 @@ from alerts.words import day, listed, some
 from core.bars import Series
 
 CHARTS = 3
-"""So many of a digest's first lines have their picture in its thread."""
+"""So many of a digest's first lines have a picture: one in the digest, the others in its thread."""
 PAST_THE_CAP = 10
 """So many lines of what is past the cap are in the thread; /anomalies all has them all."""
 _NAMES = 8
@@ -28,24 +29,38 @@ def letter(delivery: Delivery, own: Report, before: Report | None) -> Message:
 
 def pushed(own: Report) -> Message:
     """The digest as it is sent by itself: a quiet day is one line, without a sound."""
-    said = digest(own)
-    return said if own.pushed else replace(said, brief=True)
+    said = clickable(digest(own), own)
+    if not own.pushed:
+        return replace(said, brief=True)
+    return replace(said, charts=_charts(own)[:1])
+
+
+def has_details(own: Report) -> bool:
+    """Is there anything for the thread?"""
+    return len(own.pushed) > 1 or bool(own.beyond)
 
 
 def details(own: Report) -> Message:
     """What goes into the digest's thread: pictures of its first lines, and what is past the cap."""
-    judged, first = own.judged, in_sections(own.pushed)[:CHARTS]
-    names, past = [a.ticker for a in first], own.beyond[:PAST_THE_CAP]
-    more = f"; {some(len(past), 'line')} past the cap" if past else ""
+    judged, charts = own.judged, _charts(own)[1:]
+    names, past = [chart.ticker for chart in charts], own.beyond[:PAST_THE_CAP]
+    drawn = [f"charts of {listed(names, _NAMES)}"] if names else []
+    more = [f"{some(len(past), 'line')} past the cap"] if past else []
     return Message(
         title=f"{title(judged.series)} · {day(judged.session)} · details",
-        lead=f"{session(judged)}: {listed(names, _NAMES)}, 90 sessions each{more}.",
+        lead=f"{session(judged)}: {'; '.join(drawn + more)}.",
         rows=tuple(Row(explain(a)) for a in past),
         footer=(DISCLAIMER,),
         stamp=stamp(judged.series),
-        charts=tuple(ChartOf(judged.series.key, judged.session, name) for name in names),
+        charts=charts,
         brief=not past,
     )
+
+
+def _charts(own: Report) -> tuple[ChartOf, ...]:
+    """The first stands in the digest itself, the others in its thread."""
+    series, on = own.judged.series.key, own.judged.session
+    return tuple(ChartOf(series, on, a.ticker) for a in in_sections(own.pushed)[:CHARTS])
 
 
 def held(series: Series, on: date, why: str) -> Message:
@@ -99,6 +114,15 @@ def lacking(destination: Destination, faults: Sequence[Check]) -> Message:
         title=f"Channel · {destination}",
         lead=f"{destination} lacks what alerts need: {listed(said, _NAMES)}. /channels test tells"
         " what to do.",
+        brief=True,
+    )
+
+
+def deaf(platform: str, why: str) -> Message:
+    """For operators: nothing that is typed or clicked on a platform arrives here."""
+    return Message(
+        title=f"Commands · {platform}",
+        lead=f"Commands on {platform} do not arrive: {why}",
         brief=True,
     )
 

@@ -4,7 +4,7 @@ Numbers come from the stored record only, so a text recomputes from what is in t
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from alerts.model import SAMPLE_STAMP, Message, Report, Row, Section
 from alerts.words import clock, count, day, events, listed, percent, price, share, some, times, usd
@@ -73,10 +73,18 @@ def digest(report: Report) -> Message:
         context=_context(report),
         banners=(*banners(judged), *report.notes),
         rows=tuple(row for a, row in rows if a.kind != ETF),
-        sections=(Section("ETFs", etfs),) if etfs else (),
+        sections=tuple(_sections(report, etfs)),
         footer=_footer(report),
         stamp=stamp(judged.series),
     )
+
+
+def _sections(report: Report, etfs: tuple[Row, ...]) -> Iterator[Section]:
+    if etfs:
+        yield Section("ETFs", etfs)
+    if report.folded:
+        again = [f"{a.ticker} {times(a.ratio)} ({_novelty(a)})" for a in report.folded]
+        yield Section("Still elevated", (Row(listed(again, FOLDED_NAMES)),))
 
 
 def title(series: Series) -> str:
@@ -123,16 +131,16 @@ def _quiet(report: Report) -> Message:
 
 def _parts(a: Anomaly) -> tuple[str, list[str]]:
     """The line's head (name, move, what flagged it) and the reasons after it."""
-    multiple = f"{times(a.ratio)} expected ({count(a.value)} vs {count(a.normal)})"
-    flagged, beside = f"{of_volume(a.scope)}{a.feature} {multiple}", _share(a)
-    details = [_other_feature(a)] if a.trades_ratio is not None else []
+    flagged, beside = f"{of_volume(a.scope)}{a.feature} {times(a.ratio)} expected", _share(a)
+    details = [f"{count(a.value)} {a.unit} vs {count(a.normal)}"]
+    details += [_other_feature(a)] if a.trades_ratio is not None else []
     if a.label == OFF_EXCHANGE_SHIFT:
         # Its rarity is that of its activity, which is not what is said here.
         flagged, details = beside, [flagged, *details, _move(a)]
     else:
         details += [*([beside] if beside else []), _move(a), _rarity(a)]
     head = f"{a.ticker}  {percent(a.ret_pct)} · {flagged}"
-    details += [a.label, _novelty(a)]
+    details += [a.label, *([repeat] if (repeat := _novelty(a)) else [])]
     if a.split:
         details.append(f"split {a.split} today, volumes restated")
     if a.sessions_seen < _SHORT_HISTORY_SESSIONS:
@@ -157,10 +165,10 @@ def _move(a: Anomaly) -> str:
     elif a.ret_z < 1.5:
         moved = "within its usual range"
     else:
-        moved = f"{times(a.ret_z)} its usual move against the market"
+        moved = f"{times(a.ret_z)} its usual move"
     opened = ""
     if a.gap_z is not None and a.gap_z >= 1.5 and a.gap_z > (a.ret_z or 0.0):
-        opened = f", opened {percent(a.gap_pct)}, {times(a.gap_z)} its usual gap"
+        opened = f", opened {percent(a.gap_pct)} ({times(a.gap_z)} usual)"
     return f"price {price(a.close)}, {moved}{opened}"
 
 
@@ -168,7 +176,7 @@ def _rarity(a: Anomaly) -> str:
     if a.rarity is None:
         return f"{a.tier}, rarity unknown"
     above = "rarer than" if a.rarity_is_floor else "about"
-    return f"{a.tier}, {above} 1 in {_round(a.rarity):,} for names this liquid ({a.bucket} a day)"
+    return f"{a.tier}, {above} 1 in {_round(a.rarity):,}"
 
 
 def _round(value: float) -> int:
@@ -179,7 +187,7 @@ def _round(value: float) -> int:
 
 def _novelty(a: Anomaly) -> str:
     if a.day_no == 1 or a.peak_ratio is None or a.peak_session is None:
-        return "new"
+        return ""
     peak = f"{times(a.peak_ratio)} on {a.peak_session:%a} {a.peak_session.day} {a.peak_session:%b}"
     if a.before_ratio is None or a.day_of is None:
         return f"day {a.day_no}, peak {peak}"
@@ -210,17 +218,25 @@ def _news(anomaly: Anomaly, judged: Judged) -> list[str]:
 
 def _lead(report: Report) -> str:
     judged = report.judged
-    names = [f"{a.ticker} {flagged(a)} {percent(a.ret_pct)}" for a in report.pushed]
+    names = [headline(a) for a in report.pushed]
     more = len(names) + len(report.beyond) - _LEAD_NAMES
     named = events(trading_day(judged.session))
+    # A locked phone shows the first words only: what happened comes before the date.
     return (
-        f"{session(judged)}: {', '.join(names[:_LEAD_NAMES])}"
-        f"{f'; {more} more' if more > 0 else ''}.{f' {named}.' if named else ''}"
+        f"{', '.join(names[:_LEAD_NAMES])}{f'; {more} more' if more > 0 else ''}"
+        f" · {session(judged)}.{f' {named}.' if named else ''}"
     )
 
 
+def headline(a: Anomaly) -> str:
+    """NVDA −4.2% on 9.8× volume."""
+    moved = f"{a.ticker} {percent(a.ret_pct)}" if a.ret_pct is not None else a.ticker
+    shift = a.label == OFF_EXCHANGE_SHIFT and a.share is not None
+    return f"{moved}{', ' if shift else ' on '}{flagged(a)}"
+
+
 def flagged(a: Anomaly) -> str:
-    """What stood out, in three words."""
+    """What stood out, in two words."""
     if a.label == OFF_EXCHANGE_SHIFT and a.share is not None:
         return f"{a.share:.0%} off exchange"
     return f"{times(a.ratio)} {a.feature}"
@@ -235,7 +251,7 @@ def _context(report: Report) -> tuple[str, ...]:
     )
     method = (
         f"expected: median of {LEVEL_SESSIONS} sessions, with the market's part today"
-        f" · names from {usd(rule.min_adv_usd)} a day"
+        f" · names from {usd(rule.min_adv_usd)} a day · 1 in N: among names as liquid"
     )
     meant = _OFF_EXCHANGE.get(judged.series.family)
     said = [origin, method, stamped(report)]
@@ -247,7 +263,9 @@ def _context(report: Report) -> tuple[str, ...]:
 
 
 def _unread(judged: Judged) -> list[str]:
-    return [] if judged.news else ["headlines: unknown, no source answered"]
+    # Of invented stocks there is no news that could be missed.
+    known = judged.news or judged.series.family is Family.SAMPLE
+    return [] if known else ["headlines: unknown, no source answered"]
 
 
 def stamped(report: Report) -> str:
@@ -289,7 +307,7 @@ def refusal(refused: Refusal, instead: str) -> str:
 
 def _footer(report: Report) -> tuple[str, ...]:
     lines = []
-    if report.folded:
+    if report.folded and not report.pushed:
         folded = [f"{a.ticker} {times(a.ratio)} ({_novelty(a)})" for a in report.folded]
         lines.append(f"still elevated: {listed(folded, FOLDED_NAMES)}")
     if report.suppressed:

@@ -81,6 +81,52 @@ class Message:
     """A chat shows the lead and the banners only, and makes no sound."""
     charts: tuple["ChartOf", ...] = ()
     """Pictures that belong to it; drawn when it is sent."""
+    table: "Table | None" = None
+    """The rows at a glance, for narrow screens; it has nothing that the rows have not."""
+    actions: tuple["Action", ...] = ()
+    """Buttons under it."""
+    menus: tuple["Menu", ...] = ()
+    files: tuple["File", ...] = ()
+    """What is too much for a chat, to be opened elsewhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A heading and a few short words a row; all but the first column are numbers."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """A click that types a command: `why NVDA 2026-11-25`, without its slash."""
+
+    label: str
+    command: str
+    note: str = ""
+    """In a menu: what stands below the label."""
+
+    @property
+    def key(self) -> str:
+        """What a button carries: the command itself stays on our side (alerts.buttons)."""
+        return blake2b(self.command.encode(), digest_size=8).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Menu:
+    """A list to choose one action from."""
+
+    placeholder: str
+    options: tuple[Action, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A text to download."""
+
+    name: str
+    content: str
 
 
 @dataclass(frozen=True, slots=True)

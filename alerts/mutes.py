@@ -20,15 +20,6 @@ from core.db import Connection, Db, Row, Value, insert
 from core.judged import Judged
 from core.labels import CORPORATE_ACTION, OFF_EXCHANGE_SHIFT
 
-RULES = ("volume", "trades", "off-exchange")
-"""What can flag a line: its volume, its trade count, its off-exchange share."""
-
-LABELS = (
-    *("news-like", "block-like", "crowd", "quiet volume", "volume", "spike-and-fade"),
-    OFF_EXCHANGE_SHIFT,
-)
-"""What core.labels calls a line; a corporate action is none."""
-
 DOUBLED, TERM = "its score", "its term"
 """`ended_by` of mutes that no person ended."""
 

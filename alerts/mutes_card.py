@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from alerts.clicks import names_menu
 from alerts.message import DISCLAIMER
-from alerts.model import Message, Row, Section
+from alerts.model import Action, Message, Row, Section
 from alerts.mutes import Mute, session_after, sessions_between
 from alerts.words import day, listed, some
 from core.anomaly import Anomaly
@@ -51,7 +52,12 @@ def muted(
         ),
         footer=(f"/mutes lists all; /mutes end {one.id} ends this one", DISCLAIMER),
         stamp=stamp,
+        actions=(Action("Undo", f"mutes end {one.id}"), Action("All mutes", "mutes")),
     )
+
+
+def _ending(one: Mute) -> Action:
+    return Action(f"{one.id}. {one.what}", f"mutes end {one.id}")
 
 
 def ends(one: Mute) -> str:
@@ -88,6 +94,7 @@ def mutes_card(here: Sequence[Mute], own: Sequence[Mute], newest: date, stamp: s
         sections=tuple(section for section in sections if section.rows),
         footer=(*(["/mutes end NUMBER ends one"] if any(active) else []), DISCLAIMER),
         stamp=stamp,
+        menus=names_menu("End a mute", [_ending(m) for mutes in active for m in mutes]),
     )
 
 

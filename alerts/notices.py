@@ -4,13 +4,13 @@ from collections.abc import Collection
 from datetime import date, datetime
 
 from alerts import outbox
-from alerts.letters import held, late
+from alerts.letters import deaf, held, late
 from alerts.model import Destination, Kind
 from alerts.subscriptions import listening
 from core.bars import Series
 from core.db import Db
 
-HELD, LATE = "held", "late"
+HELD, LATE, DEAF = "held", "late", "deaf"
 
 
 async def say_held(
@@ -55,4 +55,27 @@ async def say_late(
             now=now,
             more=LATE,
             body=late(series, session, why, is_held=is_held),
+        )
+
+
+async def say_deaf(
+    db: Db,
+    operator: Destination,
+    series: Series,
+    session: date,
+    platform: str,
+    why: str,
+    now: datetime,
+) -> bool:
+    """Tell the operators that a platform refuses to be listened to; once a session."""
+    async with db.transaction() as writer:
+        return await outbox.add(
+            writer,
+            destination=operator,
+            series=series.key,
+            session=session,
+            kind=Kind.NOTICE,
+            now=now,
+            more=f"{DEAF}-{platform}",
+            body=deaf(platform, why),
         )

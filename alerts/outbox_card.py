@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from alerts.channel_card import age
-from alerts.model import Delivery, Message, Row, Section, State, Troubled
+from alerts.clicks import names_menu
+from alerts.model import Action, Delivery, Message, Row, Section, State, Troubled
 from alerts.words import clock, day, some
 
 LINES = 25
@@ -42,7 +43,17 @@ def outbox_card(
             *(("/outbox resend N, /outbox look N, /outbox drop N (operators)",) if all_ else ()),
         ),
         stamp=stamp,
+        menus=names_menu("Decide (operators)", _decisions(waiting)),
     )
+
+
+def _decisions(waiting: Troubled) -> list[Action]:
+    stuck = waiting.first[: waiting.stuck]
+    return [
+        Action(f"#{d.id} {does}", f"outbox {does} {d.id}", f"{d.kind} for {d.destination}")
+        for d in stuck
+        for does in ("resend", "look", "drop")
+    ]
 
 
 def _row(d: Delivery, alike: int, now: datetime) -> Row:

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 from alerts import outbox
 from alerts.corrections import changes
 from alerts.editions import Hides, edition
-from alerts.letters import beat
+from alerts.letters import beat, has_details
 from alerts.message import in_sections
 from alerts.model import ATTACHED, TERMINAL, Delivery, Destination, Kind, Report, State
 from alerts.mutes import Mute, doubled, hides, settled
@@ -157,12 +157,12 @@ def _kinds(
 ) -> list[Kind]:
     """What is to be said now, in this order. `untold`: what a later word takes the place of."""
     if seen is None:
-        return [Kind.DIGEST, *([Kind.DETAILS] if own.pushed and pictures else [])]
+        return [Kind.DIGEST, *([Kind.DETAILS] if has_details(own) and pictures else [])]
     if seen.in_doubt:
         return []
     kinds = [Kind.EDIT, *([Kind.CORRECTION] if changes(seen.report, own) else [])]
     not_yet = Kind.DETAILS in untold or not seen.report.pushed
-    return [*kinds, *([Kind.DETAILS] if own.pushed and pictures and not_yet else [])]
+    return [*kinds, *([Kind.DETAILS] if has_details(own) and pictures and not_yet else [])]
 
 
 async def _keep(writer: Connection, own: Report) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from alerts.message import DISCLAIMER, session, stamp
-from alerts.model import Message, Row
+from alerts.model import Action, Message, Row
 from alerts.words import day, some, times
 from core.anomaly import Anomaly
 from core.judged import Judged
@@ -31,4 +31,5 @@ def raw_list(judged: Judged, hits: Sequence[Anomaly], most: int | None = LINES) 
         rows=tuple(shown),
         footer=(*((f"{more:,} more: all raw lists them",) if more > 0 else ()), DISCLAIMER),
         stamp=stamp(judged.series),
+        actions=(Action("All", f"anomalies {judged.session} raw all"),) if more > 0 else (),
     )

@@ -7,8 +7,9 @@ from datetime import date
 from enum import StrEnum
 from typing import Any
 
+from alerts.clicks import card, names_menu
 from alerts.message import DISCLAIMER, explain, flagged, in_sections, of_volume, stamp, where
-from alerts.model import Message, Report, Row, Section
+from alerts.model import Action, Message, Report, Row, Section
 from alerts.why import stopped, waterfall
 from alerts.words import beside, day, percent, some, times
 from core.anomaly import Anomaly, Rule
@@ -104,6 +105,7 @@ def watch_view(
     `by`: what the same can be made again by.
     """
     shown = sorted((s for s in seen if s.ticker not in muted), key=_loudness)
+    options = [Action(s.ticker, card(s.ticker, session), s.state.lower()) for s in shown]
     rows = {state: [s for s in shown if s.state is state] for state in State}
     quiet = [state for state in State if state is not State.FLAGGED and rows[state]]
     return Message(
@@ -115,6 +117,7 @@ def watch_view(
         sections=tuple(Section(state, _rows(rows[state], _quiet_row)) for state in quiet),
         footer=_footer(shown, len(seen) - len(shown)),
         stamp=stamp(series),
+        menus=names_menu("Open a name…", options),
     )
 
 
@@ -129,6 +132,7 @@ def watchlist(
         rows=_rows(seen, _word),
         footer=(f"/anomalies {session} mine shows how they traded", DISCLAIMER),
         stamp=stamp(series),
+        actions=(Action("How they traded", f"anomalies {session} mine"),),
     )
 
 

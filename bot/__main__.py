@@ -16,8 +16,8 @@ from alerts.message import digest
 from alerts.model import SAMPLE_STAMP, TERMINAL
 from bot import logs
 from bot.app import App, opened
-from bot.arguments import Sessions
-from bot.commands import CommandRequest
+from bot.arguments import Sessions, span
+from bot.commands import CommandRequest, Commands
 from bot.export import stored_bars
 from bot.once import (
     Exit,
@@ -30,7 +30,6 @@ from bot.once import (
     progress,
     reading,
     say,
-    span,
     stored_anomalies,
     wanted_session,
 )
@@ -38,10 +37,11 @@ from bot.platforms import console
 from bot.settings import Settings, load
 from bot.supervise import supervised
 from core.bars import Scope
-from core.errors import CommandError, ConfigError, NotPublished, SourceError
+from core.errors import CommandError, ConfigError, DeliveryError, NotPublished, SourceError
 from core.sources import NoneServed
 
 _FIRST_DIGEST_S = 60.0
+_DRAIN_S = 5.0
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -62,10 +62,11 @@ def main(arguments: list[str] | None = None) -> int:
         return Exit.INTERRUPTED
 
 
+_WHAT = "Which US stocks traded unlike themselves."
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m bot", description="Which US stocks traded unlike themselves."
-    )
+    parser = argparse.ArgumentParser(prog="python -m bot", description=_WHAT)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     def add(name: str, go: Any, said: str) -> argparse.ArgumentParser:
@@ -97,6 +98,9 @@ def _parser() -> argparse.ArgumentParser:
     doctor = add("doctor", _doctor, "what each source answers, and the next step")
     doctor.add_argument("--session", metavar="D", help="probe this date instead of the newest")
     doctor.add_argument("--json", action="store_true")
+    manifest = add("manifest", _manifest, "the manifest of a Slack app with just what is used")
+    manifest.add_argument("--url", metavar="https://HOST", help="Slack posts there: no Socket Mode")
+    add("invite", _invite, "the address that adds the bot to a Discord server")
     fill = add("backfill", _backfill, "store the sessions of a span, silently")
     fill.add_argument("first", metavar="FROM")
     fill.add_argument("last", metavar="TO")
@@ -123,9 +127,10 @@ async def _run(settings: Settings, chosen: argparse.Namespace) -> Exit:
             asyncio.create_task(supervised("courier", app.courier.run), name="courier"),
             asyncio.create_task(supervised("first channels", app.examine_channels)),
             asyncio.create_task(_talk(app, ready, shown, stop, attached=attached), name="chat"),
+            *(asyncio.create_task(app.listen(ear), name=ear.link.platform) for ear in app.ears),
         ]
         await stop.wait()
-        await app.courier.close()
+        await asyncio.gather(app.courier.close(), *(ear.drain(_DRAIN_S) for ear in app.ears))
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -137,7 +142,8 @@ async def _talk(
 ) -> None:
     """The newest digest first, whoever published it; then commands, if somebody can type."""
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(ready.wait(), _FIRST_DIGEST_S if attached else None)
+        async with asyncio.timeout(_FIRST_DIGEST_S if attached else None):
+            await ready.wait()
         await app.courier.emptied(TERMINAL)
     if not shown:
         reply = await app.commands.answer(CommandRequest.typed("anomalies"))
@@ -246,6 +252,31 @@ async def _backfill(settings: Settings, chosen: argparse.Namespace) -> Exit:
         stored, failed = await history(app, days)
     print(f"{stored} of {len(days)} sessions stored; {failed} failed in this run")
     return Exit.TRY_AGAIN if failed else Exit.DONE
+
+
+async def _manifest(settings: Settings, chosen: argparse.Namespace) -> Exit:
+    from bot.platforms.slack_manifest import manifest
+
+    url = f"{chosen.url.rstrip('/')}/slack/events" if chosen.url else None
+    groups = bool(settings.slack_groups)
+    made = manifest(Commands.USAGE, socket_mode=url is None, groups=groups, url=url)
+    print(json.dumps(made, indent=2, ensure_ascii=False))
+    return Exit.DONE
+
+
+async def _invite(settings: Settings, chosen: argparse.Namespace) -> Exit:
+    from bot.platforms.discord_invite import application_id, invite_url
+
+    if settings.discord_token is None:
+        say("DISCORD_TOKEN is not set: the address has the application's id in it")
+        return Exit.CONFIG
+    token = settings.discord_token.get_secret_value()
+    try:
+        print(invite_url(await application_id(token, settings.discord_api_url)))
+    except DeliveryError as error:
+        say(f"Discord does not tell whose token that is: {error.reason} ({error.seen})")
+        return Exit.TRY_AGAIN
+    return Exit.DONE
 
 
 def _say_notices(settings: Settings) -> None:

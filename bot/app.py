@@ -9,16 +9,23 @@ from datetime import UTC, date, datetime
 
 from alerts.deliver import Courier, Sender
 from alerts.model import TERMINAL, Destination
-from alerts.notices import say_held, say_late
+from alerts.notices import say_deaf, say_held, say_late
 from alerts.publish import Outbox
 from alerts.subscriptions import first_routes
+from bot.arguments import Sessions
+from bot.backfilling import Backfilling
 from bot.charts import Charts
 from bot.commands import Commands
 from bot.desk import commands
+from bot.ears import Ear, ears
 from bot.first_channels import examine_first_channels
+from bot.links import Link, LinkState
 from bot.mouths import mouths
+from bot.reception import Reception
 from bot.rungs import Outside, Rungs
 from bot.settings import Settings
+from bot.suggest import Suggestions
+from bot.supervise import LINK_LONGEST_S, supervised
 from core.backfill import Step
 from core.baseline import LOOKBACK_SESSIONS
 from core.calendar import NEW_YORK, TradingDay, last_complete, sessions, sessions_ending
@@ -70,6 +77,10 @@ class App:
     now: Callable[[], datetime]
     courier: Courier
     always: Sequence[Destination]
+    reception: Reception
+    ears: Sequence[Ear]
+    turn: asyncio.Lock
+    """Held while sessions come in."""
     warned: set[date] = field(default_factory=set)
 
     @property
@@ -84,6 +95,10 @@ class App:
         the deadline has passed, so a session is said from what is there.
         """
         await self.refresh()
+        async with self.turn:
+            return await self._sweep(on_step, late=late)
+
+    async def _sweep(self, on_step: OnStep, *, late: bool) -> bool:
         self.ladder.ask_all_again()
         now = self.now()
         wanted = sessions_ending(last_complete(now), LOOKBACK_SESSIONS)
@@ -126,6 +141,16 @@ class App:
         for route in named.ended:
             facts = {"destination": str(route.destination)}
             logger.warning("no longer named in the environment: unsubscribed", extra=facts)
+
+    async def listen(self, ear: Ear) -> None:
+        """Answer one platform for ever; operators hear of one that refuses us."""
+        link = ear.link
+        await supervised(link.platform, ear.serve, longest_s=LINK_LONGEST_S, link=link)
+        if link.state is LinkState.REFUSED and self.courier.operator is not None:
+            series, newest = self.ladder.top.series, last_complete(self.now())
+            told = (series, newest.date, link.platform, link.seen, self.now())
+            await say_deaf(self.db, self.courier.operator, *told)
+            self.courier.ring()
 
     async def examine_channels(self) -> None:
         """Say at once what the channels of the environment lack, not on the day it is needed."""
@@ -235,31 +260,26 @@ async def opened(
         ladder = Ladder(built, await rungs.retired(built))
         hours = Hours(settings.eod_schedule_time, settings.eod_poll_minutes, settings.eod_deadline)
         doctor = _doctor(settings, outside, now)
-        courier = await _courier(settings, db, ladder, stack, now)
+        charts = Charts(ladder)
+        stack.push_async_callback(charts.close)
+        senders = await stack.enter_async_context(mouths(settings, now))
+        courier = Courier(db, senders, now, charts, settings.operator)
+        stack.push_async_callback(courier.close)
+        turn = asyncio.Lock()
+        backfilling = Backfilling(ladder, Sessions(ladder, ladder.top.now), turn)
+        stack.push_async_callback(backfilling.close)
+        links = list[Link]()
         asked = commands(
             *(ladder, doctor, board, courier, destinations),
-            *(lambda: _next_try(hours), settings.alert_top),
+            *(lambda: _next_try(hours), settings.alert_top, backfilling, links),
         )
+        reception = Reception(db, asked, settings.operators, now, charts)
+        heard = ears(settings, reception, Suggestions(ladder), now)
+        links += [ear.link for ear in heard]
         yield App(
             *(settings, db, ladder, rungs, tables, census, board, doctor, asked),
-            *(Bell(hours), hours, now, courier, destinations),
+            *(Bell(hours), hours, now, courier, destinations, reception, heard, turn),
         )
-
-
-async def _courier(
-    settings: Settings,
-    db: Db,
-    ladder: Ladder,
-    stack: AsyncExitStack,
-    now: Callable[[], datetime],
-) -> Courier:
-    """The way out of the outbox."""
-    senders = await stack.enter_async_context(mouths(settings, now))
-    charts = Charts(ladder)
-    stack.push_async_callback(charts.close)
-    courier = Courier(db, senders, now, charts, settings.operator)
-    stack.push_async_callback(courier.close)
-    return courier
 
 
 async def _client(settings: Settings, stack: AsyncExitStack) -> RestClient | None:

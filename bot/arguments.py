@@ -16,6 +16,7 @@ from core.calendar import (
     closed_because,
     last_complete,
     on_or_before,
+    sessions,
 )
 from core.errors import CommandError
 from core.ledger import Entry, Status
@@ -127,6 +128,17 @@ def _state(entry: Entry) -> str:
     if entry.status is Status.HELD:
         return f"held by the gate: {entry.note}"
     return f"no source has it: {entry.note}"
+
+
+def span(first: str, last: str | None, here: Sessions) -> list[TradingDay]:
+    """The sessions of a typed span; CommandError if there is none."""
+    start, end = here.typed(first), here.typed(last or first)
+    if end < start:
+        raise CommandError(f"{end} is before {start}: FROM comes first")
+    found = [d for d in sessions(start, end) if d <= last_complete(here.now())]
+    if not found:
+        raise CommandError(f"there is no finished session from {start} to {end}")
+    return found
 
 
 def parse_date(text: str) -> date:

@@ -12,6 +12,7 @@ from alerts.model import Destination, Message
 from alerts.selftest import self_test
 from alerts.subscriptions import ENVIRONMENT, Route, routes, subscribe, unsubscribe, watched
 from alerts.wants import EVERYTHING, QuietHours, Wants
+from bot.links import Link
 from bot.requests import CommandRequest
 from core.anomaly import TIERS
 from core.bars import Scope
@@ -48,6 +49,8 @@ class Channels:
     stamp: str
     knows_shares: bool = True
     """Is off-exchange volume read at all?"""
+    links: Sequence[Link] = ()
+    """The connections by which commands arrive."""
 
     async def subscribe(self, request: CommandRequest) -> Message:
         """This channel, or the one that is named first, is told what the words say."""
@@ -90,7 +93,8 @@ class Channels:
     async def channels(self, request: CommandRequest) -> Message:
         """The list, or a self-test of one channel."""
         if not request.words:
-            return channel_list(await self._standings(), self.stamp)
+            connections = [(f"commands on {link.platform}", str(link)) for link in self.links]
+            return channel_list(await self._standings(), self.stamp, connections)
         if request.words[0].lower() != "test":
             raise CommandError(
                 f"/channels {request.words[0][:40]}: there is /channels and /channels test"

@@ -77,7 +77,6 @@ class Charts:
         )
 
     async def _drawn(self, data: ChartData) -> Picture | None:
-        loop = asyncio.get_running_loop()
         if self._worker is None:
             # A fork would copy the threads' locks as they are.
             context = multiprocessing.get_context("spawn")
@@ -85,14 +84,16 @@ class Charts:
                 ProcessPoolExecutor, max_workers=1, mp_context=context
             )
         try:
-            drawn = await loop.run_in_executor(self._worker, _draw, data)
+            # Handing it over writes to a pipe, and starts the process.
+            drawing = await asyncio.to_thread(self._worker.submit, _draw, data)
+            drawn = await asyncio.wrap_future(drawing)
         except BrokenProcessPool:
             self._worker = None  # the next picture gets another one
             raise
         if self._dismissal is not None:
             self._dismissal.cancel()
         # It holds 150 MB or more, for a few pictures a day.
-        self._dismissal = loop.call_later(_IDLE_S, self._dismiss)
+        self._dismissal = asyncio.get_running_loop().call_later(_IDLE_S, self._dismiss)
         return drawn
 
     def _dismiss(self) -> None:

@@ -9,7 +9,18 @@ from typing import ClassVar
 from alerts.cards import source_status
 from alerts.message import stamp
 from alerts.model import Message, Row
-from bot import channels, digests, mute_words, muting, opinions, outbox_desk, watching
+from bot import (
+    backfilling,
+    channels,
+    digests,
+    mute_words,
+    muting,
+    names,
+    opinions,
+    outbox_desk,
+    watching,
+)
+from bot.audit import Audit, unaudited
 from bot.digests import Digests
 from bot.requests import CommandRequest, Handler, Reply
 from core.calendar import last_complete
@@ -30,7 +41,7 @@ class Commands:
 
     USAGE: ClassVar = {
         "anomalies": (digests.USAGE, "the digest of a session"),
-        "ticker": ("SYM [sessions]", "one ticker beside its own usual"),
+        "ticker": (names.USAGE, "one ticker beside its own usual"),
         "why": ("SYM [DATE]", "every gate a ticker passed or failed"),
         "preview": ("min:4.5 floor:5M", "what other settings would have sent"),
         "scorecard": ("[3m]", "what flagged names did afterwards, beside unflagged ones"),
@@ -43,6 +54,7 @@ class Commands:
         "channels": ("[test]", "where digests go; test posts a test message here"),
         "outbox": (outbox_desk.USAGE, "what did not arrive, and what to do"),
         "source": ("status", "what each source answers, and the next step"),
+        "backfill": (backfilling.USAGE, "sessions of the past, read silently"),
         "help": ("", "this list"),
     }
 
@@ -53,6 +65,7 @@ class Commands:
     digests: Digests
     parts: Mapping[str, Handler]
     """The commands that are not answered here, by name."""
+    audit: Audit = unaudited
     _handlers: dict[str, Handler] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -67,6 +80,12 @@ class Commands:
 
     async def answer(self, request: CommandRequest) -> Reply:
         """Always an answer: a fault of ours is logged, and said to be ours."""
+        reply = await self._answered(request)
+        if request.demands:
+            await self.audit(request, "done" if reply.ok else reply.message.lead)
+        return reply
+
+    async def _answered(self, request: CommandRequest) -> Reply:
         try:
             handler = self._handler(request.name)
             return Reply(await handler(request.redirected()))

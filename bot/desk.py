@@ -1,16 +1,18 @@
 """Which part answers which command: built once, over the ladder and the outbox."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 from alerts.deliver import Courier
 from alerts.message import stamp
 from alerts.model import Destination
-from bot.arguments import Sessions
+from bot.audit import audited
+from bot.backfilling import Backfilling
 from bot.channels import Channels
 from bot.commands import Commands
 from bot.digests import Digests
 from bot.hindsight import Hindsight
+from bot.links import Link
 from bot.muting import Muting
 from bot.names import Names
 from bot.opinions import Opinions
@@ -32,16 +34,18 @@ def commands(
     always: Collection[Destination],
     next_try: Callable[[], str],
     top: int,
+    backfilling: Backfilling,
+    links: Sequence[Link],
 ) -> Commands:
     """All commands."""
-    sessions = Sessions(ladder, ladder.top.now)
+    sessions = backfilling.sessions
     digests, reviews = Digests(ladder, sessions, top), Reviews(ladder, sessions, top)
     names = Names(ladder, sessions, digests)
     watching = Watching(ladder, sessions, digests)
     digests = replace(digests, mine=watching.mine)
     muting = Muting(ladder, sessions, Hindsight(ladder, top))
     now, said = ladder.top.now, stamp(ladder.top.series)
-    channels = Channels(courier, always, now, said, _knows_shares(ladder))
+    channels = Channels(courier, always, now, said, _knows_shares(ladder), links)
     parts: dict[str, Handler] = {
         "anomalies": digests.answer,
         "ticker": names.ticker,
@@ -56,8 +60,10 @@ def commands(
         "unsubscribe": channels.unsubscribe,
         "channels": channels.channels,
         "outbox": OutboxDesk(courier, now, said).answer,
+        "backfill": backfilling.answer,
     }
-    return Commands(ladder, doctor, board, next_try, digests, parts)
+    audit = audited(courier.db, now)
+    return Commands(ladder, doctor, board, next_try, digests, parts, audit)
 
 
 def _knows_shares(ladder: Ladder) -> bool:

@@ -5,12 +5,16 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
+from alerts.clicks import clickable
 from alerts.corrections import changes
-from alerts.message import digest, stamped
+from alerts.message import digest, stamp, stamped, title
 from alerts.model import Destination, Message, Report
 from alerts.publish import delivered, published, told
 from alerts.rank import report
 from alerts.raw import LINES, raw_list
+from alerts.spreadsheet import spreadsheet
+from alerts.words import day as words_for
+from alerts.words import some
 from bot.arguments import Chosen, Sessions, no_more_than
 from bot.requests import CommandRequest
 from core.calendar import TradingDay
@@ -19,9 +23,10 @@ from core.errors import CommandError
 from core.ladder import Ladder
 from core.pipeline import Pipeline
 
-USAGE = "[today|DATE] [all|raw|mine] [as:sent|as:now]"
-_SENT, _NOW, _EVERY, _RAW, _MINE = "as:sent", "as:now", "all", "raw", "mine"
-_OPTIONS = {_SENT, _NOW, _EVERY, _RAW, _MINE}
+USAGE = "[today|DATE] [all|raw|mine|csv] [as:sent|as:now]"
+_SENT, _NOW, _EVERY, _RAW, _MINE, _CSV = "as:sent", "as:now", "all", "raw", "mine", "csv"
+_OPTIONS = {_SENT, _NOW, _EVERY, _RAW, _MINE, _CSV}
+_ALONE = ({_EVERY, _MINE}, {_EVERY, _CSV})
 Mine = Callable[[CommandRequest, Chosen], Awaitable[Message]]
 """One person's view of a session, such as bot.watching.Watching.mine."""
 
@@ -44,7 +49,11 @@ class Digests:
             if word.lower().startswith("as:"):
                 raise CommandError(f"{word[:40]!r}: there is as:sent and as:now")
         no_more_than(rest, 1, f"/anomalies {USAGE}")
-        if len(options - {_EVERY}) > 1 or options == {_EVERY, _MINE}:
+        judged = options & {_SENT, _NOW}
+        if (
+            len(options - {_EVERY}) > 1 + (_CSV in options and len(judged) == 1)
+            or options in _ALONE
+        ):
             raise CommandError(f"{' and '.join(sorted(options))} do not go together: choose one")
         chosen = await self.sessions.resolve(rest[0] if rest else None)
         if _MINE in options and self.mine is not None:
@@ -62,9 +71,11 @@ class Digests:
             said, note = await self._now(pipeline, day)
         else:
             said, note = await self.report(day), ""
+        if _CSV in options:
+            return _as_file(said, note)
         if _EVERY in options:
             said = replace(said, pushed=said.pushed + said.beyond, beyond=())
-        message = digest(said)
+        message = clickable(digest(said), said)
         return replace(message, banners=(note, *message.banners)) if note else message
 
     async def report(self, day: TradingDay) -> Report:
@@ -119,3 +130,15 @@ class Digests:
         scores = await pipeline.record.scores(day, pipeline.rule)
         hits = raw_hits(scores, pipeline.rule, pipeline.series.scope)
         return raw_list(await pipeline.judged(day, scores), hits, most)
+
+
+def _as_file(said: Report, note: str) -> Message:
+    """What the digest has as lines, and what is past its cap."""
+    on, lines = said.judged.session, len(said.pushed) + len(said.beyond)
+    return Message(
+        title=f"{title(said.judged.series)} · {words_for(on)} · CSV",
+        lead=f"{words_for(on)}: {some(lines, 'line')} as CSV.",
+        banners=(note,) if note else (),
+        stamp=stamp(said.judged.series),
+        files=(spreadsheet(said),),
+    )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from alerts.mutes import LABELS, RULES
+from alerts.kinds import LABELS, RULES
 from bot.arguments import parse_date
 from core.errors import CommandError
 

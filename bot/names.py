@@ -2,21 +2,24 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
 import polars as pl
 
-from alerts.cards import Flag, ticker_card
-from alerts.message import in_sections
-from alerts.model import Message, Report
+from alerts.cards import Flag, chart_card, ticker_card
+from alerts.clicks import line_actions
+from alerts.model import TERMINAL, ChartOf, Message
 from alerts.publish import delivered
+from alerts.watch_view import places
 from alerts.why import why
 from bot.arguments import Sessions, current, find_ticker, no_more_than, whole
 from bot.digests import Digests
 from bot.requests import CommandRequest
+from core.bars import is_ticker
 from core.baseline import LOOKBACK_SESSIONS
 from core.calendar import TradingDay, sessions_ending
 from core.errors import CommandError
@@ -25,8 +28,21 @@ from core.pipeline import Pipeline
 from core.renames import follow_splits
 from core.splits import restate
 
+USAGE = "SYM [sessions] [DATE] [chart|text]"
 _TICKER_SESSIONS, _MAX_TICKER_SESSIONS = 20, 250
 _FLAGS = 5
+_CHART, _TEXT = "chart", "text"
+_DATE = re.compile(r"\d{4}[-/]")
+_DATES = {"today", "latest", "newest", "last"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """What is wanted of a ticker."""
+
+    many: int = _TICKER_SESSIONS
+    session: str | None = None
+    show: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,31 +55,47 @@ class Names:
 
     async def ticker(self, request: CommandRequest) -> Message:
         """A card of its last sessions; CommandError in one sentence."""
-        words, usage = request.words, "/ticker SYM [sessions]"
-        no_more_than(words, 2, usage)
-        many = whole(words[1], _MAX_TICKER_SESSIONS, usage) if len(words) > 1 else _TICKER_SESSIONS
-        chosen = await self.sessions.resolve(None)
+        words, usage = request.words, f"/ticker {USAGE}"
+        wish = _wished(words, usage)
+        chosen = await self.sessions.resolve(wish.session)
+        _could_be_one(words, usage)
         pipeline = await self.ladder.of(chosen.day)
-        window = sessions_ending(chosen.day, max(many, LOOKBACK_SESSIONS))
+        window = sessions_ending(chosen.day, max(wish.many, LOOKBACK_SESSIONS))
         first, last = window[0].date, chosen.day.date
         renames = await pipeline.record.renames(first, last)
         names = await pipeline.record.names(window, renames)
         typed, renamed = current(words[0] if words else "", names, renames)
         ticker = find_ticker(typed, names, usage)
-        history = await history_of(pipeline, ticker, window, many)
+        history = await history_of(pipeline, ticker, window, wish.many)
         if history["volume"].null_count() == len(history):
-            raise CommandError(f"{ticker} did not trade in the last {many} sessions stored here")
-        row = line_of(await pipeline.record.scores(chosen.day, pipeline.rule), ticker)
+            sessions = f"{wish.many} sessions stored here"
+            raise CommandError(f"{ticker} did not trade in the last {sessions}")
         flags = await self._flags(ticker)
+        is_line = last in {flag.session for flag in flags}
+        chart = ChartOf(pipeline.series.key, last, ticker)
+        notes = (*chosen.notes, *([renamed] if renamed else []))
+        if wish.show == _CHART:
+            if request.channel == TERMINAL:
+                raise CommandError(
+                    f"a terminal shows no pictures; /ticker {ticker} has the numbers"
+                )
+            return chart_card(chart, notes, pipeline.series, is_line=is_line)
+        row = line_of(await pipeline.record.scores(chosen.day, pipeline.rule), ticker)
         prints = await self._prints(pipeline, chosen.day, ticker)
-        notes = " ".join([*chosen.notes, *([renamed] if renamed else [])])
-        return ticker_card(row, history, flags, pipeline.rule, pipeline.series, notes, prints)
+        card = ticker_card(
+            row, history, flags, pipeline.rule, pipeline.series, " ".join(notes), prints
+        )
+        drawn = () if wish.show == _TEXT else (chart,)
+        without = ("Chart",) if drawn else ()
+        actions = line_actions(ticker, last, is_line=is_line, without=without)
+        return replace(card, charts=drawn, actions=actions)
 
     async def why(self, request: CommandRequest) -> Message:
         """Every gate it passed or failed; CommandError in one sentence."""
         words, usage = request.words, "/why SYM [DATE]"
         no_more_than(words, 2, usage)
         chosen = await self.sessions.resolve(words[1] if len(words) > 1 else None)
+        _could_be_one(words, usage)
         pipeline = await self.ladder.of(chosen.day)
         window = sessions_ending(chosen.day, LOOKBACK_SESSIONS)
         ticker = find_ticker(words[0] if words else "", await pipeline.record.names(window), usage)
@@ -75,14 +107,20 @@ class Names:
             )
         now = await self.digests.judged(pipeline, chosen.day, scores)
         sent = await delivered(pipeline.db, pipeline.series, chosen.day, request.channel)
-        place, then = _place(now, ticker), _place(sent[0], ticker) if sent else ""
+        place = places(now).get(ticker, "")
+        then = places(sent[0]).get(ticker, "") if sent else ""
         notes = [*chosen.notes]
         if sent and then != place:
             notes.append(f"As first sent: {then or 'not in the digest'}.")
         pushed = ticker in {a.ticker for a in now.pushed}
-        return why(
+        said = why(
             row, pipeline.rule, place, pipeline.series, " ".join(notes), now.settings, pushed=pushed
         )
+        on = chosen.day.date
+        told = (a for r in (now, *sent) for a in (*r.pushed, *r.beyond, *r.folded, *r.muted))
+        is_line = ticker in {a.ticker for a in told}
+        actions = line_actions(ticker, on, is_line=is_line, without=("Why",))
+        return replace(said, actions=actions)
 
     async def _prints(
         self, pipeline: Pipeline, day: TradingDay, ticker: str
@@ -120,6 +158,30 @@ async def flags_of(ladder: Ladder, ticker: str, most: int) -> list[Flag]:
     return [Flag(date.fromisoformat(r[0]), r[1], r[2], r[3]) for r in rows]
 
 
+def _wished(words: Sequence[str], usage: str) -> _Wish:
+    """What stands after the ticker, in any order; CommandError for what nobody understands."""
+    no_more_than(words, 4, usage)
+    wish = _Wish()
+    for word in words[1:]:
+        small = word.lower()
+        if small in (_CHART, _TEXT):
+            wish = replace(wish, show=small)
+        elif small in _DATES or _DATE.match(word):
+            wish = replace(wish, session=word)
+        else:
+            wish = replace(wish, many=whole(word, _MAX_TICKER_SESSIONS, usage))
+    return wish
+
+
+def _could_be_one(words: Sequence[str], usage: str) -> None:
+    """Raises what find_ticker says of a first word that no market has as a ticker: it is known
+    before the names of 82 sessions are read."""
+    typed = words[0] if words else ""
+    text = typed.strip().removeprefix("$")
+    if not is_ticker(text) and not is_ticker(text.upper()):
+        find_ticker(typed, (), usage)
+
+
 def line_of(frame: pl.DataFrame, ticker: str) -> dict[str, Any] | None:
     """The ticker's row of a session; None if it did not trade."""
     return next(frame.filter(ticker=ticker).iter_rows(named=True), None)
@@ -128,17 +190,3 @@ def line_of(frame: pl.DataFrame, ticker: str) -> dict[str, Any] | None:
 def _dense(history: pl.DataFrame, days: Sequence[TradingDay]) -> pl.DataFrame:
     grid = pl.DataFrame({"session": [d.date for d in days]}, schema={"session": pl.Date})
     return grid.join(history, on="session", how="left").sort("session")
-
-
-def _place(said: Report, ticker: str) -> str:
-    """What became of a ticker in a report; empty if nothing."""
-    lists = {
-        "past the cap of the digest": said.beyond,
-        "still elevated: folded as a repeat": said.folded,
-        "listed as a corporate action": said.suppressed,
-        "held back as a possible unreported split": said.suspected,
-    }
-    for number, anomaly in enumerate(in_sections(said.pushed), 1):
-        if anomaly.ticker == ticker:
-            return f"line {number} of {len(said.pushed)}"
-    return next((p for p, rows in lists.items() if ticker in [a.ticker for a in rows]), "")

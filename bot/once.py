@@ -21,7 +21,6 @@ from core.calendar import TradingDay, last_complete, sessions, sessions_ending
 from core.detect import anomalies
 from core.errors import (
     BadBars,
-    CommandError,
     NotPublished,
     SourceError,
     SourceRefused,
@@ -266,14 +265,3 @@ async def history(app: App, days: Sequence[TradingDay]) -> tuple[int, int]:
         tell(step)
     entries = await app.ladder.entries(days)
     return sum(e.revision > 0 for e in entries.values()), sum(failed.values())
-
-
-def span(first: str, last: str | None, sessions_: Sessions) -> list[TradingDay]:
-    """The sessions of a typed span; CommandError if there is none."""
-    start, end = sessions_.typed(first), sessions_.typed(last or first)
-    if end < start:
-        raise CommandError(f"{end} is before {start}: FROM comes first")
-    found = [d for d in sessions(start, end) if d <= last_complete(sessions_.now())]
-    if not found:
-        raise CommandError(f"there is no finished session from {start} to {end}")
-    return found

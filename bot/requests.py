@@ -1,7 +1,7 @@
 """What somebody asked, and what is answered: the same for every platform. Knows no chat library."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from alerts.model import TERMINAL, Destination, Message
 from bot.setting_types import PLATFORMS, channel_id
@@ -20,13 +20,19 @@ class CommandRequest:
     """A channel on a platform: `discord:456`."""
     operator: bool = False
     """May they change what others are told?"""
+    how: str = ""
+    """How one becomes an operator there."""
+    demands: list[str] = field(default_factory=list, compare=False)
+    """Everything it asked for that only operators may, for audit."""
 
     @classmethod
-    def parse(cls, text: str, who: str, where: str, *, operator: bool = False) -> "CommandRequest":
+    def parse(
+        cls, text: str, who: str, where: str, *, operator: bool = False, how: str = ""
+    ) -> "CommandRequest":
         """`/ticker NVDA 60`, with or without the slash."""
         words = text.strip().removeprefix("/").split()
         name = words[0].lower() if words else ""
-        return cls(name, tuple(words[1:]), who, where, operator)
+        return cls(name, tuple(words[1:]), who, where, operator, how)
 
     @classmethod
     def typed(cls, text: str) -> "CommandRequest":
@@ -56,9 +62,11 @@ class CommandRequest:
         return replace(self, words=self.words[1:], where=f"{platform.lower()}:{channel}")
 
     def only_operators(self, what: str) -> None:
-        """Raises CommandError for anybody else."""
+        """Raises CommandError for anybody else; what was demanded is on record either way."""
+        self.demands.append(what)
         if not self.operator:
-            raise CommandError(f"{what} is for operators; ask one of them")
+            how = f" ({self.how})" if self.how else ""
+            raise CommandError(f"{what} is for operators; ask one of them{how}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,8 +79,26 @@ def _usd(value: object) -> object:
         raise ValueError("an amount in USD, such as 5M, 500k or 2000000") from error
 
 
-def _channels(pattern: str, such: str) -> Callable[[object], object]:
-    """A list of channel ids, separated by commas; names are refused."""
+def _gateway_url(value: object) -> str:
+    text = str(value).strip().rstrip("/")
+    parts = urlsplit(text)
+    if parts.scheme not in ("ws", "wss") or not parts.hostname or parts.username or parts.query:
+        raise ValueError("an address that begins with wss:// (or ws:// on this machine)")
+    if parts.scheme == "ws" and parts.hostname not in _LOOPBACK:
+        raise ValueError("wss://, for the token travels with it (ws:// only on loopback)")
+    return text
+
+
+def _guild(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    if not re.fullmatch(DISCORD_ID, value.strip()):
+        raise ValueError("a server's id (right-click the server, Copy Server ID), not its name")
+    return value.strip()
+
+
+def _channels(pattern: str, such: str, what: str = "channel ids") -> Callable[[object], object]:
+    """A list of ids, separated by commas; names are refused."""
 
     def read(value: object) -> object:
         if not isinstance(value, str):
@@ -88,7 +106,7 @@ def _channels(pattern: str, such: str) -> Callable[[object], object]:
         named = [part.strip() for part in value.split(",") if part.strip()]
         if wrong := [name for name in named if not re.fullmatch(pattern, name)]:
             shown = "a token" if looks_secret(wrong[0]) else repr(wrong[0])
-            raise ValueError(f"channel ids, not names, separated by commas ({such}), not {shown}")
+            raise ValueError(f"{what}, not names, separated by commas ({such}), not {shown}")
         return tuple(dict.fromkeys(named))
 
     return read
@@ -134,6 +152,28 @@ SlackChannels = Annotated[
         _channels(SLACK_ID, "such as C0123ABCDEF, at the end of the channel's details")
     ),
 ]
+DiscordPeople = Annotated[
+    tuple[str, ...],
+    NoDecode,
+    BeforeValidator(
+        _channels(
+            DISCORD_ID, "right-click a person or a role, Copy ID", "ids of people or of roles"
+        )
+    ),
+]
+SlackPeople = Annotated[
+    tuple[str, ...],
+    NoDecode,
+    BeforeValidator(
+        _channels(
+            r"[UWS][A-Z0-9]{7,20}",
+            "such as U0123ABCDEF, in the profile's menu",
+            "ids of people or of user groups",
+        )
+    ),
+]
+DiscordGuild = Annotated[str, BeforeValidator(_guild)]
+GatewayUrl = Annotated[str, BeforeValidator(_gateway_url)]
 TimeOfDay = Annotated[time, BeforeValidator(_clock)]
 Usd = Annotated[float, BeforeValidator(_usd)]
 Url = Annotated[str, BeforeValidator(_url)]

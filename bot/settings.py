@@ -11,14 +11,19 @@ from pydantic import AliasChoices, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from alerts.model import Destination
+from bot.permissions import Operators
 from bot.setting_types import (
     DiscordChannels,
+    DiscordGuild,
+    DiscordPeople,
     FolderUrl,
+    GatewayUrl,
     Key,
     Operator,
     SafeUrl,
     SecretUrl,
     SlackChannels,
+    SlackPeople,
     TimeOfDay,
     Url,
     Usd,
@@ -63,12 +68,19 @@ class Settings(BaseSettings):
     alert_min_price_usd: Usd = Field(1.0, ge=0.01, le=1000)
     discord_token: Key | None = None
     discord_alert_channel: DiscordChannels = ()
+    discord_guild_id: DiscordGuild | None = None
+    discord_operators: DiscordPeople = ()
     discord_api_url: SafeUrl = "https://discord.com/api/v10"
+    discord_gateway_url: GatewayUrl = "wss://gateway.discord.gg"
     slack_bot_token: Key | None = None
+    slack_app_token: Key | None = None
+    slack_signing_secret: Key | None = None
     slack_alert_channel: SlackChannels = ()
+    slack_operators: SlackPeople = ()
     slack_api_url: SafeUrl = "https://slack.com/api"
     operator_channel: Operator | None = None
     heartbeat_url: SecretUrl | None = None
+    port: int = Field(8080, ge=0, le=65_535)
 
     @property
     def conflicts(self) -> list[str]:
@@ -104,7 +116,15 @@ class Settings(BaseSettings):
             ("DISCORD_TOKEN", self.discord_token, self.discord_alert_channel, "discord"),
             ("SLACK_BOT_TOKEN", self.slack_bot_token, self.slack_alert_channel, "slack"),
         )
-        return [
+        listens = [
+            f"{name} is set, but SLACK_BOT_TOKEN is not: without it Slack cannot be answered"
+            for name, value in (
+                ("SLACK_APP_TOKEN", self.slack_app_token),
+                ("SLACK_SIGNING_SECRET", self.slack_signing_secret),
+            )
+            if value is not None and self.slack_bot_token is None
+        ]
+        return listens + [
             f"{named} is set, but {token} is not: without it nothing can be said there"
             for token, value, channels, platform in needs
             for named, there in (
@@ -126,6 +146,23 @@ class Settings(BaseSettings):
     def operator(self) -> Destination | None:
         """Where operators are told what needs them."""
         return Destination.parse(self.operator_channel) if self.operator_channel else None
+
+    @property
+    def slack_listens(self) -> bool:
+        """Is there a way for Slack to reach us?"""
+        return self.slack_app_token is not None or self.slack_signing_secret is not None
+
+    @property
+    def slack_groups(self) -> tuple[str, ...]:
+        """User groups whose members are operators."""
+        return tuple(name for name in self.slack_operators if name.startswith("S"))
+
+    @property
+    def operators(self) -> Operators:
+        """Who may change what others are told."""
+        return Operators(
+            {"discord": frozenset(self.discord_operators), "slack": frozenset(self.slack_operators)}
+        )
 
     @property
     def flat_files_secret(self) -> SecretStr | None:
@@ -156,6 +193,12 @@ class Settings(BaseSettings):
     def notices(self) -> list[str]:
         """What settings that say half of something are taken to mean, for the start-up log."""
         said = []
+        if self.slack_bot_token is not None and not self.slack_listens:
+            said.append(
+                "SLACK_BOT_TOKEN without SLACK_APP_TOKEN or SLACK_SIGNING_SECRET: digests are sent"
+                " to Slack, but nothing that is typed or clicked there arrives. SLACK_APP_TOKEN"
+                " (xapp-...) is the simplest way"
+            )
         if self.use_trades_files and not self.use_flat_files:
             said.append(
                 "USE_TRADES_FILES without USE_FLAT_FILES: trades files are flat files, so they are "
@@ -204,6 +247,8 @@ class Settings(BaseSettings):
             self.flatfiles_secret_access_key,
             self.discord_token,
             self.slack_bot_token,
+            self.slack_app_token,
+            self.slack_signing_secret,
             self.heartbeat_url,
         )
         return [value.get_secret_value() for value in held if value is not None]

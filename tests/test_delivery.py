@@ -203,9 +203,9 @@ async def test_what_was_delivered_is_what_was_sent(db: Db) -> None:
 
 async def test_what_was_refused_is_said_anew_by_a_later_revision(db: Db) -> None:
     platform = FakePlatform(GONE)
-    await publish(db, names=("OLDER",))
+    await publish(db, names=("OLDER", "SECOND"))
     await courier(db, fake=platform).drain()
-    await publish(db, revision=2, names=("NEWER",))
+    await publish(db, revision=2, names=("NEWER", "SECOND"))
     await courier(db, fake=platform).drain()
     assert [post.letter.message.title.split(" · ")[0] for post in platform.at(OTHER)] == [
         "EOD anomalies"
@@ -399,8 +399,8 @@ async def test_a_picture_that_cannot_be_drawn_delays_nothing(
         raise ValueError(of.ticker)
 
     platform = FakePlatform()
-    await publish(db, to=(OTHER,))
-    await publish(db, NEXT, to=(OTHER,))
+    await publish(db, names=("AAA", "BBB"), to=(OTHER,))
+    await publish(db, NEXT, names=("CCC", "DDD"), to=(OTHER,))
     await Courier(db, {"fake": platform}, now, draw).drain()
     assert await states(db) == ["sent", "sent"]
     assert await states(db, kind=Kind.DETAILS) == ["expired", "expired"]
@@ -520,7 +520,7 @@ async def test_a_quiet_day_is_one_line_without_a_sound(db: Db) -> None:
     assert await states(db, kind=Kind.DETAILS) == []
 
 
-async def test_pictures_go_into_the_thread_of_their_digest(db: Db) -> None:
+async def test_one_picture_is_in_the_digest_and_the_others_in_its_thread(db: Db) -> None:
     async def draw(of: ChartOf) -> Picture:
         return Picture(of.ticker.encode(), f"chart of {of.ticker}")
 
@@ -533,7 +533,8 @@ async def test_pictures_go_into_the_thread_of_their_digest(db: Db) -> None:
     await one.drain()
     digest, details = platform.posts
     assert details.letter.anchor == Receipt(digest.id)
-    assert [p.png for p in details.letter.pictures] == [b"AAA", b"BBB", b"CCC"]
+    assert [p.png for p in digest.letter.pictures] == [b"AAA"]
+    assert [p.png for p in details.letter.pictures] == [b"BBB", b"CCC"]
 
 
 def older_database(folder: Path) -> Path:

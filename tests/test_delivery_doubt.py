@@ -207,11 +207,13 @@ async def test_pictures_that_no_platform_takes_hold_up_no_later_digest(
     platform = FakePlatform()
     platform.takes_no_pictures = BUSY
     one = Courier(db, {"fake": platform}, clock, draw, OPERATOR)
-    await publish(db, to=HERE)
-    await one.drain()
-    await publish(db, NEXT, to=HERE)
-    await one.drain()
+    await publish(db, names=("AAA", "BBB"), to=HERE)
+    await publish(db, NEXT, names=("CCC", "DDD"), to=HERE)
+    for _ in range(8):
+        await one.drain()
+        clock.at += timedelta(minutes=5)
     assert await states(db) == ["sent", "sent"]
+    assert [post.letter.pictures for post in platform.at(HERE[0])] == [(), ()]
     for _ in range(15):
         clock.at += timedelta(minutes=15)
         await one.drain()
@@ -256,7 +258,7 @@ async def test_a_quiet_day_that_becomes_a_list_gets_its_pictures(db: Db, clock: 
     platform = FakePlatform()
     await publish(db, names=(), to=HERE)
     await later(db, clock, platform)
-    await publish(db, revision=2, names=("CAME",), to=HERE)
+    await publish(db, revision=2, names=("CAME", "TOO"), to=HERE)
     assert await states(db, kind=Kind.DETAILS) == ["pending"]
 
 

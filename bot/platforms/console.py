@@ -48,6 +48,8 @@ def render(message: Message, width: int) -> str:
         lines.append("")
     for line in (*message.context, *message.footer):
         lines += wrapped(line, hang="  ")
+    for file in message.files:
+        lines += ["", *(inert(line) for line in file.content.splitlines())]
     return "\n".join(lines)
 
 

@@ -15,7 +15,7 @@ import discord
 from discord.http import Route
 
 from alerts.budget import clipped
-from alerts.model import Check, Destination, Letter, Picture, Receipt, Tried
+from alerts.model import Check, Destination, Letter, Receipt, Tried
 from alerts.words import inert
 from bot.platforms import discord_checks as checks
 from bot.platforms.discord_errors import (
@@ -32,14 +32,16 @@ from bot.platforms.discord_errors import (
     code_of,
     translated,
 )
-from bot.platforms.discord_parts import DELETED, button, channel_id, custom_id, files, message_id
-from bot.platforms.discord_search import Search
-from bot.platforms.discord_text import (
-    PICTURES,
-    Rendered,
-    rendered,
-    text_only,
+from bot.platforms.discord_parts import (
+    DELETED,
+    Body,
+    channel_id,
+    custom_id,
+    letter_view,
+    message_id,
 )
+from bot.platforms.discord_search import Search
+from bot.platforms.discord_text import rendered, text_only
 from bot.platforms.network import nothing_sent
 from bot.platforms.pacing import Pacing
 from core.errors import (
@@ -172,12 +174,12 @@ class DiscordSender:
 
         there = self._channel(channel).get_partial_message(message)
 
-        async def put(made: Rendered, pictures: Sequence[Picture]) -> None:
+        async def put(body: Body) -> None:
             await there.edit(
-                content=made.content,
-                embeds=made.embeds,
-                attachments=files(pictures),
-                view=button(letter),
+                content=body.made.content,
+                embeds=body.made.embeds,
+                attachments=body.files(),
+                view=letter_view(letter, clicks=body.clicks),
                 allowed_mentions=_NOBODY,
             )
 
@@ -245,12 +247,12 @@ class DiscordSender:
         )
         to = self._channel(channel)
 
-        async def put(made: Rendered, pictures: Sequence[Picture]) -> discord.Message:
+        async def put(body: Body) -> discord.Message:
             return await to.send(
-                made.content,
-                embeds=made.embeds,
-                files=files(pictures),
-                view=button(letter),
+                body.made.content,
+                embeds=body.made.embeds,
+                files=body.files(),
+                view=letter_view(letter, clicks=body.clicks),
                 nonce=letter.token,
                 silent=letter.silent,
                 allowed_mentions=_NOBODY,
@@ -269,23 +271,22 @@ class DiscordSender:
         return Receipt(str(sent.id), fallback)
 
     async def _as_it_can_be(
-        self, letter: Letter, put: Callable[[Rendered, Sequence[Picture]], Awaitable[T]]
+        self, letter: Letter, put: Callable[[Body], Awaitable[T]]
     ) -> tuple[T, str]:
         """As it was made; else without what was refused, and why: surely nothing was accepted."""
-        message, pictures = letter.message, letter.pictures[:PICTURES]
-        made = rendered(message, pictures)
+        whole = Body.whole(letter.message, letter.pictures)
         try:
-            return await self._request(lambda: put(made, pictures)), ""
+            return await self._request(lambda: put(whole)), ""
         except DeliveryRefused as refused:
             rejected = refused.reason is Reason.MESSAGE_REJECTED
             if rejected and code_of(refused) not in _NO_THREAD:
-                plain = text_only(message)
-            elif pictures and code_of(refused) == MISSING_PERMISSIONS:
-                plain = rendered(message)
+                plain = Body.in_words(letter.message)
+            elif (whole.pictures or whole.texts) and code_of(refused) == MISSING_PERMISSIONS:
+                plain = Body.without_files(letter.message)
             else:
                 raise
             fallback = refused.seen
-        return await self._request(lambda: put(plain, ())), fallback
+        return await self._request(lambda: put(plain)), fallback
 
     async def _in_words(self, sent: discord.Message, letter: Letter) -> str:
         """Without the permission to embed, Discord takes a message and drops all but its lead."""

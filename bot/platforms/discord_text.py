@@ -14,6 +14,7 @@ import discord
 from alerts.budget import clipped, fitted
 from alerts.model import Message, Picture
 from alerts.words import inert
+from bot.platforms.discord_table import block
 from bot.platforms.plain import all_rows, lines, never_empty, shown, stamped_lead
 
 CONTENT, TITLE, DESCRIPTION, FOOTER, AUTHOR = 2_000, 256, 4_096, 2_048, 256
@@ -29,6 +30,8 @@ _MARKUP = str.maketrans({**{sign: f"\\{sign}" for sign in "\\*_~`|[]<>"}, "@": "
 _BULLET = re.compile(r"^(\s*)([#+-])")
 _URL = re.compile(r"(?:^|(?<=\s))(https?://[!#-;=?-\[\]_a-z~]+)$")
 _REVISION = re.compile(r"\bdata revision \d+\b")
+_NAMED = re.compile(r"(?<![\w/:.])(?<!such as )discord:(@?)\u200b?(\d{1,20})(?!\w)")
+"""People and channels as Tapewatch writes them; after "such as" stands an example of an id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,33 +80,48 @@ def escaped(text: str) -> str:
     return f"{words}<{url[1].replace('@', '%40')}>" if url else words
 
 
+def named(text: str) -> str:
+    """Escaped text with people and channels by their names: Discord shows them, and tells nobody.
+
+    Only in messages that mention nobody: a stranger's text could have such an id in it as well.
+    """
+    return _NAMED.sub(lambda found: f"<{found[1] or '#'}{found[2]}>", text)
+
+
 def _made(message: Message, pictures: Sequence[Picture]) -> Rendered:
     # Embeds may be lost on their way: what is said without them is never nothing.
     lead = never_empty(_within(stamped_lead(message)), _within(message.title))
     if message.brief:
         parts = [lead]
         parts += [f"⚠ {_within(banner)}" for banner in message.banners]
-        parts += [_within(line) for line in (*message.footer, message.stamp) if line]
+        parts += [_within(line) for line in message.footer if line]
         return Rendered("\n".join(parts), tuple(_pictured([], pictures, message)))
-    embeds = [discord.Embed(description=text) for text in _pages(_paragraphs(message))]
-    embeds = embeds or [discord.Embed()]
-    embeds[0].title = _within(message.title, TITLE) or None
+    glance = block(message.table) if message.table is not None else ""
+    texts = _pages(_paragraphs(message))
+    if glance and pictures:
+        # On a phone the first screen has all lines at a glance, and the picture of the first.
+        texts.insert(0, glance)
+    elif glance:
+        texts = _pages(iter([glance, *texts]), "\n")
+    embeds = [discord.Embed(description=text) for text in texts] or [discord.Embed()]
+    # Titles know no mentions.
+    embeds[0].title = _within(message.title, TITLE, names=False) or None
     if message.stamp:
         embeds[0].set_author(name=clipped(_flat(message.stamp), AUTHOR))
     if small := _small((*message.footer, *message.context)):
         embeds[-1].set_footer(text=small)
-    coloured = _pictured(embeds, pictures, message)
+    coloured = _pictured(embeds, pictures, message, 0 if glance else -1)
     return Rendered(lead, tuple(e for e in coloured if len(e) or e.image))
 
 
 def _pictured(
-    embeds: list[discord.Embed], pictures: Sequence[Picture], message: Message
+    embeds: list[discord.Embed], pictures: Sequence[Picture], message: Message, at: int = -1
 ) -> Iterator[discord.Embed]:
-    """The first picture stands below all lines, every other in an embed of its own."""
+    """The first picture stands below the text `at`, every other in an embed of its own."""
     named = [f"attachment://{file_name(n)}" for n, _ in enumerate(pictures[:PICTURES])]
     if named:
         embeds = embeds or [discord.Embed()]
-        embeds[-1].set_image(url=named[0])
+        embeds[at].set_image(url=named[0])
     colour = _GREY if message.stamp else _AMBER if message.banners else _BLUE
     for embed in (*embeds, *(discord.Embed().set_image(url=name) for name in named[1:])):
         embed.colour = discord.Colour(colour)
@@ -151,24 +169,24 @@ def _flat(text: str) -> str:
     return inert(text).replace("@", "@\u200b")
 
 
-def _pages(paragraphs: Iterator[str]) -> list[str]:
+def _pages(paragraphs: Iterator[str], between: str = "\n\n") -> list[str]:
     """As few texts as will hold them all."""
     pages: list[str] = []
     for paragraph in paragraphs:
-        if pages and len(pages[-1]) + 2 + len(paragraph) <= DESCRIPTION:
-            pages[-1] += f"\n\n{paragraph}"
+        if pages and len(pages[-1]) + len(between) + len(paragraph) <= DESCRIPTION:
+            pages[-1] += f"{between}{paragraph}"
         else:
             pages.append(paragraph)
     return pages
 
 
 @lru_cache(maxsize=1_024)  # the same texts, while it is tried what fits
-def _within(text: str, most: int = _PIECE) -> str:
+def _within(text: str, most: int = _PIECE, *, names: bool = True) -> str:
     """Escaped, and at most so long after that."""
     room = most
     while len(made := escaped(clipped(text, room))) > most:
         room = min(room - 1, room * most // len(made))
-    return made
+    return named(made) if names else made
 
 
 def _fits(made: Rendered) -> bool:

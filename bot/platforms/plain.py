@@ -39,7 +39,7 @@ def shown(message: Message) -> Message:
     """What of it a chat shows: of a brief one the lead, the banners and the stamp."""
     if not message.brief:
         return message
-    return replace(message, rows=(), sections=(), facts=(), context=(), footer=())
+    return replace(message, rows=(), sections=(), facts=(), context=(), footer=(), table=None)
 
 
 def all_rows(message: Message) -> Iterator[tuple[str, Row]]:

@@ -19,10 +19,11 @@ from alerts.model import Check, Destination, Letter, Receipt, Tried
 from bot.platforms import slack_checks as checks
 from bot.platforms.network import nothing_sent
 from bot.platforms.pacing import Pacing
+from bot.platforms.slack_drafts import Draft
 from bot.platforms.slack_errors import FOREIGN, error_of, is_about_a_file, translated
 from bot.platforms.slack_pictures import Pictures
 from bot.platforms.slack_search import EVENT_TYPE, Search
-from bot.platforms.slack_text import Rendered, rendered, text_only
+from bot.platforms.slack_text import Rendered
 from core.errors import (
     DeliveryAmbiguous,
     DeliveryDeferred,
@@ -175,19 +176,20 @@ class SlackSender:
     async def _as_it_can_be(self, letter: Letter, put: Put) -> tuple[Any, str]:
         """As it was made; else without what was refused, and why: surely nothing was accepted."""
         shown, fallback = await self._pictures.shown(letter.pictures)
-        ways = [rendered(letter.message, shown), text_only(letter.message)]
-        if shown:
-            ways.insert(1, rendered(letter.message))
-        for made in ways:
+        draft = Draft(letter.message, tuple(shown))
+        while True:
             try:
-                return await self._request(partial(put, made), holds_all=True), fallback
+                answer = await self._request(partial(put, draft.made()), holds_all=True)
             except DeliveryRefused as refused:
-                if refused.reason is not Reason.MESSAGE_REJECTED or made is ways[-1]:
+                about_a_file = is_about_a_file(refused)
+                plainer = draft.plainer(about_a_file=about_a_file)
+                if refused.reason is not Reason.MESSAGE_REJECTED or plainer is None:
                     raise
-                fallback = refused.seen
-                if is_about_a_file(refused):
+                draft, fallback = plainer, refused.seen
+                if about_a_file:
                     self._pictures.forget(letter.pictures)
-        raise AssertionError("the last way returns or raises")
+            else:
+                return answer, fallback
 
 
 def _content(made: Rendered) -> dict[str, Any]:

@@ -2,34 +2,24 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from hashlib import sha256
-from typing import Any, Protocol
 
 import aiohttp
 from slack_sdk.web.async_client import AsyncWebClient
 
-from alerts.budget import clipped
 from alerts.model import Picture
-from alerts.words import inert
-from bot.platforms.network import seconds
+from bot.platforms.slack_checks import Ask
+from bot.platforms.slack_files import Uploads
 from bot.platforms.slack_text import PICTURES, Shown
-from core.errors import DeliveryDeferred, DeliveryRefused, Reason
+from core.errors import DeliveryRefused, Reason
 
 _KEPT = 500
 _NOT_AGAIN_FOR = timedelta(minutes=5)
 """So long nobody waits again for a picture that Slack did not get ready."""
 
 _UNREADY = "Slack did not get the file ready in time"
-_UPLOAD_ALT = 1_000
-
-
-class Ask(Protocol):
-    """A question to Slack, paced, its errors translated; answers the body."""
-
-    async def __call__(self, call: Callable[[], Awaitable[Any]]) -> Any:
-        """The answer, or a DeliveryError."""
 
 
 class Pictures:
@@ -45,7 +35,8 @@ class Pictures:
         polls: int = 20,
         poll_every_s: float = 0.5,
     ) -> None:
-        self._client, self._session, self._ask, self._now = client, session, ask, now
+        self._client, self._ask, self._now = client, ask, now
+        self._uploads = Uploads(client, session, ask)
         self._polls, self._poll_every_s = polls, poll_every_s
         self._there: OrderedDict[bytes, str] = OrderedDict()
         self._unready: OrderedDict[bytes, datetime] = OrderedDict()
@@ -83,7 +74,9 @@ class Pictures:
     async def _made_ready(self, picture: Picture, digest: bytes) -> str:
         failed_at = self._unready.pop(digest, None)
         if failed_at is None or not timedelta() <= self._now() - failed_at < _NOT_AGAIN_FOR:
-            file_id = await self._uploaded(picture)
+            file_id = await self._uploads.kept(
+                picture.name or "chart.png", picture.png, picture.alt
+            )
             if await self._is_ready(file_id):
                 return file_id
             failed_at = self._now()
@@ -91,22 +84,6 @@ class Pictures:
         while len(self._unready) > _KEPT:
             self._unready.popitem(last=False)
         raise DeliveryRefused(Reason.MESSAGE_REJECTED, _UNREADY)
-
-    async def _uploaded(self, picture: Picture) -> str:
-        name, alt = _name(picture), clipped(inert(picture.alt), _UPLOAD_ALT)
-        begun = await self._ask(
-            lambda: self._client.files_getUploadURLExternal(
-                filename=name, length=len(picture.png), alt_txt=alt or None
-            )
-        )
-        file_id, url = str(begun["file_id"]), str(begun["upload_url"])
-        await self._ask(lambda: self._sent(url, picture.png))
-        await self._ask(
-            lambda: self._client.files_completeUploadExternal(
-                files=[{"id": file_id, "title": name}]
-            )
-        )
-        return file_id
 
     async def _is_ready(self, file_id: str) -> bool:
         for _ in range(self._polls):
@@ -116,21 +93,6 @@ class Pictures:
             await asyncio.sleep(self._poll_every_s)
         return False
 
-    async def _sent(self, url: str, png: bytes) -> None:
-        headers = {"Content-Type": "application/octet-stream"}
-        async with self._session.post(url, data=png, headers=headers) as answer:
-            status, wait = answer.status, seconds(answer.headers.get("Retry-After"))
-        if status == 429:
-            raise DeliveryDeferred(Reason.RATE_LIMITED, "upload", retry_after_s=wait)
-        if status >= 500 or status == 408:
-            raise DeliveryDeferred(Reason.SERVER_ERROR, f"upload: status {status}")
-        if status != 200:
-            raise DeliveryRefused(Reason.MESSAGE_REJECTED, f"upload: status {status}")
-
 
 def _digest(picture: Picture) -> bytes:
     return sha256(picture.png + picture.alt.encode(errors="replace")).digest()
-
-
-def _name(picture: Picture) -> str:
-    return clipped(inert(picture.name).strip(), 100) or "chart.png"

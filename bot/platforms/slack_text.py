@@ -6,15 +6,16 @@ whole message is in no document (bolt-js#2509: refused somewhere above 13,000 ch
 
 import json
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import Any
 
 from alerts.budget import clipped, fitted
-from alerts.model import Message
+from alerts.model import File, Message
 from alerts.words import inert
 from bot.platforms.plain import all_rows, lines, never_empty, shown, stamped_lead
+from bot.platforms.slack_parts import Block, buttons, plain, snippet, table
+from bot.platforms.slack_words import linked, spoken
 
 BLOCKS, SECTION, HEADER, CONTEXT, ALT, TEXT = 50, 3_000, 150, 2_000, 2_000, 4_000
 WHOLE = 12_000
@@ -25,8 +26,6 @@ _PIECE = 1_000
 _LOOK_ALIKE = str.maketrans({"*": "∗", "~": "∼", "`": "ˋ"})
 _UNDERSCORE = re.compile(r"(?<![^\W_])_|_(?![^\W_])")
 _URL = re.compile(r"(?:^|(?<=\s))(https?://[!#-;=?-\[\]_a-z~]+)$")
-
-Block = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,19 +44,49 @@ class Rendered:
     blocks: tuple[Block, ...] = ()
 
 
-def rendered(message: Message, pictures: Sequence[Shown] = ()) -> Rendered:
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How a message is to be shown, and to whom."""
+
+    private: bool = False
+    """To one person only: then a mention notifies nobody."""
+    people: Mapping[str, str] = field(default_factory=dict)
+    """What people are called, where they are not mentioned."""
+    share: str = ""
+    """The id of its Share button; empty for none."""
+    files: tuple[File, ...] = ()
+    """Short ones, shown in the message."""
+    table: bool = True
+
+
+DIGEST = Look()
+
+
+def rendered(message: Message, pictures: Sequence[Shown] = (), look: Look = DIGEST) -> Rendered:
     """The message within Slack's limits."""
-    kept = fitted(shown(message), lambda m: _fits(_made(m, pictures)))
-    return _made(kept, pictures)
+    said = _said(message, look)
+    after = [*map(snippet, look.files), *buttons(message, look.share)]
+
+    def made(m: Message) -> Rendered:
+        return _made(m, pictures, after)
+
+    if said.table and look.table and _fits(whole := made(said)):
+        return whole
+    # The table has nothing that the lines have not: it goes before any of them.
+    return made(fitted(replace(said, table=None), lambda m: _fits(made(m))))
 
 
-def text_only(message: Message) -> Rendered:
+def text_only(message: Message, look: Look = DIGEST) -> Rendered:
     """The same without any layout, for when Slack refuses it."""
 
     def made(m: Message) -> Rendered:
         return Rendered(never_empty("\n".join(_within(line) for line in lines(m))))
 
-    return made(fitted(shown(message), lambda m: len(made(m).text) <= TEXT))
+    return made(fitted(_said(message, look), lambda m: len(made(m).text) <= TEXT))
+
+
+def _said(message: Message, look: Look) -> Message:
+    return spoken(shown(message), None if look.private else look.people)
 
 
 def escaped(text: str) -> str:
@@ -72,6 +101,7 @@ def escaped(text: str) -> str:
     words = _UNDERSCORE.sub("ˍ", words.translate(_LOOK_ALIKE))
     # At the start of a line even the entity makes a quotation.
     words = re.sub(r"^(\s*)&gt;", "\\1\u200b&gt;", words)
+    words = linked(words)
     return f"{words}<{_entities(url[1])}>" if url else words
 
 
@@ -79,32 +109,38 @@ def _entities(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def _made(message: Message, pictures: Sequence[Shown]) -> Rendered:
+def _made(message: Message, pictures: Sequence[Shown], after: Sequence[Block]) -> Rendered:
     blocks: list[Block] = []
     if message.stamp:
         blocks.append(_context([f"*{_within(message.stamp)}*"]))
     # Without its invisible signs a title may be nothing, and Slack takes no empty one.
     title = clipped(inert(message.title).strip(), HEADER)
     if title and not message.brief:
-        blocks.append({"type": "header", "text": _plain(title)})
+        blocks.append({"type": "header", "text": plain(title)})
     if message.brief or not message.rows or not message.context:
         # Otherwise the first lines say the same again.
         blocks.append(_section(never_empty(_within(message.lead))))
     if message.banners:
         said = (f"⚠ {_within(banner)}" for banner in message.banners)
         blocks += map(_section, _packed(said, "\n"))
+    drawn = [
+        {"type": "image", "slack_file": {"id": p.file_id}, "alt_text": _alt(p.alt)}
+        for p in pictures[:PICTURES]
+    ]
+    if message.table and message.table.columns:
+        # On a phone the first screen has all lines at a glance, and the picture of the first.
+        blocks += [table(message.table), *drawn]
+        drawn = []
     blocks += _rows(message)
     if message.facts:
         facts = ((_within(name), _within(value).strip()) for name, value in message.facts)
         said = (f"{name}: *{value}*" if value else name for name, value in facts if name or value)
         blocks += map(_section, _packed(said, "\n"))
-    blocks += [
-        {"type": "image", "slack_file": {"id": p.file_id}, "alt_text": _alt(p.alt)}
-        for p in pictures[:PICTURES]
-    ]
+    blocks += drawn
     for small in (message.footer, message.context):
         texts = [_within(line) for line in small if inert(line).strip()]
         blocks += [_context([text]) for text in _packed(iter(texts), "\n", CONTEXT)]
+    blocks += after
     text = never_empty(_within(stamped_lead(message)), _within(message.title))
     return Rendered(text, tuple(blocks))
 
@@ -149,10 +185,6 @@ def _context(texts: Sequence[str]) -> Block:
 def _markup(text: str) -> Block:
     # `verbatim`: nothing becomes a link or a mention by itself.
     return {"type": "mrkdwn", "text": text, "verbatim": True}
-
-
-def _plain(text: str) -> Block:
-    return {"type": "plain_text", "text": text, "emoji": False}
 
 
 def _alt(text: str) -> str:

@@ -56,7 +56,7 @@ def test_lines_go_next_from_the_tail_and_are_named() -> None:
 def test_the_lines_of_sections_are_the_tail() -> None:
     etfs = replace(MANY, rows=MANY.rows[:4], sections=(Section("ETFs", MANY.rows[4:]),))
 
-    cut = within(1_300, etfs)
+    cut = within(1_100, etfs)
 
     assert cut.sections == ()
     assert len(cut.rows) >= 3

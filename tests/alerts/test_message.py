@@ -148,7 +148,7 @@ def test_the_line_recomputes_from_the_record() -> None:
 def test_an_open_further_out_than_the_close_is_said() -> None:
     quiet = anomaly(ret_z=0.4, gap_z=5.2, gap_pct=8.25)
 
-    assert "within its usual range, opened +8.2%, 5.2× its usual gap" in explain(quiet)
+    assert "within its usual range, opened +8.2% (5.2× usual)" in explain(quiet)
     assert "opened" not in explain(replace(quiet, ret_z=6.0))
     assert "opened" not in explain(replace(quiet, gap_z=1.4))
     assert "opened" not in explain(replace(quiet, gap_z=None, gap_pct=None))
@@ -168,13 +168,13 @@ def test_a_shift_says_first_what_flagged_it() -> None:
     assert activity.startswith("volume 3.4× expected")
     assert "off-exchange shift" in rest
     assert "1 in" not in explain(SHIFT)
-    assert digest(said(SHIFT)).lead.startswith("Thu 17 Dec 2026: MOVD 88% off exchange +0.4%.")
+    assert digest(said(SHIFT)).lead.startswith("MOVD +0.4%, 88% off exchange · Thu 17 Dec 2026.")
 
 
 def test_the_lead_works_alone_as_a_notification() -> None:
     lead = digest(CASES["five kinds"]).lead
-    assert re.search(r"XYZQ 6\.2× volume −18\.2%", lead)
-    assert lead.endswith("2 more.")
+    assert lead.startswith("XYZQ −18.2% on 6.2× volume, ")
+    assert lead.endswith("; 2 more · Thu 17 Dec 2026.")
 
 
 def test_no_causal_word_and_no_false_promise() -> None:

@@ -12,10 +12,10 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from alerts.kinds import LABELS
 from alerts.model import Destination
 from alerts.mutes import (
     DOUBLED,
-    LABELS,
     Mute,
     hides,
     mutes_of,

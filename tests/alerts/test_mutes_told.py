@@ -137,7 +137,9 @@ async def test_a_repeat_that_doubles_is_a_line_and_not_folded(channels: Channels
         said = await channels.say(WED, *again, revision=revision)
         assert len(over(said)) == 1
         assert [row.head[:7] for row in said.rows] == ["1. XYZQ"]
-        assert said.footer[0].startswith("still elevated: FOLD")
+        (again_there,) = said.sections
+        assert again_there.title == "Still elevated"
+        assert again_there.rows[0].head.startswith("FOLD")
     again = [anomaly("XYZQ", session=HALF, score=10.0, continuing=True)]
     assert (await channels.say(HALF, *again)).rows == (), "told on Wednesday"
 

@@ -23,7 +23,7 @@ from core.pipeline import Pipeline
 from core.progress import Reading
 from tests.filled import EVE, Kind, until
 from tests.market import NEWEST, NOW
-from tests.shared import Shared
+from tests.shared import Shared, copied
 
 SATURDAY = NOW
 
@@ -42,17 +42,19 @@ async def told(app: App, text: str) -> str:
 
 @pytest.fixture(scope="module")
 def stored(shared: Shared, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The sample market's last sessions, the newest ingested and judged once for this module."""
-    folder = until(shared, Kind.SAMPLE, EVE, tmp_path_factory.mktemp("stored"))
+    """The sample market's last sessions, the newest ingested and judged: a copy for this module."""
 
-    async def fill() -> None:
-        async with at(folder, SATURDAY) as app:
-            app.senders["console"] = ConsoleSender(lambda text: None)
-            await app.sweep(lambda step: None)
-            await app.courier.drain()
+    def make(folder: Path) -> None:
+        asyncio.run(_fill(until(shared, Kind.SAMPLE, EVE, folder)))
 
-    asyncio.run(fill())
-    return folder
+    return copied(shared.once("commands", make), tmp_path_factory.mktemp("stored"))
+
+
+async def _fill(folder: Path) -> None:
+    async with at(folder, SATURDAY) as app:
+        app.senders["console"] = ConsoleSender(lambda text: None)
+        await app.sweep(lambda step: None)
+        await app.courier.drain()
 
 
 @pytest.fixture

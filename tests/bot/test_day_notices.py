@@ -108,7 +108,7 @@ async def test_one_day_asked_for_by_hand_says_that_it_is_held_too(
         assert len(told[CHANNEL]) == 1
         await once.one_day(app, NEWEST, release=True)
         told = await said(app, platform)
-        assert told[CHANNEL][1].startswith("Fri 6 Mar 2026: "), "accepted, it is a digest"
+        assert told[CHANNEL][1].endswith(" · Fri 6 Mar 2026."), "accepted, it is a digest"
 
 
 async def test_a_day_that_is_not_there_is_told_to_operators_with_what_was_seen(

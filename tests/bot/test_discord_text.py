@@ -59,7 +59,7 @@ def test_digests_on_discord_read_as_reviewed(case: str, snapshot: SnapshotAssert
 
 
 def test_brief_messages_read_as_reviewed(snapshot: SnapshotAssertion) -> None:
-    charts = details(CASES["sample"])
+    charts = details(CASES["five kinds"])
     brief = [
         rendered(pushed(CASES["nothing today"])),
         rendered(pushed(CASES["no baseline yet"])),
@@ -88,7 +88,7 @@ def test_invented_numbers_say_so_in_the_notification_and_above_the_list() -> Non
         assert made.content.startswith("SAMPLE")
         assert "SAMPLE" in (made.embeds[0].author.name or "")
     brief = rendered(replace(digest(CASES["sample"]), brief=True))
-    assert "SAMPLE: the built-in market, invented numbers" in brief.content
+    assert brief.content.startswith("SAMPLE · ")
 
 
 def test_a_brief_message_is_lead_and_banners_only() -> None:
@@ -103,7 +103,6 @@ def test_thirteen_lines_with_headlines_fit_whole() -> None:
     row = digest(CASES["ETFs, headlines and listings"]).rows[0]
     made = rendered(replace(digest(CASES["five kinds"]), rows=(row,) * 13))
     assert "did not fit" not in read(made)
-    assert len(made.embeds) == 2
 
 
 def test_what_does_not_fit_is_named_in_the_footer() -> None:

@@ -10,8 +10,9 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from syrupy.assertion import SnapshotAssertion
 
+from alerts.kinds import LABELS, RULES
 from alerts.model import Destination
-from alerts.mutes import LABELS, RULES, Mute, mutes_of, session_after
+from alerts.mutes import Mute, mutes_of, session_after
 from bot.app import App
 from bot.hindsight import Hindsight
 from bot.mute_words import Wish, parse
@@ -26,17 +27,18 @@ from tests.bot.small_market import (
     TOLD,
     ask,
     at,
-    filled,
     shown,
+    stored_market,
     told,
 )
 from tests.market import NEWEST, NOW
+from tests.shared import Shared
 
 
 @pytest.fixture(scope="module")
-def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The sample market's last sessions, once for this module."""
-    return filled(tmp_path_factory.mktemp("stored"))
+def stored(shared: Shared, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sample market's last sessions, a copy for this module."""
+    return stored_market(shared, tmp_path_factory.mktemp("stored"))
 
 
 @pytest.fixture

@@ -17,16 +17,17 @@ from alerts.model import Destination
 from alerts.publish import Outbox
 from bot.app import App
 from core.db import Value, insert
-from tests.bot.small_market import ANN, BOB, HERE, STORED, TOLD, ask, at, filled, shown, told
+from tests.bot.small_market import ANN, BOB, HERE, STORED, TOLD, ask, at, shown, stored_market, told
 from tests.chat import FakePlatform
 from tests.market import NEWEST, NOW
 from tests.records import anomaly, judged
+from tests.shared import Shared
 
 
 @pytest.fixture(scope="module")
-def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The sample market's last sessions, once for this module."""
-    return filled(tmp_path_factory.mktemp("stored"))
+def stored(shared: Shared, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sample market's last sessions, a copy for this module."""
+    return stored_market(shared, tmp_path_factory.mktemp("stored"))
 
 
 @pytest.fixture

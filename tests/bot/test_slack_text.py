@@ -34,20 +34,44 @@ def read(made: Rendered) -> str:
     """As a reader goes through it."""
     parts = [f"({made.text})"]
     for block in made.blocks:
-        kind = {"header": "# ", "context": "... ", "image": ""}.get(block["type"], "")
-        texts = [block["text"]] if "text" in block else block.get("elements", [])
-        parts += [kind + text["text"] for text in texts]
-        parts += [f"[{block['alt_text']}]"] if block["type"] == "image" else []
+        match block["type"]:
+            case "image":
+                parts.append(f"[{block['alt_text']}]")
+            case "table":
+                parts += ["| " + " | ".join(cell["text"] for cell in row) for row in block["rows"]]
+            case "actions":
+                parts.append(" ".join(map(clickable, block["elements"])))
+            case kind:
+                texts = [block["text"]] if "text" in block else block.get("elements", [])
+                sign = {"header": "# ", "context": "... "}.get(kind, "")
+                parts += [sign + text["text"] for text in texts]
     return "\n".join(parts)
+
+
+def clickable(element: dict[str, Any]) -> str:
+    """A button, or a menu with all that can be chosen."""
+    if element["type"] == "button":
+        return f"[{element['text']['text']}]"
+    told = [
+        " - ".join(option[part]["text"] for part in ("text", "description") if part in option)
+        for option in element["options"]
+    ]
+    return "\n  ".join([f"[{element['placeholder']['text']} v]", *told])
 
 
 def markup(made: Rendered) -> list[str]:
     """All texts in which Slack looks for markup."""
-    found = [made.text]
-    for block in made.blocks:
-        texts = [block["text"]] if "text" in block else block.get("elements", [])
-        found += [text["text"] for text in texts if text["type"] == "mrkdwn"]
-    return found
+    return [made.text, *marked_up(made.blocks)]
+
+
+def marked_up(part: Any) -> list[str]:
+    """The same in a part of its blocks."""
+    if isinstance(part, list | tuple):
+        return [text for each in part for text in marked_up(each)]
+    if not isinstance(part, dict):
+        return []
+    own = [str(part["text"])] if part.get("type") == "mrkdwn" else []
+    return own + [text for value in part.values() for text in marked_up(value)]
 
 
 @pytest.mark.parametrize("case", SHOWN)
@@ -62,7 +86,7 @@ def test_brief_messages_read_as_reviewed(snapshot: SnapshotAssertion) -> None:
         rendered(pushed(CASES["nothing today"])),
         rendered(pushed(CASES["no baseline yet"])),
         rendered(held(DAILY, SESSION, "12 names have twice their volume")),
-        rendered(details(CASES["sample"]), [PICTURE, PICTURE]),
+        rendered(details(CASES["five kinds"]), [PICTURE, PICTURE]),
     ]
     assert "\n\n=====\n\n".join(map(read, brief)) == snapshot
 

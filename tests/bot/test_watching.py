@@ -14,14 +14,15 @@ from alerts.subscriptions import watch, watched
 from bot.app import App
 from bot.watching import MOST_NAMES
 from core.db import Value, insert
-from tests.bot.small_market import ANN, BOB, HERE, STORED, ask, at, filled, shown, told
+from tests.bot.small_market import ANN, BOB, HERE, STORED, ask, at, shown, stored_market, told
 from tests.market import NEWEST, NOW
+from tests.shared import Shared
 
 
 @pytest.fixture(scope="module")
-def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The sample market's last sessions, once for this module."""
-    return filled(tmp_path_factory.mktemp("stored"))
+def stored(shared: Shared, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sample market's last sessions, a copy for this module."""
+    return stored_market(shared, tmp_path_factory.mktemp("stored"))
 
 
 @pytest.fixture

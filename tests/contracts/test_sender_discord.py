@@ -3,12 +3,13 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import discord
 import pytest
 
-from alerts.model import Destination, Letter, Message, Receipt
+from alerts.model import Action, Destination, File, Letter, Menu, Message, Receipt, Table
 from bot.platforms.discord import DiscordSender
 from bot.platforms.discord_parts import DELETED
 from bot.platforms.pacing import Pacing
@@ -80,6 +81,59 @@ async def test_a_letter_mentions_nobody_and_carries_its_key(there: Platform) -> 
     ((button,),) = [row["components"] for row in body["components"]]
     assert button["custom_id"] == f"alert:{letter().token}"
     assert (button["disabled"], button["label"], button["style"]) == (True, "data revision 1", 2)
+
+
+def clickable() -> Letter:
+    """A digest with a menu, a button, a table and a file."""
+    acts = (Action("Show raw", "anomalies raw"),)
+    message = replace(
+        letter().message,
+        table=Table(("name", "move"), (("XYZQ", "−18.2%"),)),
+        actions=acts,
+        menus=(Menu("a line", acts),),
+        files=(File("list.csv", "a,b"),),
+    )
+    return replace(letter(), message=message)
+
+
+async def test_a_letter_with_a_menu_is_known_by_it(there: Platform) -> None:
+    tried = there.tried()
+    sent = await there.sender.send(there.to, clickable())
+
+    (posted_,) = there.server.messages(CHANNEL)
+    ids = [[part["custom_id"] for part in row["components"]] for row in posted_.components]
+    (act,) = clickable().message.actions
+    assert ids == [[f"alert:{letter().token}"], [f"do:{act.key}"]]
+    assert [(a.filename, a.data) for a in posted_.attachments] == [("list.csv", b"a,b")]
+    assert posted_.embeds[0]["description"].startswith("```\nname   move\nXYZQ −18.2%\n```")
+    there.later(600)
+    assert await there.sender.find(there.to, clickable(), tried) == sent
+    await there.sender.edit(there.to, sent, replace(clickable(), key="edit"))
+    assert len(posted_.components) == 2
+    assert "XYZQ −18.2%" in posted_.embeds[0]["description"]
+
+
+async def test_a_layout_that_is_refused_goes_without_its_buttons(there: Platform) -> None:
+    there.server.before.add(refused(50035), on="messages.create")
+
+    receipt = await there.sender.send(there.to, clickable())
+
+    assert "50035" in receipt.fallback
+    (posted_,) = there.server.messages(CHANNEL)
+    ((button,),) = [row["components"] for row in posted_.components]
+    assert button["custom_id"] == f"alert:{letter().token}"
+    assert posted_.embeds == []
+
+
+async def test_without_the_permission_a_file_is_left_out_and_said(there: Platform) -> None:
+    forbid(there, attach_files=False)
+
+    receipt = await there.sender.send(there.to, clickable())
+
+    assert "50013" in receipt.fallback
+    (posted_,) = there.server.messages(CHANNEL)
+    assert posted_.attachments == []
+    assert "cannot be attached" in posted_.embeds[0]["description"]
 
 
 async def test_a_silent_letter_makes_no_sound(there: Platform) -> None:

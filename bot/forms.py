@@ -1,0 +1,204 @@
+"""Every command as a form: which fields it has, and how a filled one is typed. Pure data.
+
+Discord makes options of it, Slack a form in a window; what both send is the line that a person
+would have typed, so there is one reader of commands.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from alerts.kinds import LABELS, RULES
+
+
+class Kind(StrEnum):
+    """What goes into a field."""
+
+    TICKER = "ticker"
+    TICKERS = "tickers"
+    SESSION = "session"
+    WHOLE = "whole number"
+    CHOICE = "choice"
+    FLAG = "yes or no"
+    TEXT = "text"
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One thing that can be said with a command."""
+
+    name: str
+    about: str
+    kind: Kind
+    required: bool = False
+    choices: tuple[str, ...] = ()
+    least: int | None = None
+    most: int | None = None
+    types: str = "{}"
+    """How a value is typed: `top:{}`. Of a flag: what is typed if it is set."""
+
+    def words(self, value: object) -> str:
+        """The value as it is typed; empty if there is nothing to type."""
+        if value is None or value is False:
+            return ""
+        return self.types if value is True else self.types.format(" ".join(str(value).split()))
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """One command, or one action of a command that has several."""
+
+    command: str
+    about: str
+    fields: tuple[Field, ...] = ()
+    action: str = ""
+    types: str = ""
+    """What the line begins with; the command and its action if empty."""
+
+    def line(self, values: Mapping[str, object]) -> str:
+        """What a person would have typed."""
+        begins = self.types or f"{self.command} {self.action}".strip()
+        said = (field.words(values.get(field.name)) for field in self.fields)
+        return " ".join([begins, *(words for words in said if words)])
+
+
+_SYMBOL = Field("symbol", "a ticker, such as NVDA", Kind.TICKER, required=True)
+_SYMBOLS = Field("symbols", "one ticker, or several: NVDA AMD", Kind.TICKERS, required=True)
+_SESSION = Field("session", "today, or a date such as 2026-11-25", Kind.SESSION)
+_HERE = Field("here", "the list of this channel, not your own", Kind.FLAG, types="here")
+_NUMBER = Field("number", "its number in the list", Kind.WHOLE, required=True, least=1)
+_FROM = Field("first", "the first session, such as 2026-06-01", Kind.SESSION, required=True)
+_TO = Field("last", "the last session, such as 2026-11-25", Kind.SESSION, required=True)
+_SILENCE = (
+    Field("sessions", "how many sessions; 5 if nothing is said", Kind.WHOLE, least=1, most=250),
+    Field("until", "a date", Kind.TEXT, types="until:{}"),
+    Field("mine", "only in what you are shown", Kind.FLAG, types="mine"),
+    Field("because", "the reason, for those who wonder later", Kind.TEXT, types="because {}"),
+)
+_DOUBLE = Field("double", "until its score doubles", Kind.FLAG, types="until:double")
+
+_ALL = (
+    Form(
+        "anomalies",
+        "the digest of a session",
+        (
+            _SESSION,
+            Field("show", "another list", Kind.CHOICE, choices=("all", "raw", "mine", "csv")),
+            Field("judged", "when", Kind.CHOICE, choices=("sent", "now"), types="as:{}"),
+        ),
+    ),
+    Form(
+        "ticker",
+        "one ticker beside its own usual",
+        (
+            _SYMBOL,
+            Field("sessions", "how many in the table", Kind.WHOLE, least=2, most=250),
+            _SESSION,
+            Field("show", "only one part", Kind.CHOICE, choices=("chart", "text")),
+        ),
+    ),
+    Form("why", "every gate a ticker passed or failed", (_SYMBOL, _SESSION)),
+    Form(
+        "preview",
+        "what other settings would have sent",
+        (
+            Field("min", "the cut, such as 4.5", Kind.TEXT, types="min:{}"),
+            Field("floor", "dollars a day, such as 5M", Kind.TEXT, types="floor:{}"),
+            Field("price", "the least close in dollars", Kind.TEXT, types="price:{}"),
+            Field("top", "lines at most", Kind.WHOLE, least=1, most=50, types="top:{}"),
+        ),
+    ),
+    Form(
+        "scorecard",
+        "what flagged names did afterwards",
+        (Field("months", "how far back", Kind.CHOICE, choices=("1m", "3m", "6m", "12m")),),
+    ),
+    Form("watch", "what is on your watchlist", (_HERE,), action="list"),
+    Form("watch", "put tickers on your watchlist", (_SYMBOLS, _HERE), action="add"),
+    Form("watch", "take tickers off your watchlist", (_SYMBOLS, _HERE), action="remove"),
+    Form(
+        "mute",
+        "silence for one ticker",
+        (_SYMBOL, *_SILENCE[:2], _DOUBLE, *_SILENCE[2:]),
+        action="ticker",
+        types="mute",
+    ),
+    Form(
+        "mute",
+        "silence for one kind of line",
+        (
+            Field(
+                "label",
+                "what the lines say",
+                Kind.CHOICE,
+                required=True,
+                choices=tuple(LABELS),
+                types="label:{}",
+            ),
+            *_SILENCE,
+        ),
+        action="label",
+        types="mute",
+    ),
+    Form(
+        "mute",
+        "silence for what one rule finds",
+        (
+            Field(
+                "rule",
+                "which measure",
+                Kind.CHOICE,
+                required=True,
+                choices=tuple(RULES),
+                types="rule:{}",
+            ),
+            *_SILENCE,
+        ),
+        action="rule",
+        types="mute",
+    ),
+    Form("mutes", "what is muted, and what is left", action="list", types="mutes"),
+    Form("mutes", "end a mute", (_NUMBER,), action="end"),
+    Form("feedback", "what readers said", action="summary", types="feedback"),
+    Form("feedback", "this line was useful", (_SYMBOL, _SESSION), action="useful"),
+    Form("feedback", "this line was noise", (_SYMBOL, _SESSION), action="noise"),
+    Form(
+        "subscribe",
+        "send digests to this channel",
+        (
+            Field("lines", "of which volume", Kind.CHOICE, choices=("all", "off-exchange")),
+            Field(
+                "min",
+                "how rare at least",
+                Kind.CHOICE,
+                choices=("notable", "rare", "extreme"),
+                types="min:{}",
+            ),
+            Field("top", "lines at most", Kind.WHOLE, least=1, most=50, types="top:{}"),
+            Field("watchlist", "only this channel's list", Kind.FLAG, types="watchlist"),
+            Field("etfs", "with or without ETFs", Kind.CHOICE, choices=("etfs", "no-etfs")),
+            Field("quiet", "no sound from-to, such as 22:00-07:00", Kind.TEXT, types="quiet:{}"),
+            Field("zone", "of the quiet hours, such as Europe/Berlin", Kind.TEXT),
+            Field("sound", "with or without a sound", Kind.CHOICE, choices=("sound", "silent")),
+        ),
+    ),
+    Form("unsubscribe", "send no digests here any more"),
+    Form("channels", "where digests go", action="list", types="channels"),
+    Form("channels", "post a test message here", action="test"),
+    Form("outbox", "what did not arrive", action="list", types="outbox"),
+    Form("outbox", "send it again", (_NUMBER,), action="resend"),
+    Form("outbox", "look for it again", (_NUMBER,), action="look"),
+    Form("outbox", "give it up", (_NUMBER,), action="drop"),
+    Form("source", "what each source answers", action="status"),
+    Form("backfill", "how far it is", action="status", types="backfill"),
+    Form("backfill", "what a span needs, before anything is read", (_FROM, _TO), action="plan"),
+    Form("backfill", "read a span, silently", (_FROM, _TO), action="run"),
+    Form("backfill", "stop after the session that is being read", action="stop"),
+    Form("help", "what can be asked"),
+)
+
+FORMS: Mapping[str, tuple[Form, ...]] = {
+    name: tuple(form for form in _ALL if form.command == name)
+    for name in dict.fromkeys(form.command for form in _ALL)
+}
+"""By command, in the order of bot.commands.Commands.USAGE."""

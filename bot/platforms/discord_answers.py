@@ -1,0 +1,162 @@
+"""The two halves of an answer on Discord: the promise, at once, and the message that keeps it."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any
+
+import discord
+from discord.ui import Button, View
+
+from alerts.model import Message
+from bot.answers import Answer, share_id
+from bot.platforms import network
+from bot.platforms.discord_errors import FOREIGN, translated
+from bot.platforms.discord_parts import Body, view
+from core.errors import DeliveryAmbiguous
+
+logger = logging.getLogger(__name__)
+
+Interaction = discord.Interaction[Any]
+
+TOO_LATE, ALREADY_ACKNOWLEDGED = 10062, 40060
+UNKNOWN_WEBHOOK, TOKEN_OVER, UNKNOWN_MESSAGE = 10015, 50027, 10008
+TOO_LARGE, MISSING_PERMISSIONS = 40005, 50013
+
+SHARED = Message("", "Shared.")
+
+_NOBODY = discord.AllowedMentions.none()
+_ACK_WITHIN_S, _LIBRARY_RETRIES_AFTER_S = 2.5, 1.0
+_EDIT_WITHIN_S, _EDITS, _PAUSE_S = 20.0, 3, 1.0
+_ENDED = (UNKNOWN_WEBHOOK, TOKEN_OVER, UNKNOWN_MESSAGE, TOO_LATE)
+
+
+async def acknowledged(interaction: Interaction, send: Callable[[], Awaitable[object]]) -> bool:
+    """Promise an answer. False if nobody waits for ours, or somebody else has promised theirs."""
+    clock, sent_before = asyncio.get_running_loop().time, False
+    for _ in range(2):
+        began = clock()
+        try:
+            async with asyncio.timeout(_ACK_WITHIN_S):
+                await send()
+        except discord.HTTPException as error:
+            # discord.py tries again a second after a 5xx: the one before may have been accepted.
+            sent_before = sent_before or clock() - began >= _LIBRARY_RETRIES_AFTER_S
+            if error.code == ALREADY_ACKNOWLEDGED and sent_before:
+                return True
+            expected = error.code in (TOO_LATE, ALREADY_ACKNOWLEDGED)
+            facts = {"interaction": interaction.id, "seen": translated(error).seen}
+            logger.log(
+                logging.INFO if expected else logging.WARNING, "not acknowledged", extra=facts
+            )
+            return False
+        except discord.InteractionResponded:
+            return True
+        except (*network.FOREIGN, *network.ODD):
+            sent_before = True
+        else:
+            return True
+    # It may have arrived: if it has not, there is nothing to put the answer into, and that is seen.
+    return True
+
+
+async def given(interaction: Interaction, answer: Answer) -> None:
+    """Keep the promise; a public answer goes to everybody, and its promise becomes a note."""
+    try:
+        if answer.public:
+            await _shared(interaction, answer)
+        else:
+            await _in_the_end(answer, lambda body: _edit(interaction, body, answer))
+    except FOREIGN as error:
+        _not_shown(interaction, error)
+
+
+async def _shared(interaction: Interaction, answer: Answer) -> None:
+    # The first followup of a promise would keep it, and be as private as it is.
+    await _edit(interaction, Body.whole(SHARED, ()))
+    try:
+        await _in_the_end(answer, lambda body: _follow_up(interaction, body, answer))
+    except FOREIGN as error:
+        found = translated(error)
+        perhaps = "may not have been" if isinstance(found, DeliveryAmbiguous) else "cannot be"
+        failed = Message("", f"This {perhaps} shared here: {found.reason} ({found.seen})")
+        await _edit(interaction, Body.whole(failed, ()))
+
+
+async def _in_the_end(answer: Answer, put: Callable[[Body], Awaitable[None]]) -> None:
+    """As it is meant; else without what was refused."""
+    message = answer.message
+    try:
+        await put(Body.whole(message, answer.pictures))
+    except discord.HTTPException as error:
+        if error.status == 413 or error.code in (TOO_LARGE, MISSING_PERMISSIONS):
+            plain = Body.without_files(message)
+        elif error.status == 400:
+            plain = Body.in_words(message)
+        else:
+            raise
+        facts = {"seen": translated(error).seen}
+        logger.warning("an answer's layout was refused; shown without it", extra=facts)
+        await put(plain)
+
+
+async def _edit(interaction: Interaction, body: Body, answer: Answer | None = None) -> None:
+    """Tried again after a fault of the line: twice does what once does."""
+    for left in reversed(range(_EDITS)):
+        try:
+            async with asyncio.timeout(_EDIT_WITHIN_S):
+                await interaction.edit_original_response(
+                    content=body.made.content,
+                    embeds=body.made.embeds,
+                    attachments=_fitting(interaction, body).files(),
+                    view=_clicks(body, answer, private=True),
+                    allowed_mentions=_NOBODY,
+                )
+        except network.FOREIGN:
+            if not left:
+                raise
+            await asyncio.sleep(_PAUSE_S)
+        else:
+            return
+
+
+async def _follow_up(interaction: Interaction, body: Body, answer: Answer) -> None:
+    async with asyncio.timeout(_EDIT_WITHIN_S):
+        await interaction.followup.send(
+            body.made.content,
+            embeds=body.made.embeds,
+            files=_fitting(interaction, body).files(),
+            view=_clicks(body, answer, private=False),
+            allowed_mentions=_NOBODY,
+            ephemeral=False,
+            wait=True,
+        )
+
+
+def _clicks(body: Body, answer: Answer | None, *, private: bool) -> View:
+    """Its buttons and menus; of a private answer that can be shared, Share comes last."""
+    if answer is None or not body.clicks:
+        return view(Message("", ""))
+    share = None
+    if private and answer.share:
+        style = discord.ButtonStyle.primary
+        share = Button[View](style=style, label="Share", custom_id=share_id(answer))
+    return view(answer.message, share)
+
+
+def _fitting(interaction: Interaction, body: Body) -> Body:
+    """Without texts that are larger than Discord takes here."""
+    most = interaction.filesize_limit
+    return replace(
+        body, texts=tuple(text for text in body.texts if len(text.content.encode()) <= most)
+    )
+
+
+def _not_shown(interaction: Interaction, error: BaseException) -> None:
+    late = isinstance(error, discord.HTTPException) and error.code in _ENDED
+    facts = {"interaction": interaction.id, "seen": translated(error).seen}
+    if late:
+        logger.info("an answer came too late to be shown", extra=facts)
+    else:
+        logger.warning("an answer could not be shown", extra=facts)

@@ -1,0 +1,186 @@
+"""What reaches us from Slack, acknowledged at once, then carried out and answered.
+
+bolt loses the ack of a listener that fails right after it, and gives none to what it has no
+listener for. So nothing gets as far as its listeners: all that is well signed is acknowledged here.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from slack_bolt.response import BoltResponse
+from slack_sdk.web.async_client import AsyncWebClient
+
+from alerts.model import Message
+from bot.answers import Answer
+from bot.forms import Form
+from bot.permissions import Asker
+from bot.platforms import slack_forms as forms
+from bot.platforms.slack_answers import Answers, Place, ask
+from bot.platforms.slack_errors import error_of
+from bot.platforms.slack_groups import Groups
+from bot.platforms.slack_link import Identity
+from bot.platforms.slack_words import mentioned, typed
+from bot.platforms.work import Work
+from bot.reception import Reception
+from core.db import StorageError
+from core.errors import DeliveryError, TapewatchError
+
+logger = logging.getLogger(__name__)
+
+Body = Mapping[str, Any]
+
+_OURS = (TapewatchError, StorageError)
+
+_LEAVING = "Tapewatch is being restarted: please ask again in a minute."
+_UNKNOWN = "Nothing here answers to that. /help lists what can be asked."
+
+
+@dataclass(slots=True)
+class Desk:
+    """One workspace's questions."""
+
+    me: Identity
+    client: AsyncWebClient
+    reception: Reception
+    answers: Answers
+    groups: Groups
+    work: Work
+    leaving: bool = False
+    """Nothing new is taken."""
+
+    async def heard(self, body: Body) -> BoltResponse:
+        """The ack, before anything is done about it."""
+        if self.leaving:
+            return BoltResponse(status=200, body=_LEAVING if "command" in body else "")
+        kind = str(body.get("type") or "command")
+        if kind == "block_suggestion":
+            return BoltResponse(status=200, body={"options": []})
+        self.work.begin(self._carried_out(kind, body), kind)
+        return BoltResponse(status=200, body="")
+
+    async def _carried_out(self, kind: str, body: Body) -> None:
+        try:
+            match kind:
+                case "command":
+                    await self._command(body)
+                case "block_actions":
+                    await self._pressed(body)
+                case "view_submission":
+                    await self._submitted(body)
+                case "event_callback":
+                    await self._event(body)
+                case _:
+                    if body.get("response_url"):
+                        await self.answers.say(_place(body), _UNKNOWN)
+        except DeliveryError as error:
+            logger.warning("an answer did not arrive", extra={"what": kind, "seen": str(error)})
+
+    async def _command(self, body: Body) -> None:
+        if "command" not in body:
+            return
+        line = typed(str(body["command"]), str(body.get("text") or ""))
+        place = Place(
+            channel=str(body["channel_id"]),
+            user=str(body["user_id"]),
+            name=str(body.get("user_name") or ""),
+            response_url=str(body.get("response_url") or ""),
+        )
+        trigger = str(body.get("trigger_id") or "")
+        form = forms.form_for(line)
+        if form is not None and await self._opened(form, place, trigger):
+            return
+        await self._answered(trigger or place.response_url, place, line)
+
+    async def _opened(self, form: Form, place: Place, trigger: str) -> bool:
+        """Whether there is a window now, or was one for the same command before."""
+        back = {"channel": place.channel, "name": place.name, "url": place.response_url}
+        try:
+            view = forms.view(form, back)
+            await ask(lambda: self.client.views_open(trigger_id=trigger, view=view))
+        except DeliveryError as error:
+            if error_of(error) == "exchanged_trigger_id":
+                return True
+            logger.warning("a form did not open", extra={"form": form.command, "seen": str(error)})
+            return False
+        return True
+
+    async def _submitted(self, body: Body) -> None:
+        view = body["view"]
+        form, back = forms.form_of(view), forms.metadata(view)
+        user = body["user"]
+        place = Place(
+            channel=str(back.get("channel") or ""),
+            user=str(user["id"]),
+            name=str(back.get("name") or ""),
+            response_url=str(back.get("url") or ""),
+        )
+        if form is None:
+            return await self.answers.say(place, _UNKNOWN)
+        await self._answered(f"{view['id']} {view.get('hash')}", place, forms.line_of(form, view))
+        return None
+
+    async def _pressed(self, body: Body) -> None:
+        done = (body.get("actions") or [{}])[0]
+        chosen = done.get("selected_option") or {}
+        button = str(chosen.get("value") or done.get("action_id") or "")
+        once, place = f"slack:{body['trigger_id']}", _place(body)
+        asker = await self._asker(place)
+        await self._given(place, self.reception.pressed(once, asker, button))
+
+    async def _event(self, body: Body) -> None:
+        event = body.get("event") or {}
+        said_by_a_bot = event.get("bot_id") or event.get("user") == self.me.user
+        if event.get("type") != "app_mention" or said_by_a_bot or "edited" in event:
+            return
+        place = Place(
+            channel=str(event["channel"]),
+            user=str(event["user"]),
+            thread=str(event.get("thread_ts") or ""),
+        )
+        line = mentioned(str(event.get("text") or ""), self.me.user)
+        once = body.get("event_id") or f"{place.channel} {event.get('ts')}"
+        await self._answered(str(once), place, line)
+
+    async def _answered(self, once: str, place: Place, line: str) -> None:
+        asker = await self._asker(place)
+        await self._given(place, self.reception.typed(f"slack:{once}", asker, line))
+
+    async def _given(self, place: Place, making: Awaitable[Answer | None]) -> None:
+        try:
+            answer = await making
+        except _OURS as error:
+            answer = _failed(error)
+        except asyncio.CancelledError:
+            # The process stops, and nobody will answer this any more: not even silence is left.
+            await self.answers.say(place, _LEAVING)
+            raise
+        if answer is not None:
+            await self.answers.give(place, answer)
+
+    async def _asker(self, place: Place) -> Asker:
+        roles = await self.groups.of(place.user)
+        return Asker("slack", place.user, place.channel, roles)
+
+
+def _place(body: Body) -> Place:
+    """Where something was pressed: in a thread, if the message is in one."""
+    user, container = body.get("user") or {}, body.get("container") or {}
+    message, channel = body.get("message") or {}, body.get("channel") or {}
+    thread = str(container.get("thread_ts") or message.get("thread_ts") or "")
+    # What a thread hangs on has its own time for it, and is seen in the channel.
+    in_thread = thread != str(container.get("message_ts") or message.get("ts") or "")
+    return Place(
+        channel=str(channel.get("id") or container.get("channel_id") or ""),
+        user=str(user.get("id") or ""),
+        name=str(user.get("username") or user.get("name") or ""),
+        thread=thread if in_thread else "",
+        response_url=str(body.get("response_url") or ""),
+    )
+
+
+def _failed(error: Exception) -> Answer:
+    logger.error("not answered", exc_info=error)
+    return Answer(Message("", "That failed on our side; nothing was changed. Please ask again."))

@@ -1,0 +1,44 @@
+"""Answers that are being made: tracked, so that none is lost when the process stops."""
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from typing import Any
+
+logger = logging.getLogger(__name__)
+
+_FAREWELL_S = 2.0
+
+
+class Work:
+    """Tasks of one platform. What one of them meets is logged, and nobody else's business."""
+
+    def __init__(self, platform: str) -> None:
+        self._platform = platform
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def __len__(self) -> int:
+        """How many are under way."""
+        return len(self._tasks)
+
+    def begin(self, doing: Coroutine[Any, Any, None], name: str) -> None:
+        """Do it beside everything else."""
+        task = asyncio.create_task(doing, name=f"{self._platform} {name}")
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    async def drain(self, patience_s: float) -> None:
+        """Wait for what is under way, then let go of the rest."""
+        if not self._tasks:
+            return
+        _, left = await asyncio.wait(self._tasks, timeout=patience_s)
+        for task in left:
+            task.cancel()
+        if left:
+            # Time for a word of farewell.
+            await asyncio.wait(left, timeout=_FAREWELL_S)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.error("not answered", exc_info=error, extra={"what": task.get_name()})

@@ -1,0 +1,131 @@
+"""What reaches us from a platform -> an answer, whoever asks and wherever. Knows no chat library.
+
+A platform acknowledges first, then asks here. Each of its ids is carried out once, also after a
+restart; who asks too much is told to wait; what buttons mean, and what was answered, is kept here.
+"""
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from alerts.buttons import actions_of, command_of, kept
+from alerts.compose import Draw, drawn, no_picture
+from alerts.model import Message
+from alerts.outbox import MESSAGE
+from bot.answers import DO, SHARE, Answer
+from bot.commands import Commands
+from bot.pace import Pace
+from bot.permissions import Asker, Operators
+from bot.requests import CommandRequest
+from core.db import Db, insert, iso
+
+_MOST_CHARS = 4_000
+_FORGET_IDS_AFTER, _FORGET_REPLIES_AFTER = timedelta(days=2), timedelta(days=7)
+
+
+@dataclass(slots=True)
+class Reception:
+    """The one way in for all platforms."""
+
+    db: Db
+    commands: Commands
+    operators: Operators
+    now: Callable[[], datetime]
+    draw: Draw = no_picture
+    per_person: Pace = field(default_factory=lambda: Pace(10, 3.0))
+    per_channel: Pace = field(default_factory=lambda: Pace(40, 0.5))
+    _purged_at: datetime | None = None
+
+    async def typed(self, once: str, asker: Asker, line: str) -> Answer | None:
+        """A command in words. `once`: the platform's id of the request, such as `discord:1`.
+
+        None if that id was here before: then somebody else answers, or has.
+        """
+        if not await self._first(once):
+            return None
+        return self._too_much(asker) or await self._carried_out(asker, line)
+
+    async def pressed(self, once: str, asker: Asker, button: str) -> Answer | None:
+        """A click on `do:KEY` or `share:KEY`; None as for typed()."""
+        if not await self._first(once):
+            return None
+        if wait := self._too_much(asker):
+            return wait
+        verb, _, key = button.partition(":")
+        if verb == SHARE:
+            return await self._shared(asker, key)
+        line = await command_of(self.db.rows, key) if verb == DO else None
+        if line is None:
+            return _said("This button is not known here any more. /help lists what can be asked.")
+        return await self._carried_out(asker, line)
+
+    async def _carried_out(self, asker: Asker, line: str) -> Answer:
+        if len(line) > _MOST_CHARS:
+            return _said(f"That is {len(line):,} characters; a command has at most {_MOST_CHARS:,}")
+        request = CommandRequest.parse(
+            line,
+            *(asker.who, asker.where),
+            operator=self.operators.include(asker),
+            how=self.operators.how(asker.platform),
+        )
+        reply = await self.commands.answer(request)
+        pictures, _ = await drawn(self.draw, reply.message.charts)
+        message = reply.message
+        if message.charts and not pictures:
+            message = replace(message, banners=(*message.banners, "its picture cannot be drawn"))
+        share = await self._keep(asker, line, message) if reply.ok else ""
+        return Answer(message, pictures, share)
+
+    async def _shared(self, asker: Asker, key: str) -> Answer:
+        found = await self.db.row("SELECT who, message FROM replies WHERE key = ?", (key,))
+        if found is None or found["who"] != asker.who:
+            return _said("This answer is too old to be shared: ask again, and share that.")
+        message = MESSAGE.validate_json(found["message"])
+        public = replace(message, lead=f"{message.lead} (shared by {asker.who})")
+        pictures, _ = await drawn(self.draw, public.charts)
+        return Answer(public, pictures, public=True)
+
+    async def _first(self, once: str) -> bool:
+        """Has this id never been here? If so it is on record from now on."""
+        now = self.now()
+        async with self.db.transaction() as writer:
+            if self._purged_at is None or now - self._purged_at > _FORGET_IDS_AFTER / 4:
+                self._purged_at = now
+                ids, replies = now - _FORGET_IDS_AFTER, now - _FORGET_REPLIES_AFTER
+                await writer.execute("DELETE FROM handled WHERE at < ?", (iso(ids),))
+                await writer.execute("DELETE FROM replies WHERE kept_at < ?", (iso(replies),))
+            row = {"id": once, "at": iso(now)}
+            return bool(await insert(writer, "handled", row, or_="IGNORE"))
+
+    async def _keep(self, asker: Asker, line: str, message: Message) -> str:
+        """What its buttons mean, and the answer itself; the key of its Share button."""
+        key, now = secrets.token_hex(8), self.now()
+        buttons = [(action.key, action.command) for action in actions_of(message)]
+        row = {
+            "key": key,
+            "who": asker.who,
+            "command": line,
+            "message": MESSAGE.dump_json(message).decode(),
+            "kept_at": iso(now),
+        }
+        async with self.db.transaction() as writer:
+            await kept(writer, buttons, now)
+            await insert(writer, "replies", row)
+        return key
+
+    def _too_much(self, asker: Asker) -> Answer | None:
+        for pace, key, whose in (
+            (self.per_person, asker.who, "you"),
+            (self.per_channel, asker.where, "this channel"),
+        ):
+            if (wait := pace.wait_s(key)) > 0:
+                return _said(
+                    f"That is a lot at once from {whose}, and others ask too: again in"
+                    f" {max(1, round(wait))} s, please."
+                )
+        return None
+
+
+def _said(text: str) -> Answer:
+    return Answer(Message(title="", lead=text))

@@ -1,0 +1,104 @@
+"""Every command as a form: the same commands everywhere, and what a form types is understood."""
+
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from bot.app import App
+from bot.commands import Commands
+from bot.forms import FORMS, Field, Form, Kind
+from core.calendar import sessions_ending
+from tests.bot.small_market import STORED, ask, at, stored_market
+from tests.market import NEWEST
+from tests.shared import Shared
+
+ALL = [form for forms in FORMS.values() for form in forms]
+NOT_UNDERSTOOD = re.compile(
+    r"not understood|one word too many|there is /|is nothing to subscribe|Which |cannot"
+)
+
+
+@pytest.fixture
+def folder(shared: Shared, tmp_path: Path) -> Path:
+    return stored_market(shared, tmp_path / "data")
+
+
+@pytest.fixture
+async def app(folder: Path) -> AsyncIterator[App]:
+    async with at(folder) as opened:
+        yield opened
+
+
+def filled(field: Field, name: str) -> object:
+    """A value that a person could give."""
+    texts = {
+        "until": str(sessions_ending(NEWEST, 1)[0].date.replace(year=2027)),
+        "because": "they  know  why",
+        "quiet": "22:00-07:00",
+        "zone": "Europe/Berlin",
+        "min": "4.5",
+        "floor": "5M",
+        "price": "5",
+    }
+    return {
+        Kind.TICKER: name,
+        Kind.TICKERS: f"{name} {name}",
+        Kind.SESSION: str(STORED[-1]),
+        Kind.WHOLE: field.least or 2,
+        Kind.CHOICE: field.choices[0] if field.choices else "",
+        Kind.FLAG: True,
+        Kind.TEXT: texts.get(field.name, ""),
+    }[field.kind]
+
+
+def test_every_command_has_its_forms_in_the_same_order() -> None:
+    assert list(FORMS) == list(Commands.USAGE)
+
+
+@pytest.mark.parametrize("form", ALL, ids=lambda form: f"{form.command} {form.action}".strip())
+def test_a_form_is_one_that_discord_takes(form: Form) -> None:
+    name = re.compile(r"^[-_a-z0-9]{1,32}$")
+    assert name.match(form.command)
+    assert not form.action or name.match(form.action)
+    assert 1 <= len(form.about) <= 100
+    assert len(form.fields) <= 25
+    required = [field.required for field in form.fields]
+    assert required == sorted(required, reverse=True), "what is required comes first"
+    for field in form.fields:
+        assert name.match(field.name)
+        assert 1 <= len(field.about) <= 100
+        assert len(field.choices) <= 25
+        assert bool(field.choices) == (field.kind is Kind.CHOICE)
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_actions_tell_the_forms_of_a_command_apart(name: str) -> None:
+    actions = [form.action for form in FORMS[name]]
+    assert len(set(actions)) == len(actions)
+    assert len(actions) == 1 or all(actions)
+
+
+@pytest.mark.parametrize("form", ALL, ids=lambda form: f"{form.command} {form.action}".strip())
+async def test_what_each_field_types_is_understood(app: App, form: Form) -> None:
+    report = await app.commands.digests.report(STORED[-1])
+    ticker = (report.pushed or report.folded or report.beyond)[0].ticker
+    needed = {field.name: filled(field, ticker) for field in form.fields if field.required}
+    for extra in (None, *(field for field in form.fields if not field.required)):
+        values = needed if extra is None else needed | {extra.name: filled(extra, ticker)}
+        if extra is not None and extra.name == "zone":
+            values["quiet"] = "22:00-07:00"
+        line = form.line(values)
+        lead = (await ask(app, line)).message.lead
+        assert not NOT_UNDERSTOOD.search(lead), f"{line}: {lead}"
+
+
+def test_a_line_is_what_a_person_would_have_typed() -> None:
+    (mute,) = (form for form in FORMS["mute"] if form.action == "ticker")
+    values = {"symbol": "NVDA", "sessions": 5, "double": True, "mine": False, "because": " a\nb "}
+    assert mute.line(values) == "mute NVDA 5 until:double because a b"
+    (summary,) = (form for form in FORMS["feedback"] if form.action == "summary")
+    assert summary.line({}) == "feedback"
+    (listed,) = (form for form in FORMS["watch"] if form.action == "list")
+    assert listed.line({"here": True}) == "watch list here"

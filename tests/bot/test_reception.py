@@ -1,0 +1,222 @@
+"""The one way in: once each, at a pace, by permission; buttons and shared answers outlive us."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from alerts.buttons import actions_of
+from alerts.model import ChartOf, Picture
+from bot.answers import Answer, do_id, share_id
+from bot.app import App
+from bot.pace import Pace
+from bot.permissions import Asker, Operators
+from tests.bot.small_market import STORED, at, stored_market
+from tests.market import NOW
+from tests.shared import Shared
+
+ANN = Asker("discord", "1", "456")
+BOSS = Asker("discord", "9", "456", manages=True)
+LINE = "ticker {} " + str(STORED[-1]) + " text"
+
+
+@pytest.fixture
+def folder(shared: Shared, tmp_path: Path) -> Path:
+    return stored_market(shared, tmp_path / "data")
+
+
+@pytest.fixture
+async def app(folder: Path) -> AsyncIterator[App]:
+    async with at(folder) as opened:
+        yield opened
+
+
+async def typed(app: App, once: str, line: str, asker: Asker = ANN) -> Answer:
+    """What is answered to something that was never here before."""
+    answer = await app.reception.typed(once, asker, line)
+    assert answer is not None
+    return answer
+
+
+async def pressed(app: App, once: str, button: str, asker: Asker = ANN) -> Answer:
+    """What a click is answered."""
+    answer = await app.reception.pressed(once, asker, button)
+    assert answer is not None
+    return answer
+
+
+async def a_line(app: App) -> str:
+    """A ticker that the newest digest has."""
+    return (await app.commands.digests.report(STORED[-1])).pushed[0].ticker
+
+
+async def test_an_id_is_carried_out_once(app: App, folder: Path) -> None:
+    first = await typed(app, "discord:1", "watch add ZVZZT")
+    assert not first.public
+    assert await app.reception.typed("discord:1", ANN, "watch add ZVZZT") is None
+    assert await app.reception.pressed("discord:1", ANN, "do:0") is None
+    async with at(folder) as again:
+        assert await again.reception.typed("discord:1", ANN, "watch") is None, "after a restart"
+        assert await again.reception.typed("slack:1", ANN, "watch") is not None
+
+
+async def test_two_copies_at_once_are_one(app: App) -> None:
+    copies = [app.reception.typed("discord:1", ANN, "help") for _ in range(5)]
+    answers = await asyncio.gather(*copies)
+    assert sum(answer is not None for answer in answers) == 1
+
+
+async def test_buttons_mean_the_same_after_a_restart(app: App, folder: Path) -> None:
+    line = await a_line(app)
+    digest = await typed(app, "discord:1", "anomalies")
+    keys = [action.key for action in actions_of(digest.message)]
+    assert len(set(keys)) == len(keys) > 4
+    (option,) = (o for o in digest.message.menus[0].options if o.command == LINE.format(line))
+    async with at(folder) as again:
+        card = await pressed(again, "discord:2", do_id(option.key))
+        assert card.message.lead.startswith(line)
+        labels = [action.label for action in card.message.actions]
+        assert labels == ["Chart", "Why", "Mute for me", "Watch", "Useful", "Noise"]
+
+
+async def test_every_click_is_a_command_that_is_understood(app: App) -> None:
+    digest = await typed(app, "discord:1", "anomalies")
+    card = await pressed(app, "discord:2", do_id(digest.message.menus[0].options[0].key))
+    for n, action in enumerate((*digest.message.actions, *card.message.actions)):
+        asker = replace(ANN, user=f"{n}")
+        answer = await pressed(app, f"discord:c{n}", do_id(action.key), asker)
+        if action.label == "My watchlist":
+            assert "You watch nothing yet" in answer.message.lead
+        else:
+            assert answer.share, f"{action.command}: {answer.message.lead}"
+
+
+async def test_an_unknown_button_says_so(app: App) -> None:
+    for n, button in enumerate(("do:", "do:00", "share:00", "what:1", "", "alert:1")):
+        answer = await pressed(app, f"discord:{n}", button)
+        assert "not known here" in answer.message.lead or "too old" in answer.message.lead
+
+
+async def test_what_was_answered_is_what_is_shared_and_by_nobody_else(
+    app: App, folder: Path
+) -> None:
+    watched = await typed(app, "discord:1", f"watch add {await a_line(app)}")
+    async with at(folder) as again:
+        other = await pressed(again, "discord:2", share_id(watched), replace(ANN, user="2"))
+        assert "too old" in other.message.lead
+        shared = await pressed(again, "discord:3", share_id(watched))
+        assert shared.public
+        assert not shared.share
+        assert shared.message.lead == f"{watched.message.lead} (shared by discord:@1)"
+        assert shared.message.rows == watched.message.rows
+
+
+async def test_a_refusal_has_nothing_to_share(app: App) -> None:
+    assert not (await typed(app, "discord:1", "ticker ....")).share
+
+
+async def test_what_is_for_operators_is_refused_in_a_sentence_and_on_record(app: App) -> None:
+    refused = await typed(app, "discord:1", "unsubscribe")
+    assert refused.message.lead == (
+        "/unsubscribe is for operators; ask one of them (whoever may manage the server is one,"
+        " or DISCORD_OPERATORS names them)"
+    )
+    done = await typed(app, "discord:2", "mute label:volume", BOSS)
+    assert "is muted in this channel" in done.message.lead
+    await typed(app, "discord:3", "help")
+    rows = await app.db.rows("SELECT who, place, command, allowed, outcome FROM audit ORDER BY id")
+    assert [tuple(row) for row in rows] == [
+        ("discord:@1", "discord:456", "/unsubscribe", 0, refused.message.lead),
+        ("discord:@9", "discord:456", "/mute label:volume", 1, "done"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("asker", "is_operator"),
+    [
+        (Asker("discord", "1", "c"), False),
+        (Asker("discord", "1", "c", manages=True), False),
+        (Asker("discord", "7", "c"), True),
+        (Asker("discord", "1", "c", frozenset({"8"})), True),
+        (Asker("slack", "U7", "C1"), False),
+        (Asker("slack", "7", "C1"), False),
+    ],
+)
+def test_operators_are_those_who_are_named(asker: Asker, *, is_operator: bool) -> None:
+    assert Operators({"discord": frozenset({"7", "8"})}).include(asker) is is_operator
+
+
+def test_whoever_manages_the_server_is_one_where_nobody_is_named() -> None:
+    nobody = Operators({"discord": frozenset(), "slack": frozenset()})
+    assert nobody.include(Asker("discord", "1", "c", manages=True))
+    assert not nobody.include(Asker("discord", "1", "c"))
+    assert not nobody.include(Asker("slack", "U1", "C1"))
+
+
+async def test_a_person_who_asks_too_much_is_told_when_to_go_on(app: App) -> None:
+    answers = [await typed(app, f"discord:{n}", "mutes") for n in range(12)]
+    assert "That is a lot at once from you" in answers[-1].message.lead
+    assert answers[9].share
+    other = await typed(app, "discord:other", "mutes", replace(ANN, user="2"))
+    assert other.share, "others are not held up"
+
+
+async def test_a_channel_that_asks_too_much_is_told_too(app: App) -> None:
+    app.reception.per_channel = Pace(2, 60.0)
+    askers = [replace(ANN, user=str(n)) for n in range(3)]
+    answers = [await typed(app, f"discord:{a.user}", "mutes", a) for a in askers]
+    assert "from this channel" in answers[-1].message.lead
+    elsewhere = await typed(app, "discord:x", "mutes", Asker("discord", "1", "789"))
+    assert elsewhere.share
+
+
+def test_a_bucket_fills_while_nobody_asks() -> None:
+    clock = [0.0]
+    pace = Pace(2, 3.0, clock=lambda: clock[0])
+    assert [pace.wait_s("a") for _ in range(3)] == [0.0, 0.0, 3.0]
+    clock[0] = 2.0
+    assert pace.wait_s("a") == pytest.approx(1.0)
+    clock[0] = 3.0
+    assert pace.wait_s("a") == 0.0
+    assert pace.wait_s("b") == 0.0
+
+
+async def test_a_very_long_command_is_refused(app: App) -> None:
+    answer = await typed(app, "discord:1", "ticker " + "A" * 10_000)
+    assert answer.message.lead == "That is 10,007 characters; a command has at most 4,000"
+
+
+async def test_pictures_are_drawn_or_missed_in_a_word(app: App) -> None:
+    line = await a_line(app)
+
+    async def draw(of: ChartOf) -> Picture:
+        return Picture(of.ticker.encode(), "alt")
+
+    async def fail(of: ChartOf) -> Picture:
+        raise ValueError(of.ticker)
+
+    app.reception.draw = draw
+    answer = await typed(app, "discord:1", f"ticker {line}")
+    assert [picture.png for picture in answer.pictures] == [line.encode()]
+    app.reception.draw = fail
+    missed = await typed(app, "discord:2", f"ticker {line} chart")
+    assert missed.pictures == ()
+    assert "its picture cannot be drawn" in missed.message.banners
+
+
+async def test_a_picture_is_drawn_beside_the_loop(app: App) -> None:
+    answer = await typed(app, "discord:1", f"ticker {await a_line(app)} chart")
+    (picture,) = answer.pictures
+    assert picture.png.startswith(b"\x89PNG")
+    assert answer.message.banners == ()
+
+
+async def test_what_is_old_is_forgotten(app: App) -> None:
+    kept = await typed(app, "discord:1", "mutes")
+    app.reception.now = lambda: NOW + timedelta(days=8)
+    await typed(app, "discord:2", "mutes")
+    assert [row["id"] for row in await app.db.rows("SELECT id FROM handled")] == ["discord:2"]
+    assert "too old" in (await pressed(app, "discord:3", share_id(kept))).message.lead
