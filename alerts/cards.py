@@ -51,8 +51,10 @@ def ticker_card(
     series: Series,
     note: str,
     prints: Mapping[str, Any] | None = None,
+    *,
+    pictured: bool = False,
 ) -> Message:
-    """One ticker's last session beside its own usual.
+    """One ticker's last session beside its own usual; `pictured`: a picture and buttons follow.
 
     `row`: its line of core.detect.score, None if it did not trade that session. `history`: its
     stored bars on today's share basis, oldest first, on a dense session grid (nulls for gaps).
@@ -63,22 +65,21 @@ def ticker_card(
     last = f"{ticker} {price(newest['close'])}"
     volumes, closes = history["volume"].to_list(), history["close"].to_list()
     span = some(len(volumes), "session")
+    lines = [(f"volume, {span}", sparkline(volumes)), (f"close, {span}", _relative(closes))]
     facts = [
         (f"{of_volume(series.scope)}volume", _volume_fact(row, newest["volume"])),
         ("trades", _trades_fact(row, newest["transactions"])),
         ("price", _price_fact(row, newest)),
-        (f"volume, {span}", sparkline(volumes)),
-        (f"close, {span}", _relative(closes)),
-        ("flagged", _flags(flags)),
     ]
-    facts[1:1], facts[-3:-3] = _share_fact(row), _prints_fact(prints)
+    facts[1:1] = _share_fact(row)
+    facts += [*_prints_fact(prints), *([] if pictured else lines), ("flagged", _flags(flags))]
     verdict = "did not trade in the newest session" if row is None else _standing(row, rule, series)
     return Message(
         title=f"{last} · {day(session)}",
         lead=f"{last}: {verdict}.",
         banners=(note,) if note else (),
         facts=tuple(facts),
-        footer=(f"/why {ticker} shows every gate",),
+        footer=() if pictured else (f"/why {ticker} shows every gate",),
         stamp=stamp(series),
     )
 

@@ -7,7 +7,18 @@ from dataclasses import dataclass, field
 
 from alerts import outbox
 from alerts.letters import letter
-from alerts.model import ATTACHED, ChartOf, Delivery, Kind, Letter, Message, Picture, Receipt, State
+from alerts.model import (
+    ATTACHED,
+    TERMINAL,
+    ChartOf,
+    Delivery,
+    Kind,
+    Letter,
+    Message,
+    Picture,
+    Receipt,
+    State,
+)
 from alerts.publish import Reports
 from core.db import Db
 from core.errors import Reason
@@ -53,7 +64,9 @@ class Composer:
         # In doubt it may be there with them, and is only looked for.
         details = first.kind is Kind.DETAILS
         patience = _WITHOUT_PICTURES_AFTER if details else _DIGEST_WITHOUT_PICTURE_AFTER
-        if first.attempts < patience or first.state is State.AMBIGUOUS:
+        worth = first.attempts < patience or first.state is State.AMBIGUOUS
+        # A terminal shows none, and to draw one takes seconds.
+        if worth and first.destination != TERMINAL:
             pictures, failed = await drawn(self.draw, message.charts)
         if first.kind is Kind.DETAILS and not pictures and not message.rows:
             return Reason.NOT_DRAWN if failed else Reason.NOTHING_TO_SHOW

@@ -41,7 +41,7 @@ from core.errors import CommandError, ConfigError, DeliveryError, NotPublished, 
 from core.sources import NoneServed
 
 _FIRST_DIGEST_S = 60.0
-_DRAIN_S = 5.0
+_DRAIN_S, _GOODBYE_S = 5.0, 2.0
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -130,10 +130,11 @@ async def _run(settings: Settings, chosen: argparse.Namespace) -> Exit:
             *(asyncio.create_task(app.listen(ear), name=ear.link.platform) for ear in app.ears),
         ]
         await stop.wait()
-        await asyncio.gather(app.courier.close(), *(ear.drain(_DRAIN_S) for ear in app.ears))
+        await asyncio.gather(app.courier.close(_DRAIN_S), *(e.drain(_DRAIN_S) for e in app.ears))
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        # A platform that does not answer a goodbye keeps nobody.
+        await asyncio.wait(tasks, timeout=_GOODBYE_S)
     return Exit.DONE
 
 

@@ -18,6 +18,8 @@ class Answer:
     """The key of its Share button; empty if it has none."""
     public: bool = False
     """For everybody in the channel."""
+    shares: str = ""
+    """The key of the private answer that it shares."""
 
 
 def share_id(answer: Answer) -> str:

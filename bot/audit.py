@@ -12,6 +12,9 @@ logger = logging.getLogger(__name__)
 
 _MOST_CHARS = 300
 
+DONE = "done"
+"""The outcome of what was allowed and carried out; any other is why not."""
+
 Audit = Callable[[CommandRequest, str], Awaitable[None]]
 """Is told of a request that demanded an operator, and what came of it."""
 
@@ -28,13 +31,13 @@ def audited(db: Db, now: Callable[[], datetime]) -> Audit:
 async def _keep(db: Db, now: Callable[[], datetime], request: CommandRequest, outcome: str) -> None:
     typed = f"/{request.name} {' '.join(request.words)}".strip()[:_MOST_CHARS]
     facts = {"who": request.who, "where": request.where, "command": typed}
-    logger.info("for operators", extra=facts | {"allowed": request.operator, "outcome": outcome})
+    logger.info("for operators", extra=facts | {"outcome": outcome})
     row: dict[str, Value] = {
         "at": iso(now()),
         "who": request.who,
         "place": request.where,
         "command": typed,
-        "allowed": int(request.operator),
+        "allowed": int(outcome == DONE),
         "outcome": outcome[:_MOST_CHARS],
     }
     try:

@@ -103,14 +103,18 @@ class Backfilling:
         )
 
     async def _begin(self, request: CommandRequest, days: Sequence[TradingDay]) -> Message:
-        request.only_operators("/backfill run")
+        request.only_operators("/backfill run", everywhere=True)
         if self.job is not None and not self.job.ended:
             raise CommandError("one is under way: /backfill tells how far, /backfill stop ends it")
         missing, _ = await self._missing(days)
         if not missing:
             raise CommandError(f"all sessions from {days[0]} to {days[-1]} are stored")
+        if self._task is not None and not self._task.done():
+            # Somebody else was faster while we looked.
+            raise CommandError("one is under way: /backfill tells how far, /backfill stop ends it")
         self.job = Job(missing, request.who, self.ladder.top.now())
         self._task = asyncio.create_task(self._work(self.job), name="backfill")
+        self._task.add_done_callback(_told)
         return self._status()
 
     async def _missing(self, days: Sequence[TradingDay]) -> tuple[list[TradingDay], int]:
@@ -132,8 +136,11 @@ class Backfilling:
                     job.ended = f"ended early: {last.error}"
                     return
             job.ended = "done"
+        except asyncio.CancelledError:
+            job.ended = "interrupted by a restart"
+            raise
         finally:
-            # Only a fault of ours ends it without a reason; the loop's log has it.
+            # Only a fault of ours ends it without a reason.
             job.ended = job.ended or "failed on our side; the log has the details"
             facts = {"stored": job.stored, "failed": len(job.failed), "ended": job.ended}
             logger.info("backfill", extra=facts)
@@ -147,7 +154,7 @@ class Backfilling:
         return last
 
     def _stop(self, request: CommandRequest) -> Message:
-        request.only_operators("/backfill stop")
+        request.only_operators("/backfill stop", everywhere=True)
         if self.job is None or self.job.ended:
             raise CommandError("nothing is being read")
         self.job.stopping = True
@@ -177,3 +184,8 @@ class Backfilling:
 
 
 _STOP = Action("Stop", "backfill stop")
+
+
+def _told(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        logger.error("a backfill failed", exc_info=error)

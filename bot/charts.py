@@ -2,6 +2,7 @@
 
 import asyncio
 import multiprocessing
+import signal
 from collections import OrderedDict
 from concurrent.futures import Executor, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -17,6 +18,12 @@ from core.ladder import Ladder
 
 _KEPT = 32
 _IDLE_S = 60.0
+
+
+def _undisturbed() -> None:
+    # A terminal's ^C, or a service manager's stop, reaches every process: a picture is finished.
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, signal.SIG_IGN)
 
 
 def _draw(data: ChartData) -> Picture:
@@ -81,7 +88,7 @@ class Charts:
             # A fork would copy the threads' locks as they are.
             context = multiprocessing.get_context("spawn")
             self._worker = await asyncio.to_thread(
-                ProcessPoolExecutor, max_workers=1, mp_context=context
+                ProcessPoolExecutor, max_workers=1, mp_context=context, initializer=_undisturbed
             )
         try:
             # Handing it over writes to a pipe, and starts the process.

@@ -56,12 +56,15 @@ class Form:
     """What the line begins with; the command and its action if empty."""
 
     def line(self, values: Mapping[str, object]) -> str:
-        """What a person would have typed."""
-        begins = self.types or f"{self.command} {self.action}".strip()
-        said = (field.words(values.get(field.name)) for field in self.fields)
-        return " ".join([begins, *(words for words in said if words)])
+        """What a person would have typed; another channel is named first."""
+        command, *action = (self.types or f"{self.command} {self.action}").split()
+        said = [field.words(values.get(field.name)) for field in self.fields]
+        there = [words for f, words in zip(self.fields, said, strict=True) if f is _CHANNEL]
+        rest = [words for f, words in zip(self.fields, said, strict=True) if f is not _CHANNEL]
+        return " ".join(filter(None, [command, *there, *action, *rest]))
 
 
+_CHANNEL = Field("channel", "another one: discord:ID or slack:ID (operators)", Kind.TEXT)
 _SYMBOL = Field("symbol", "a ticker, such as NVDA", Kind.TICKER, required=True)
 _SYMBOLS = Field("symbols", "one ticker, or several: NVDA AMD", Kind.TICKERS, required=True)
 _SESSION = Field("session", "today, or a date such as 2026-11-25", Kind.SESSION)
@@ -73,6 +76,7 @@ _SILENCE = (
     Field("sessions", "how many sessions; 5 if nothing is said", Kind.WHOLE, least=1, most=250),
     Field("until", "a date", Kind.TEXT, types="until:{}"),
     Field("mine", "only in what you are shown", Kind.FLAG, types="mine"),
+    _CHANNEL,
     Field("because", "the reason, for those who wonder later", Kind.TEXT, types="because {}"),
 )
 _DOUBLE = Field("double", "until its score doubles", Kind.FLAG, types="until:double")
@@ -113,9 +117,9 @@ _ALL = (
         "what flagged names did afterwards",
         (Field("months", "how far back", Kind.CHOICE, choices=("1m", "3m", "6m", "12m")),),
     ),
-    Form("watch", "what is on your watchlist", (_HERE,), action="list"),
-    Form("watch", "put tickers on your watchlist", (_SYMBOLS, _HERE), action="add"),
-    Form("watch", "take tickers off your watchlist", (_SYMBOLS, _HERE), action="remove"),
+    Form("watch", "what is on your watchlist", (_HERE, _CHANNEL), action="list"),
+    Form("watch", "put tickers on your watchlist", (_SYMBOLS, _HERE, _CHANNEL), action="add"),
+    Form("watch", "take tickers off your watchlist", (_SYMBOLS, _HERE, _CHANNEL), action="remove"),
     Form(
         "mute",
         "silence for one ticker",
@@ -180,9 +184,10 @@ _ALL = (
             Field("quiet", "no sound from-to, such as 22:00-07:00", Kind.TEXT, types="quiet:{}"),
             Field("zone", "of the quiet hours, such as Europe/Berlin", Kind.TEXT),
             Field("sound", "with or without a sound", Kind.CHOICE, choices=("sound", "silent")),
+            _CHANNEL,
         ),
     ),
-    Form("unsubscribe", "send no digests here any more"),
+    Form("unsubscribe", "send no digests here any more", (_CHANNEL,)),
     Form("channels", "where digests go", action="list", types="channels"),
     Form("channels", "post a test message here", action="test"),
     Form("outbox", "what did not arrive", action="list", types="outbox"),

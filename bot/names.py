@@ -61,31 +61,29 @@ class Names:
         _could_be_one(words, usage)
         pipeline = await self.ladder.of(chosen.day)
         window = sessions_ending(chosen.day, max(wish.many, LOOKBACK_SESSIONS))
-        first, last = window[0].date, chosen.day.date
-        renames = await pipeline.record.renames(first, last)
-        names = await pipeline.record.names(window, renames)
-        typed, renamed = current(words[0] if words else "", names, renames)
-        ticker = find_ticker(typed, names, usage)
+        ticker, renamed = await self._named(words, pipeline, window, usage)
         history = await history_of(pipeline, ticker, window, wish.many)
         if history["volume"].null_count() == len(history):
             sessions = f"{wish.many} sessions stored here"
             raise CommandError(f"{ticker} did not trade in the last {sessions}")
+        last = chosen.day.date
         flags = await self._flags(ticker)
         is_line = last in {flag.session for flag in flags}
         chart = ChartOf(pipeline.series.key, last, ticker)
         notes = (*chosen.notes, *([renamed] if renamed else []))
+        is_terminal = request.channel.platform == TERMINAL.platform
         if wish.show == _CHART:
-            if request.channel == TERMINAL:
+            if is_terminal:
                 raise CommandError(
                     f"a terminal shows no pictures; /ticker {ticker} has the numbers"
                 )
             return chart_card(chart, notes, pipeline.series, is_line=is_line)
         row = line_of(await pipeline.record.scores(chosen.day, pipeline.rule), ticker)
         prints = await self._prints(pipeline, chosen.day, ticker)
-        card = ticker_card(
-            row, history, flags, pipeline.rule, pipeline.series, " ".join(notes), prints
-        )
         drawn = () if wish.show == _TEXT else (chart,)
+        pictured = bool(drawn) and not is_terminal
+        said = (flags, pipeline.rule, pipeline.series, " ".join(notes), prints)
+        card = ticker_card(row, history, *said, pictured=pictured)
         without = ("Chart",) if drawn else ()
         actions = line_actions(ticker, last, is_line=is_line, without=without)
         return replace(card, charts=drawn, actions=actions)
@@ -121,6 +119,15 @@ class Names:
         is_line = ticker in {a.ticker for a in told}
         actions = line_actions(ticker, on, is_line=is_line, without=("Why",))
         return replace(said, actions=actions)
+
+    async def _named(
+        self, words: Sequence[str], pipeline: Pipeline, window: Sequence[TradingDay], usage: str
+    ) -> tuple[str, str]:
+        """The ticker that is meant, and what has to be said of its name."""
+        renames = await pipeline.record.renames(window[0].date, window[-1].date)
+        names = await pipeline.record.names(window, renames)
+        typed, renamed = current(words[0] if words else "", names, renames)
+        return find_ticker(typed, names, usage), renamed
 
     async def _prints(
         self, pipeline: Pipeline, day: TradingDay, ticker: str

@@ -45,7 +45,7 @@ class OutboxDesk:
         word, *rest = request.words
         if word.lower() not in _DECIDE:
             raise CommandError(f"/outbox {word[:40]}: there is /outbox {USAGE}")
-        request.only_operators(f"/outbox {word.lower()}")
+        request.only_operators(f"/outbox {word.lower()}", everywhere=True)
         number = rest[0].removeprefix("#") if len(rest) == 1 else ""
         if not (number.isascii() and number.isdigit() and len(number) < _DIGITS):
             raise CommandError(f"/outbox {word.lower()} needs one number from the list of /outbox")

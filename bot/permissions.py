@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import IntEnum
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +17,8 @@ class Asker:
     """Discord: ids of their roles. Slack: ids of the user groups that are asked about."""
     manages: bool = False
     """Discord: may they manage the server?"""
+    server: str = ""
+    """Discord: which one."""
 
     @property
     def who(self) -> str:
@@ -28,18 +31,34 @@ class Asker:
         return f"{self.platform}:{self.channel}"
 
 
+class Power(IntEnum):
+    """How far somebody's word reaches."""
+
+    NONE = 0
+    HERE = 1
+    """The channel they ask in."""
+    EVERYWHERE = 2
+    """Any channel, and the service itself."""
+
+
 @dataclass(frozen=True, slots=True)
 class Operators:
     """Ids of people, and of roles or user groups, by platform."""
 
     ids: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    home: str | None = None
+    """The Discord server whose managers are operators where nobody is named."""
 
-    def include(self, asker: Asker) -> bool:
-        """Named, or by a role; on Discord, where none is named, whoever manages the server."""
+    def power(self, asker: Asker) -> Power:
+        """Everywhere: named themselves or by a role. Where nobody is named, whoever manages the
+        server is one: of the home server everywhere, of any other only where they ask."""
         named = self.ids.get(asker.platform, frozenset())
-        if not named:
-            return asker.manages
-        return asker.user in named or not named.isdisjoint(asker.roles)
+        if named:
+            is_named = asker.user in named or not named.isdisjoint(asker.roles)
+            return Power.EVERYWHERE if is_named else Power.NONE
+        if not asker.manages:
+            return Power.NONE
+        return Power.EVERYWHERE if asker.server == self.home else Power.HERE
 
     def how(self, platform: str) -> str:
         """How one becomes an operator, in a few words."""

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from pydantic import ValidationError
+
 from alerts.buttons import actions_of, command_of, kept
 from alerts.compose import Draw, drawn, no_picture
 from alerts.model import Message
@@ -16,7 +18,7 @@ from alerts.outbox import MESSAGE
 from bot.answers import DO, SHARE, Answer
 from bot.commands import Commands
 from bot.pace import Pace
-from bot.permissions import Asker, Operators
+from bot.permissions import Asker, Operators, Power
 from bot.requests import CommandRequest
 from core.db import Db, insert, iso
 
@@ -63,10 +65,12 @@ class Reception:
     async def _carried_out(self, asker: Asker, line: str) -> Answer:
         if len(line) > _MOST_CHARS:
             return _said(f"That is {len(line):,} characters; a command has at most {_MOST_CHARS:,}")
+        power = self.operators.power(asker)
         request = CommandRequest.parse(
             line,
             *(asker.who, asker.where),
-            operator=self.operators.include(asker),
+            operator=power is not Power.NONE,
+            everywhere=power is Power.EVERYWHERE,
             how=self.operators.how(asker.platform),
         )
         reply = await self.commands.answer(request)
@@ -78,13 +82,28 @@ class Reception:
         return Answer(message, pictures, share)
 
     async def _shared(self, asker: Asker, key: str) -> Answer:
-        found = await self.db.row("SELECT who, message FROM replies WHERE key = ?", (key,))
-        if found is None or found["who"] != asker.who:
-            return _said("This answer is too old to be shared: ask again, and share that.")
-        message = MESSAGE.validate_json(found["message"])
+        found = await self.db.row(
+            "SELECT message FROM replies WHERE key = ? AND who = ?", (key, asker.who)
+        )
+        message = _read(found["message"]) if found is not None else None
+        if message is None:
+            return _said("This answer cannot be shared any more: ask again, and share that.")
+        if not await self._set_shared(key, 1):
+            return _said("This answer is shared already.")
         public = replace(message, lead=f"{message.lead} (shared by {asker.who})")
         pictures, _ = await drawn(self.draw, public.charts)
-        return Answer(public, pictures, public=True)
+        return Answer(public, pictures, public=True, shares=key)
+
+    async def not_shared(self, answer: Answer) -> None:
+        """Surely nobody saw it: it may be shared again."""
+        await self._set_shared(answer.shares, 0)
+
+    async def _set_shared(self, key: str, shared: int) -> bool:
+        async with self.db.transaction() as writer:
+            cursor = await writer.execute(
+                "UPDATE replies SET shared = ? WHERE key = ? AND shared != ?", (shared, key, shared)
+            )
+            return cursor.rowcount > 0
 
     async def _first(self, once: str) -> bool:
         """Has this id never been here? If so it is on record from now on."""
@@ -129,3 +148,11 @@ class Reception:
 
 def _said(text: str) -> Answer:
     return Answer(Message(title="", lead=text))
+
+
+def _read(text: str) -> Message | None:
+    """None for one that another version wrote."""
+    try:
+        return MESSAGE.validate_json(text)
+    except ValidationError:
+        return None

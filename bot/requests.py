@@ -20,6 +20,8 @@ class CommandRequest:
     """A channel on a platform: `discord:456`."""
     operator: bool = False
     """May they change what others are told?"""
+    everywhere: bool = True
+    """If so, in any channel; else only in the one they ask in."""
     how: str = ""
     """How one becomes an operator there."""
     demands: list[str] = field(default_factory=list, compare=False)
@@ -27,12 +29,19 @@ class CommandRequest:
 
     @classmethod
     def parse(
-        cls, text: str, who: str, where: str, *, operator: bool = False, how: str = ""
+        cls,
+        text: str,
+        who: str,
+        where: str,
+        *,
+        operator: bool = False,
+        everywhere: bool = True,
+        how: str = "",
     ) -> "CommandRequest":
         """`/ticker NVDA 60`, with or without the slash."""
         words = text.strip().removeprefix("/").split()
         name = words[0].lower() if words else ""
-        return cls(name, tuple(words[1:]), who, where, operator, how)
+        return cls(name, tuple(words[1:]), who, where, operator, everywhere, how)
 
     @classmethod
     def typed(cls, text: str) -> "CommandRequest":
@@ -58,12 +67,20 @@ class CommandRequest:
                 f"{first[:40]!r}: a channel is named by its id, such as"
                 " discord:123456789012345678 or slack:C0123ABCDEF"
             )
-        self.only_operators("Asking for another channel")
+        self.only_operators("Asking for another channel", everywhere=True)
         return replace(self, words=self.words[1:], where=f"{platform.lower()}:{channel}")
 
-    def only_operators(self, what: str) -> None:
-        """Raises CommandError for anybody else; what was demanded is on record either way."""
+    def only_operators(self, what: str, *, everywhere: bool = False) -> None:
+        """Raises CommandError for anybody else; what was demanded is on record either way.
+
+        `everywhere`: it is not about the channel in which it is asked.
+        """
         self.demands.append(what)
+        if self.operator and everywhere and not self.everywhere:
+            raise CommandError(
+                f"{what} reaches beyond this server, so it is for operators who are named in"
+                " DISCORD_OPERATORS, or who manage the server of DISCORD_GUILD_ID"
+            )
         if not self.operator:
             how = f" ({self.how})" if self.how else ""
             raise CommandError(f"{what} is for operators; ask one of them{how}")

@@ -160,9 +160,9 @@ class Settings(BaseSettings):
     @property
     def operators(self) -> Operators:
         """Who may change what others are told."""
-        return Operators(
-            {"discord": frozenset(self.discord_operators), "slack": frozenset(self.slack_operators)}
-        )
+        named = {"discord": self.discord_operators, "slack": self.slack_operators}
+        ids = {platform: frozenset(people) for platform, people in named.items()}
+        return Operators(ids, self.discord_guild_id)
 
     @property
     def flat_files_secret(self) -> SecretStr | None:

@@ -32,7 +32,7 @@ class Kind(StrEnum):
 
 
 _ENDS = {
-    Kind.FLAT_FILES: (DAYS[-7], DAYS[-3], EVE),
+    Kind.FLAT_FILES: (DAYS[-26], DAYS[-7], DAYS[-3], EVE),
     Kind.FINRA: (DAYS[-7], EVE),
     Kind.SAMPLE: (EVE,),
 }

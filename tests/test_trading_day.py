@@ -296,11 +296,12 @@ async def test_the_service_without_a_terminal_prints_the_digest_and_leaves_on_si
 
 
 async def test_a_killed_run_leaves_nothing_half_done(
-    vendor: Vendor, before: Path, tmp_path: Path
+    vendor: Vendor, shared: Shared, before: Path, tmp_path: Path
 ) -> None:
-    environment, day = vendor.environment(tmp_path / "data"), str(DAYS[-2])
+    folder = await asyncio.to_thread(until, shared, Kind.FLAT_FILES, DAYS[-26], tmp_path / "data")
+    environment, day = vendor.environment(folder), str(DAYS[-2])
     process = await started(environment, "once", "--session", day, folder=tmp_path)
-    await written(process.stderr, "20 of ")
+    await written(process.stderr, "10 of ")
     process.kill()
     await process.communicate()
     code, out, err = await run(environment, "once", "--session", day, "--json", folder=tmp_path)
@@ -324,9 +325,10 @@ async def test_deliveries_name_their_destination(vendor: Vendor, eve: Path) -> N
 
 
 async def test_two_processes_on_one_folder_do_the_same_day_once(
-    vendor: Vendor, tmp_path: Path
+    vendor: Vendor, shared: Shared, tmp_path: Path
 ) -> None:
-    environment, day = vendor.environment(tmp_path / "data"), str(DAYS[-2])
+    folder = await asyncio.to_thread(until, shared, Kind.FLAT_FILES, DAYS[-7], tmp_path / "data")
+    environment, day = vendor.environment(folder), str(DAYS[-2])
     both = [
         asyncio.create_task(run(environment, "once", "--session", day, "--json", folder=tmp_path))
         for _ in range(2)

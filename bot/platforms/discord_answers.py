@@ -61,27 +61,33 @@ async def acknowledged(interaction: Interaction, send: Callable[[], Awaitable[ob
     return True
 
 
-async def given(interaction: Interaction, answer: Answer) -> None:
-    """Keep the promise; a public answer goes to everybody, and its promise becomes a note."""
+async def given(interaction: Interaction, answer: Answer) -> bool:
+    """Keep the promise; a public answer goes to everybody, and its promise becomes a note.
+
+    False if a public one surely did not go out.
+    """
     try:
         if answer.public:
-            await _shared(interaction, answer)
-        else:
-            await _in_the_end(answer, lambda body: _edit(interaction, body, answer))
+            return await _shared(interaction, answer)
+        await _in_the_end(answer, lambda body: _edit(interaction, body, answer))
     except FOREIGN as error:
         _not_shown(interaction, error)
+    return True
 
 
-async def _shared(interaction: Interaction, answer: Answer) -> None:
+async def _shared(interaction: Interaction, answer: Answer) -> bool:
     # The first followup of a promise would keep it, and be as private as it is.
     await _edit(interaction, Body.whole(SHARED, ()))
     try:
         await _in_the_end(answer, lambda body: _follow_up(interaction, body, answer))
     except FOREIGN as error:
         found = translated(error)
-        perhaps = "may not have been" if isinstance(found, DeliveryAmbiguous) else "cannot be"
+        unclear = isinstance(found, DeliveryAmbiguous)
+        perhaps = "may not have been" if unclear else "cannot be"
         failed = Message("", f"This {perhaps} shared here: {found.reason} ({found.seen})")
         await _edit(interaction, Body.whole(failed, ()))
+        return unclear
+    return True
 
 
 async def _in_the_end(answer: Answer, put: Callable[[Body], Awaitable[None]]) -> None:

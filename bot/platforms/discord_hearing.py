@@ -78,8 +78,8 @@ class Hearing:
             raise
         finally:
             # Whatever it met, nobody is left with a promise.
-            if answer is not None:
-                await given(interaction, answer)
+            if answer is not None and not await given(interaction, answer):
+                await self._reception.not_shared(answer)
 
     async def _asked(self, interaction: Interaction) -> Answer | None:
         once, asker, data = f"discord:{interaction.id}", asker_of(interaction), _data(interaction)
@@ -125,6 +125,7 @@ def asker_of(interaction: Interaction) -> Asker:
         channel=str(place or 0),
         roles=frozenset(map(str, roles)),
         manages=may.manage_guild or may.administrator,
+        server=str(interaction.guild_id or ""),
     )
 
 

@@ -62,17 +62,22 @@ class Answers:
     pictures: Pictures
     uploads: Uploads
 
-    async def give(self, place: Place, answer: Answer) -> None:
-        """Show it; what is for all takes the place of what was shared."""
+    async def give(self, place: Place, answer: Answer) -> bool:
+        """Show it; what is for all takes the place of what was shared.
+
+        False if a public one surely did not go out.
+        """
         if not answer.public:
-            return await self._shown(place, answer)
+            await self._shown(place, answer)
+            return True
         try:
             await self._shown(place, answer)
         except DeliveryRefused as refused:
-            return await self.say(place, f"It cannot be shared here: {refused.seen}")
+            await self.say(place, f"It cannot be shared here: {refused.seen}")
+            return False
         if place.response_url:
             await self._post_to(place.response_url, {"text": "Shared.", "replace_original": True})
-        return None
+        return True
 
     async def say(self, place: Place, text: str) -> None:
         """A sentence to who asked."""

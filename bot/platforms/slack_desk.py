@@ -25,16 +25,14 @@ from bot.platforms.slack_link import Identity
 from bot.platforms.slack_words import mentioned, typed
 from bot.platforms.work import Work
 from bot.reception import Reception
-from core.db import StorageError
-from core.errors import DeliveryError, TapewatchError
+from core.errors import DeliveryError
 
 logger = logging.getLogger(__name__)
 
 Body = Mapping[str, Any]
 
-_OURS = (TapewatchError, StorageError)
-
 _LEAVING = "Tapewatch is being restarted: please ask again in a minute."
+_FAILED = "That failed on our side; the log has the details. Please ask again."
 _UNKNOWN = "Nothing here answers to that. /help lists what can be asked."
 
 
@@ -149,16 +147,17 @@ class Desk:
         await self._given(place, self.reception.typed(f"slack:{once}", asker, line))
 
     async def _given(self, place: Place, making: Awaitable[Answer | None]) -> None:
+        answer: Answer | None = Answer(Message("", _FAILED))
         try:
             answer = await making
-        except _OURS as error:
-            answer = _failed(error)
         except asyncio.CancelledError:
             # The process stops, and nobody will answer this any more: not even silence is left.
-            await self.answers.say(place, _LEAVING)
+            answer = Answer(Message("", _LEAVING))
             raise
-        if answer is not None:
-            await self.answers.give(place, answer)
+        finally:
+            # Whatever it met, nobody waits for nothing.
+            if answer is not None and not await self.answers.give(place, answer):
+                await self.reception.not_shared(answer)
 
     async def _asker(self, place: Place) -> Asker:
         roles = await self.groups.of(place.user)
@@ -179,8 +178,3 @@ def _place(body: Body) -> Place:
         thread=thread if in_thread else "",
         response_url=str(body.get("response_url") or ""),
     )
-
-
-def _failed(error: Exception) -> Answer:
-    logger.error("not answered", exc_info=error)
-    return Answer(Message("", "That failed on our side; nothing was changed. Please ask again."))

@@ -8,6 +8,7 @@ from typing import Any
 import aiohttp
 from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
+from slack_sdk.signature import SignatureVerifier
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.links import Link
@@ -95,7 +96,9 @@ class SlackEar:
             socket = Socket(app, self._app_token, self.link, self._timing, quiet)
             await socket.served(url, self._leave)
         else:
-            self.listener = Listener(app, self._port, self.link)
+            self.listener = Listener(
+                app, self._port, self.link, SignatureVerifier(self._signing_secret or "")
+            )
             await self.listener.served(self._leave)
 
     def _made(self, client: AsyncWebClient, session: aiohttp.ClientSession, me: Identity) -> Desk:

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import json
 import logging
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,7 @@ import aiohttp
 from aiohttp import web
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.app.async_app import AsyncApp
+from slack_sdk.signature import SignatureVerifier
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.links import Link, LinkRefused, LinkState
@@ -34,6 +35,10 @@ _SWITCH = f"switch Socket Mode on at {_APPS}, Socket Mode, and start again"
 _HOPELESS = (Reason.TOKEN_REFUSED, Reason.NO_PERMISSION)
 _GOODBYE_S = 1.0
 PATH = "/slack/events"
+_CHECK, _CHECK_WITHIN = b"ssl_check=1", 200
+"""Slack looks whether the address is there; bolt answers that, whoever asks."""
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class LinkLost(TapewatchError):
@@ -163,6 +168,7 @@ class Listener:
     app: AsyncApp
     port: int
     link: Link
+    verifier: SignatureVerifier
     bound: int = field(default=0, init=False)
     """The port it has, where any would do."""
     _noticed: bool = field(default=False, init=False)
@@ -170,6 +176,7 @@ class Listener:
     async def served(self, leave: asyncio.Event) -> None:
         """Until it is time to leave; LinkLost if the port cannot be had."""
         app = self.app.web_app(path=PATH)
+        app.middlewares.append(self._signed)
         app.on_response_prepare.append(self._notice)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0)
         await runner.setup()
@@ -184,6 +191,25 @@ class Listener:
             raise LinkLost(f"PORT={self.port} cannot be listened on: {error.strerror}") from None
         finally:
             await _surely(runner.cleanup())
+
+    @web.middleware
+    async def _signed(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Before bolt, which reads what a stranger sent before it looks at the signature."""
+        body = await request.read()
+        when = request.headers.get("X-Slack-Request-Timestamp", "")
+        try:
+            signed = self.verifier.is_valid(
+                body, when, request.headers.get("X-Slack-Signature", "")
+            )
+        except (ValueError, TypeError):
+            signed = False
+        if not signed and _CHECK not in body[:_CHECK_WITHIN]:
+            return web.Response(status=401, text="not signed")
+        try:
+            return await handler(request)
+        except (ValueError, TypeError, AttributeError) as error:
+            logger.warning("a request cannot be read", extra={"seen": type(error).__name__})
+            return web.Response(status=400, text="unreadable")
 
     async def _notice(self, request: web.Request, response: web.StreamResponse) -> None:
         """Strangers knock too: once is enough to find a wrong secret by."""

@@ -7,7 +7,7 @@ from typing import Any
 
 logger = logging.getLogger(__name__)
 
-_FAREWELL_S = 2.0
+_FAREWELL_S = 1.5
 
 
 class Work:
@@ -16,6 +16,7 @@ class Work:
     def __init__(self, platform: str) -> None:
         self._platform = platform
         self._tasks: set[asyncio.Task[None]] = set()
+        self._drained = False
 
     def __len__(self) -> int:
         """How many are under way."""
@@ -31,7 +32,9 @@ class Work:
         """Wait for what is under way, then let go of the rest."""
         if not self._tasks:
             return
-        _, left = await asyncio.wait(self._tasks, timeout=patience_s)
+        # The patience of a whole stop is one: whoever drains again only lets go.
+        _, left = await asyncio.wait(self._tasks, timeout=0 if self._drained else patience_s)
+        self._drained = True
         for task in left:
             task.cancel()
         if left:

@@ -11,7 +11,8 @@ CREATE TABLE replies (
     who      TEXT NOT NULL,        -- whom it was told: nobody else can share it
     command  TEXT NOT NULL,
     message  TEXT NOT NULL,        -- JSON of alerts.model.Message
-    kept_at  TEXT NOT NULL
+    kept_at  TEXT NOT NULL,
+    shared   INTEGER NOT NULL DEFAULT 0   -- 1: it is in its channel already
 ) STRICT;
 CREATE INDEX replies_by_age ON replies (kept_at);
 

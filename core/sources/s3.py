@@ -16,6 +16,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 import boto3
+import botocore.loaders
 import botocore.session
 import urllib3.exceptions
 from botocore.client import Config
@@ -31,6 +32,8 @@ from botocore.parsers import ResponseParserError, XMLParseError
 from core.errors import BadBars, SourceError, SourceRefused, SourceUnavailable, Verdict
 
 _CHUNK_BYTES = 1 << 16
+_S3_DATA = botocore.loaders.create_loader()
+"""What botocore knows of S3, megabytes of JSON: read for the first client, kept for the others."""
 _SKEW = timedelta(minutes=15)
 
 
@@ -90,8 +93,10 @@ class S3Reader:
         own: dict[str, Any] = {
             name: (None, [], os.devnull, None) for name in ("config_file", "credentials_file")
         }
+        session = botocore.session.Session({"profile": (None, [], None, None), **own})
+        session.register_component("data_loader", _S3_DATA)
         self._client = boto3.session.Session(
-            botocore_session=botocore.session.Session({"profile": (None, [], None, None), **own}),
+            botocore_session=session,
             aws_access_key_id=access.access_key_id,
             aws_secret_access_key=access.secret_access_key,
             region_name="us-east-1",

@@ -41,6 +41,7 @@ def filled(field: Field, name: str) -> object:
         "min": "4.5",
         "floor": "5M",
         "price": "5",
+        "channel": "discord:123456789012345678",
     }
     return {
         Kind.TICKER: name,
@@ -100,5 +101,10 @@ def test_a_line_is_what_a_person_would_have_typed() -> None:
     assert mute.line(values) == "mute NVDA 5 until:double because a b"
     (summary,) = (form for form in FORMS["feedback"] if form.action == "summary")
     assert summary.line({}) == "feedback"
+    where = {"symbol": "NVDA", "channel": "slack:C0123ABCDEF"}
+    assert mute.line(where) == "mute slack:C0123ABCDEF NVDA"
+    (added,) = (form for form in FORMS["watch"] if form.action == "add")
+    there = {"symbols": "NVDA AMD", "here": True, "channel": "discord:123456789012345678"}
+    assert added.line(there) == "watch discord:123456789012345678 add NVDA AMD here"
     (listed,) = (form for form in FORMS["watch"] if form.action == "list")
     assert listed.line({"here": True}) == "watch list here"

@@ -13,7 +13,7 @@ from alerts.model import ChartOf, Picture
 from bot.answers import Answer, do_id, share_id
 from bot.app import App
 from bot.pace import Pace
-from bot.permissions import Asker, Operators
+from bot.permissions import Asker, Operators, Power
 from tests.bot.small_market import STORED, at, stored_market
 from tests.market import NOW
 from tests.shared import Shared
@@ -97,7 +97,7 @@ async def test_every_click_is_a_command_that_is_understood(app: App) -> None:
 async def test_an_unknown_button_says_so(app: App) -> None:
     for n, button in enumerate(("do:", "do:00", "share:00", "what:1", "", "alert:1")):
         answer = await pressed(app, f"discord:{n}", button)
-        assert "not known here" in answer.message.lead or "too old" in answer.message.lead
+        assert "not known" in answer.message.lead or "cannot be shared" in answer.message.lead
 
 
 async def test_what_was_answered_is_what_is_shared_and_by_nobody_else(
@@ -106,7 +106,7 @@ async def test_what_was_answered_is_what_is_shared_and_by_nobody_else(
     watched = await typed(app, "discord:1", f"watch add {await a_line(app)}")
     async with at(folder) as again:
         other = await pressed(again, "discord:2", share_id(watched), replace(ANN, user="2"))
-        assert "too old" in other.message.lead
+        assert "cannot be shared" in other.message.lead
         shared = await pressed(again, "discord:3", share_id(watched))
         assert shared.public
         assert not shared.share
@@ -135,25 +135,69 @@ async def test_what_is_for_operators_is_refused_in_a_sentence_and_on_record(app:
 
 
 @pytest.mark.parametrize(
-    ("asker", "is_operator"),
+    ("asker", "power"),
     [
-        (Asker("discord", "1", "c"), False),
-        (Asker("discord", "1", "c", manages=True), False),
-        (Asker("discord", "7", "c"), True),
-        (Asker("discord", "1", "c", frozenset({"8"})), True),
-        (Asker("slack", "U7", "C1"), False),
-        (Asker("slack", "7", "C1"), False),
+        (Asker("discord", "1", "c"), Power.NONE),
+        (Asker("discord", "1", "c", manages=True, server="5"), Power.NONE),
+        (Asker("discord", "7", "c"), Power.EVERYWHERE),
+        (Asker("discord", "1", "c", frozenset({"8"})), Power.EVERYWHERE),
+        (Asker("slack", "U7", "C1"), Power.NONE),
+        (Asker("slack", "7", "C1"), Power.NONE),
     ],
 )
-def test_operators_are_those_who_are_named(asker: Asker, *, is_operator: bool) -> None:
-    assert Operators({"discord": frozenset({"7", "8"})}).include(asker) is is_operator
+def test_operators_are_those_who_are_named(asker: Asker, power: Power) -> None:
+    assert Operators({"discord": frozenset({"7", "8"})}, "5").power(asker) is power
 
 
-def test_whoever_manages_the_server_is_one_where_nobody_is_named() -> None:
-    nobody = Operators({"discord": frozenset(), "slack": frozenset()})
-    assert nobody.include(Asker("discord", "1", "c", manages=True))
-    assert not nobody.include(Asker("discord", "1", "c"))
-    assert not nobody.include(Asker("slack", "U1", "C1"))
+@pytest.mark.parametrize(
+    ("home", "server", "power"),
+    [("5", "5", Power.EVERYWHERE), ("5", "6", Power.HERE), (None, "5", Power.HERE)],
+)
+def test_whoever_manages_a_server_is_one_there_and_of_the_home_server_everywhere(
+    home: str | None, server: str, power: Power
+) -> None:
+    nobody = Operators({"discord": frozenset(), "slack": frozenset()}, home)
+    assert nobody.power(Asker("discord", "1", "c", manages=True, server=server)) is power
+    assert nobody.power(Asker("discord", "1", "c", server=server)) is Power.NONE
+    assert nobody.power(Asker("slack", "U1", "C1")) is Power.NONE
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "subscribe slack:C0123ABCDEF top:1",
+        "mute discord:123456789012345678 label:volume",
+        "backfill run 2026-01-05 2026-01-06",
+        "backfill stop",
+        "outbox drop 1",
+    ],
+)
+async def test_the_word_of_a_strangers_manager_reaches_no_further_than_their_channel(
+    app: App, line: str
+) -> None:
+    answer = await typed(app, "discord:1", line, BOSS)
+    assert "reaches beyond this server" in answer.message.lead
+    (row,) = await app.db.rows("SELECT allowed FROM audit")
+    assert row["allowed"] == 0
+
+
+async def test_an_answer_is_shared_once_unless_it_did_not_get_there(app: App) -> None:
+    answer = await typed(app, "discord:1", "mutes")
+    first = await pressed(app, "discord:2", share_id(answer))
+    assert first.public
+    assert (await pressed(app, "discord:3", share_id(answer))).message.lead == (
+        "This answer is shared already."
+    )
+    await app.reception.not_shared(first)
+    assert (await pressed(app, "discord:4", share_id(answer))).public
+
+
+async def test_an_answer_that_another_version_wrote_is_too_old(app: App) -> None:
+    answer = await typed(app, "discord:1", "mutes")
+    async with app.db.transaction() as writer:
+        await writer.execute("UPDATE replies SET message = '{}'")
+    said = await pressed(app, "discord:2", share_id(answer))
+    assert "cannot be shared any more" in said.message.lead
 
 
 async def test_a_person_who_asks_too_much_is_told_when_to_go_on(app: App) -> None:
@@ -219,4 +263,4 @@ async def test_what_is_old_is_forgotten(app: App) -> None:
     app.reception.now = lambda: NOW + timedelta(days=8)
     await typed(app, "discord:2", "mutes")
     assert [row["id"] for row in await app.db.rows("SELECT id FROM handled")] == ["discord:2"]
-    assert "too old" in (await pressed(app, "discord:3", share_id(kept))).message.lead
+    assert "cannot be shared" in (await pressed(app, "discord:3", share_id(kept))).message.lead

@@ -179,7 +179,7 @@ async def test_only_who_asked_may_share(stored: Path) -> None:
         asked = await slack.server.command("/ticker", "QWOH text")
         share = button(await answered_blocks(asked), "Share")
         pressed = await slack.server.press(asked.ephemerals[0], share["action_id"], user_id=BOB)
-        assert "too old to be shared" in await seen(pressed)
+        assert "cannot be shared any more" in await seen(pressed)
         assert pressed.messages == []
 
 
