@@ -70,6 +70,16 @@ async def test_the_newest_session_does_not_stand_behind_a_span(app: App) -> None
     assert "5 stored" in await ended(app)
 
 
+async def test_what_a_stop_interrupts_is_called_so(app: App) -> None:
+    async with app.turn:
+        await told(app, f"/backfill run {SPAN}")
+        (job,) = (task for task in asyncio.all_tasks() if task.get_name() == "backfill")
+        await asyncio.sleep(0.1)
+        job.cancel()
+        await asyncio.gather(job, return_exceptions=True)
+    assert "interrupted by a restart" in await told(app, "/backfill")
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

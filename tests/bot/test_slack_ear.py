@@ -5,10 +5,12 @@ import re
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
 from bot.commands import Commands
 from bot.permissions import Operators
+from bot.platforms.slack_link import PATH
 from bot.platforms.slack_words import declared
 from bot.reception import Reception
 from core.db import Db
@@ -317,6 +319,23 @@ async def test_what_is_not_signed_by_slack_now_is_refused(
         assert (await slack.server.http.verify_url("abc123"))[0] == 200
         fresh = await slack.server.command("/ticker", "QWOH", signing=Signing(age_s=250))
         await fresh.acknowledged()
+
+
+@pytest.mark.parametrize("body", [b"{", b"payload={", b"[1]", b"\xff\xfe", b"", b"command="])
+@pytest.mark.parametrize("when", ["", "soon", "9" * 40, "\u0661"])
+async def test_what_strangers_send_is_not_even_read(
+    stored: Path, body: bytes, when: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with desk(stored, "http") as slack, aiohttp.ClientSession() as stranger:
+        assert slack.ear.listener is not None
+        url = f"http://127.0.0.1:{slack.ear.listener.bound}{PATH}"
+        told = {"X-Slack-Request-Timestamp": when, "X-Slack-Signature": "v0=\u00e9"}
+        for kind in ("application/json", "application/x-www-form-urlencoded"):
+            async with stranger.post(
+                url, data=body, headers=told | {"Content-Type": kind}
+            ) as answer:
+                assert answer.status == 401
+    assert "Traceback" not in caplog.text
 
 
 @pytest.mark.parametrize("mode", MODES)
