@@ -115,7 +115,7 @@ async def test_share_says_it_to_all_and_leaves_a_note(talk: Talk, server: Discor
     assert public.flags & 64 == 0
     text = json.dumps([public.content, public.embeds], ensure_ascii=False)
     assert "QWOH" in text
-    assert f"shared by discord:@\u200b{ANN}" in text
+    assert f"(shared by <@{ANN}>)" in text
     assert not any("share:" in json.dumps(row) for row in public.components)
     clicked = await server.interact_component(public, clickable(asked)["CSV"], user_id=BOB)
     await clicked.answered()
@@ -125,7 +125,7 @@ async def test_share_says_it_to_all_and_leaves_a_note(talk: Talk, server: Discor
 async def test_nobody_else_shares_an_answer(talk: Talk, server: DiscordServer) -> None:
     asked = await talk.command("help")
     shared = await talk.clicks(asked, clickable(asked)["Share"], user_id=BOB)
-    assert "too old to be shared" in words(shared)
+    assert "cannot be shared any more" in words(shared)
     assert shared.followups == []
 
 
