@@ -5,7 +5,7 @@ from datetime import date, datetime
 
 from alerts import outbox
 from alerts.letters import deaf, held, late
-from alerts.model import Destination, Kind
+from alerts.model import Destination, Kind, Message
 from alerts.subscriptions import listening
 from core.bars import Series
 from core.db import Db
@@ -45,17 +45,8 @@ async def say_late(
     is_held: bool = False,
 ) -> bool:
     """Tell the operators that the deadline has passed; False if they have been told."""
-    async with db.transaction() as writer:
-        return await outbox.add(
-            writer,
-            destination=operator,
-            series=series.key,
-            session=session,
-            kind=Kind.NOTICE,
-            now=now,
-            more=LATE,
-            body=late(series, session, why, is_held=is_held),
-        )
+    body = late(series, session, why, is_held=is_held)
+    return await _tell(db, operator, series, session, LATE, body, now)
 
 
 async def say_deaf(
@@ -68,6 +59,19 @@ async def say_deaf(
     now: datetime,
 ) -> bool:
     """Tell the operators that a platform refuses to be listened to; once a session."""
+    more = f"{DEAF}-{platform}"
+    return await _tell(db, operator, series, session, more, deaf(platform, why), now)
+
+
+async def _tell(
+    db: Db,
+    operator: Destination,
+    series: Series,
+    session: date,
+    more: str,
+    body: Message,
+    now: datetime,
+) -> bool:
     async with db.transaction() as writer:
         return await outbox.add(
             writer,
@@ -76,6 +80,6 @@ async def say_deaf(
             session=session,
             kind=Kind.NOTICE,
             now=now,
-            more=f"{DEAF}-{platform}",
-            body=deaf(platform, why),
+            more=more,
+            body=body,
         )

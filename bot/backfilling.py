@@ -104,14 +104,12 @@ class Backfilling:
 
     async def _begin(self, request: CommandRequest, days: Sequence[TradingDay]) -> Message:
         request.only_operators("/backfill run", everywhere=True)
+        missing, _ = await self._missing(days)
+        # Nothing is awaited from here on: of two who ask at once, one is first.
         if self.job is not None and not self.job.ended:
             raise CommandError("one is under way: /backfill tells how far, /backfill stop ends it")
-        missing, _ = await self._missing(days)
         if not missing:
             raise CommandError(f"all sessions from {days[0]} to {days[-1]} are stored")
-        if self._task is not None and not self._task.done():
-            # Somebody else was faster while we looked.
-            raise CommandError("one is under way: /backfill tells how far, /backfill stop ends it")
         self.job = Job(missing, request.who, self.ladder.top.now())
         self._task = asyncio.create_task(self._work(self.job), name="backfill")
         self._task.add_done_callback(_told)
