@@ -1,7 +1,6 @@
 """What can be asked on Discord: every command with every field, by whom, and with hostile words."""
 
 import re
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,6 @@ from bot.permissions import Asker
 from tests.bot.discord_talk import (
     ANN,
     CHANNEL,
-    TOKEN,
     Talk,
     draw,
     ear_of,
@@ -25,31 +23,12 @@ from tests.bot.discord_talk import (
     told,
     words,
 )
-from tests.bot.small_market import at, stored_market
+from tests.bot.small_market import at
 from tests.market import NEWEST
 from tests.servers.discord import DiscordServer
 from tests.servers.discord_interaction import Interaction
-from tests.shared import Shared
 
 MANAGER = discord.Permissions(manage_guild=True, use_application_commands=True)
-
-
-@pytest.fixture
-def folder(shared: Shared, tmp_path: Path) -> Path:
-    return stored_market(shared, tmp_path / "data")
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[DiscordServer]:
-    async with DiscordServer(token=TOKEN) as running:
-        running.add_channel(CHANNEL)
-        yield running
-
-
-@pytest.fixture
-async def talk(folder: Path, server: DiscordServer) -> AsyncIterator[Talk]:
-    async with talking(folder, server) as there:
-        yield there
 
 
 # Every command can be asked, and every field arrives.

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import discord
@@ -15,7 +14,6 @@ from tests.bot.discord_talk import (
     BOB,
     CHANNEL,
     PNG,
-    TOKEN,
     Talk,
     clickable,
     menus,
@@ -27,31 +25,11 @@ from tests.bot.discord_talk import (
     until,
     words,
 )
-from tests.bot.small_market import stored_market
 from tests.servers import faults
 from tests.servers.discord import DiscordServer
 from tests.servers.faults import Reset
-from tests.shared import Shared
 
 MANAGER = discord.Permissions(manage_guild=True, use_application_commands=True)
-
-
-@pytest.fixture
-def folder(shared: Shared, tmp_path: Path) -> Path:
-    return stored_market(shared, tmp_path / "data")
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[DiscordServer]:
-    async with DiscordServer(token=TOKEN) as running:
-        running.add_channel(CHANNEL)
-        yield running
-
-
-@pytest.fixture
-async def talk(folder: Path, server: DiscordServer) -> AsyncIterator[Talk]:
-    async with talking(folder, server) as there:
-        yield there
 
 
 # Promised at once, private, shared only when its reader wants it.

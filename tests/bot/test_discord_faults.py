@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,41 +15,19 @@ from bot.platforms.discord_hearing import RESTARTING
 from core.errors import TapewatchError
 from tests.bot.discord_talk import (
     BOB,
-    CHANNEL,
     PNG,
-    TOKEN,
     Talk,
     ear_of,
     quiet,
     refused,
     served,
-    talking,
     told,
     words,
 )
-from tests.bot.small_market import at, stored_market
+from tests.bot.small_market import at
 from tests.servers.discord import DiscordServer
-from tests.shared import Shared
 
 MANAGER = discord.Permissions(manage_guild=True, use_application_commands=True)
-
-
-@pytest.fixture
-def folder(shared: Shared, tmp_path: Path) -> Path:
-    return stored_market(shared, tmp_path / "data")
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[DiscordServer]:
-    async with DiscordServer(token=TOKEN) as running:
-        running.add_channel(CHANNEL)
-        yield running
-
-
-@pytest.fixture
-async def talk(folder: Path, server: DiscordServer) -> AsyncIterator[Talk]:
-    async with talking(folder, server) as there:
-        yield there
 
 
 # What Discord refuses, and what we do wrong.

@@ -10,19 +10,13 @@ from bot.app import App
 from bot.commands import Commands
 from bot.forms import FORMS, Field, Form, Kind
 from core.calendar import sessions_ending
-from tests.bot.small_market import STORED, ask, at, stored_market
+from tests.bot.small_market import STORED, ask, at
 from tests.market import NEWEST
-from tests.shared import Shared
 
 ALL = [form for forms in FORMS.values() for form in forms]
 NOT_UNDERSTOOD = re.compile(
     r"not understood|one word too many|there is /|is nothing to subscribe|Which |cannot"
 )
-
-
-@pytest.fixture
-def folder(shared: Shared, tmp_path: Path) -> Path:
-    return stored_market(shared, tmp_path / "data")
 
 
 @pytest.fixture

@@ -14,18 +14,12 @@ from bot.answers import Answer, do_id, share_id
 from bot.app import App
 from bot.pace import Pace
 from bot.permissions import Asker, Operators, Power
-from tests.bot.small_market import STORED, at, stored_market
+from tests.bot.small_market import STORED, at
 from tests.market import NOW
-from tests.shared import Shared
 
 ANN = Asker("discord", "1", "456")
 BOSS = Asker("discord", "9", "456", manages=True)
 LINE = "ticker {} " + str(STORED[-1]) + " text"
-
-
-@pytest.fixture
-def folder(shared: Shared, tmp_path: Path) -> Path:
-    return stored_market(shared, tmp_path / "data")
 
 
 @pytest.fixture

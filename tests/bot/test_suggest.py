@@ -7,13 +7,7 @@ import pytest
 
 from bot.app import App
 from bot.suggest import MOST, Suggestions
-from tests.bot.small_market import STORED, at, stored_market
-from tests.shared import Shared
-
-
-@pytest.fixture
-def folder(shared: Shared, tmp_path: Path) -> Path:
-    return stored_market(shared, tmp_path / "data")
+from tests.bot.small_market import STORED, at
 
 
 @pytest.fixture
