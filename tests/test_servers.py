@@ -1,8 +1,10 @@
 """The local S3 server against real boto3: what the tests of the flat files stand on."""
 
 import asyncio
+import gc
 import gzip
 import hashlib
+import socket
 from datetime import UTC, date, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -286,3 +288,17 @@ async def test_an_object_replaced_midway() -> None:
         resumed = await refused(server, "get_object", Key=KEY, Range="bytes=10-", IfMatch=etag)
         assert resumed == (412, "PreconditionFailed")
         assert (await call(server, "get_object", Key=KEY))["Body"] == b"new"
+
+
+@pytest.mark.parametrize("turns", range(5))
+def test_a_client_of_the_last_moment_is_hung_up_on(turns: int) -> None:
+    with socket.socket() as client:
+
+        async def listen_until_it_comes() -> None:
+            async with s3_server() as server:
+                client.connect(("127.0.0.1", int(server.url.rpartition(":")[2])))
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+
+        asyncio.run(listen_until_it_comes())
+        gc.collect()  # a warning, thus a failure, if the server's end is still open

@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import socket
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -23,6 +24,30 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+class Listener:
+    """A runner behind a port of 127.0.0.1."""
+
+    def __init__(self, runner: web.BaseRunner) -> None:
+        self._runner = runner
+        self._line: socket.socket | None = None
+
+    async def open(self, port: int) -> str:
+        """Listen, with port 0 on one that is free; the address, without a slash at the end."""
+        await self._runner.setup()
+        self._line = socket.create_server(("127.0.0.1", port))
+        await web.SockSite(self._runner, self._line).start()
+        return f"http://127.0.0.1:{self._line.getsockname()[1]}"
+
+    async def close(self) -> None:
+        """Hang up on everyone."""
+        if self._line is not None:
+            # asyncio's Server must not close on a client it has accepted and not yet connected:
+            # until 3.12 the client's socket would stay open and unowned (python/cpython#109564).
+            asyncio.get_running_loop().remove_reader(self._line)
+            await asyncio.sleep(0.001)
+        await self._runner.cleanup()
+
+
 class LocalServer(ABC):
     """An HTTP server on 127.0.0.1 whose every answer may be spoiled by a queued fault."""
 
@@ -33,7 +58,7 @@ class LocalServer(ABC):
         self.clock_shift = clock_shift
         self._now = now
         self._port = port
-        self._runner: web.ServerRunner | None = None
+        self._listener: Listener | None = None
 
     def now(self) -> datetime:
         """The server's own clock, aware, UTC."""
@@ -67,10 +92,8 @@ class LocalServer(ABC):
         """Listen; with port 0 on a port that is free."""
         # A handler must die with its client, and a hanging one must not delay the end of a test.
         server = web.Server(self._handle, handler_cancellation=True, access_log=None)
-        self._runner = web.ServerRunner(server, shutdown_timeout=0.05)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", self._port).start()
-        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+        self._listener = Listener(web.ServerRunner(server, shutdown_timeout=0.05))
+        self.url = await self._listener.open(self._port)
         return self
 
     async def __aexit__(
@@ -80,8 +103,8 @@ class LocalServer(ABC):
         trace: TracebackType | None,
     ) -> None:
         """Hang up on everyone."""
-        if self._runner is not None:
-            await self._runner.cleanup()
+        if self._listener is not None:
+            await self._listener.close()
 
 
 async def serve(server: LocalServer) -> None:

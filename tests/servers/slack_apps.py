@@ -9,6 +9,7 @@ from slack_bolt.adapter.socket_mode.async_handler import AsyncSocketModeHandler
 from slack_bolt.app.async_app import AsyncApp
 from slack_sdk.web.async_client import AsyncWebClient
 
+from tests.servers.local import Listener
 from tests.servers.slack import SlackServer
 
 SIGNING_SECRET, PATH = "invented-signing-secret", "/slack/events"
@@ -39,12 +40,10 @@ async def by_socket(
 @asynccontextmanager
 async def by_http(server: SlackServer, app: AsyncApp) -> AsyncIterator[str]:
     """The app behind an address of its own, which the server is told."""
-    runner = web.AppRunner(app.web_app(path=PATH), access_log=None)
-    await runner.setup()
+    listener = Listener(web.AppRunner(app.web_app(path=PATH), access_log=None))
     try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        url = f"http://127.0.0.1:{runner.addresses[0][1]}{PATH}"
+        url = await listener.open(0) + PATH
         server.http_to(url, SIGNING_SECRET)
         yield url
     finally:
-        await runner.cleanup()
+        await listener.close()
