@@ -5,6 +5,7 @@ import threading
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 
 import polars as pl
 
@@ -71,11 +72,13 @@ class Record:
         other = self.store.read(beside, days, ["session", "ticker", *more, "volume"], tickers)
         return in_context(own, other, self.series.scope)
 
-    async def names(self, days: Sequence[TradingDay], renames: Sequence[Rename] = ()) -> set[str]:
+    async def names(
+        self, days: Sequence[TradingDay], renames: Sequence[Rename] = ()
+    ) -> frozenset[str]:
         """Who traded in the sessions, called as on the last of them."""
         return await asyncio.to_thread(self._names, days, renames)
 
-    def _names(self, days: Sequence[TradingDay], renames: Sequence[Rename]) -> set[str]:
+    def _names(self, days: Sequence[TradingDay], renames: Sequence[Rename]) -> frozenset[str]:
         stored = self.store.tickers(self.series, days)
         moved = stored & {ticker for r in renames for ticker in (r.old, r.new)}
         if not moved:
@@ -141,9 +144,13 @@ class Record:
         """core.listings of all venues up to a stored session, verified renames followed."""
         window = sessions_ending(day, LOOKBACK_SESSIONS)
         renames = await self.renames(window[0].date, day.date)
-        columns = ["session", "ticker", "close", "volume"]
-        bars = await asyncio.to_thread(self.store.read, self._all_venues, window, columns)
-        return await asyncio.to_thread(lambda: listings(follow(bars, renames, day.date), window))
+        return await asyncio.to_thread(self._listings, tuple(window), tuple(renames))
+
+    def _listings(
+        self, window: tuple[TradingDay, ...], renames: tuple[Rename, ...]
+    ) -> pl.DataFrame:
+        made_of = self.store.state([self._all_venues], window)
+        return _listings(self.store, self._all_venues, window, renames, made_of)
 
     async def new(self, day: TradingDay, scores: pl.DataFrame) -> tuple[Listing, ...]:
         """Tickers in their first session that a digest may name, most traded first."""
@@ -181,3 +188,15 @@ class Record:
         )
         self.store.keep_measured(self.series, window[-1], made_of, found)
         return found
+
+
+@lru_cache(maxsize=4)
+def _listings(
+    store: Store,
+    series: Series,
+    window: tuple[TradingDay, ...],
+    renames: tuple[Rename, ...],
+    _state: str,
+) -> pl.DataFrame:
+    bars = store.read(series, window, ["session", "ticker", "close", "volume"])
+    return listings(follow(bars, renames, window[-1].date), window)

@@ -9,8 +9,9 @@
 import logging
 import os
 import tempfile
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 
@@ -22,6 +23,8 @@ from core.calendar import TradingDay
 logger = logging.getLogger(__name__)
 
 _LEFTOVER_S = 600
+_SPANS_KEPT = 8
+"""Everybody asks about the same few; each is a megabyte of names."""
 MEASURED_SESSIONS = 260
 """Of so many sessions a series, newest first, the measured numbers (1-2 MB) are kept: a year."""
 
@@ -76,11 +79,10 @@ class Store:
         rows = pl.scan_parquet(paths).filter(pl.col("ticker").is_in(wanted.implode()))
         return (rows if columns is None else rows.select(columns)).collect()
 
-    def tickers(self, series: Series, days: Iterable[TradingDay]) -> set[str]:
+    def tickers(self, series: Series, days: Sequence[TradingDay]) -> frozenset[str]:
         """Every ticker with a row in these sessions."""
-        # File by file: the names of a year of a market are a hundred times these.
-        files = self._stored(series, days)
-        return {t for path in files for t in pl.read_parquet(path, columns=["ticker"])["ticker"]}
+        files = tuple(self._stored(series, days))
+        return _tickers(files, self.state([series], days))
 
     def _stored(self, series: Series, days: Iterable[TradingDay]) -> list[Path]:
         return [p for day in days if (p := self._path("bars", series, day)).exists()]
@@ -91,7 +93,9 @@ class Store:
         earlier = _earlier(path, revision)
         return pl.read_parquet(earlier if earlier.exists() else path)
 
-    def state(self, series: Iterable[Series], days: Iterable[TradingDay], more: str) -> str:
+    def state(
+        self, series: Iterable[Series], days: Sequence[TradingDay], more: str = ""
+    ) -> str:
         """Letters that change when any of these files does, or `more`."""
         paths = [self._path("bars", one, day) for one in series for day in days]
         files = [(p.name, s.st_size, s.st_mtime_ns) for p in paths if (s := _stat(p))]
@@ -122,6 +126,15 @@ class Store:
     def _path(self, kind: str, series: Series, day: TradingDay, more: str = "") -> Path:
         name = f"{day}.{more}.parquet" if more else f"{day}.parquet"
         return self._root / kind / series.key / name
+
+
+@lru_cache(maxsize=_SPANS_KEPT)
+def _tickers(files: tuple[Path, ...], _state: str) -> frozenset[str]:
+    # File by file: the rows of a year of a market are a hundred times its names.
+    known = pl.Series(dtype=pl.String)
+    for path in files:
+        known = pl.concat([known, pl.read_parquet(path, columns=["ticker"])["ticker"]]).unique()
+    return frozenset(known)
 
 
 def _stat(path: Path) -> os.stat_result | None:
