@@ -1,7 +1,8 @@
 """The lines of the last sessions' digests as one channel was told them, read beside the loop."""
 
 import asyncio
-from collections.abc import Collection, Sequence
+import time
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -34,13 +35,16 @@ class Hindsight:
 
     ladder: Ladder
     top: int
+    patience_s: float = 5.0
+    """So long are sessions judged that never were before; of the others the numbers are kept."""
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
     """One look at a time: each keeps a core busy."""
 
     async def lines(self, newest: TradingDay, count: int, where: Destination) -> list[Shown]:
         """Of the last `count` sessions, oldest first; those nobody can tell of are left out.
 
-        As the channel was told them; as they would be judged where nothing was said.
+        As the channel was told them; as they would be judged where nothing was said and their
+        numbers are at hand.
         """
         db = self.ladder.top.db
         wants = await wants_of(db.rows, where)
@@ -48,29 +52,47 @@ class Hindsight:
         # Some more, for what was said in the sessions before decides what is folded.
         warm = count + REPEAT_SESSIONS
         can = await _judgeable(await self.ladder.of(newest), newest, warm)
+        days = sessions_ending(newest, warm)
+        said = {day: await _told(await self.ladder.of(day), day, where) for day in days}
         shown = list[Shown]()
         async with self._turn:
-            for day in sessions_ending(newest, warm):
-                pipeline = await self.ladder.of(day)
-                told = await _told(pipeline, day, where)
-                if told is None and day in can:
-                    told = await self._judged(pipeline, day, wants, on_list, shown)
-                if told is not None:
-                    shown.append(Shown(day.date, told))
+            at_hand = await self._at_hand(day for day in can if said[day] is None)
+            for day, told in said.items():
+                now = told
+                if told is None and day in at_hand:
+                    pipeline = await self.ladder.of(day)
+                    now = await self._judged(pipeline, day, wants, on_list, shown)
+                if now is not None:
+                    shown.append(Shown(day.date, now))
         first = sessions_ending(newest, count)[0].date
         return [one for one in shown if one.session >= first]
 
     async def own(self, newest: TradingDay, count: int, names: Collection[str]) -> list[Shown]:
-        """What one's own view of these names would have shown as flagged, oldest first."""
+        """What one's own view of these names would have shown as flagged, oldest first; of the
+        sessions whose numbers are at hand."""
         can = await _judgeable(await self.ladder.of(newest), newest, count)
+        if not names:
+            return [Shown(day.date, ()) for day in sorted(can)]
         shown = list[Shown]()
         async with self._turn:
-            for day in sorted(can):
+            for day in sorted(await self._at_hand(can)):
                 pipeline = await self.ladder.of(day)
                 scores = await pipeline.record.scores(day, pipeline.rule)
                 found = await asyncio.to_thread(anomalies, scores, pipeline.series.scope)
                 shown.append(Shown(day.date, tuple(a for a in found if a.ticker in names)))
         return shown
+
+    async def _at_hand(self, days: Iterable[TradingDay]) -> Collection[TradingDay]:
+        """Those whose numbers are kept; of the others the newest, as many as patience allows."""
+        found, deadline = set[TradingDay](), time.monotonic() + self.patience_s
+        for day in sorted(days, reverse=True):
+            record = (await self.ladder.of(day)).record
+            if await record.is_measured(day):
+                found.add(day)
+            elif time.monotonic() < deadline:
+                await record.measured(day)
+                found.add(day)
+        return found
 
     async def _judged(
         self,

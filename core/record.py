@@ -162,15 +162,27 @@ class Record:
 
     async def measured(self, day: TradingDay) -> pl.DataFrame:
         """core.measure.measure of a session: read if it was measured from the same before."""
+        return await asyncio.to_thread(self._measured, *await self._known(day))
+
+    async def is_measured(self, day: TradingDay) -> bool:
+        """Would measured() only have to read?"""
+        window, known = await self._known(day)
+        return await asyncio.to_thread(
+            lambda: self.store.has_measured(self.series, day, self._made_of(window, known))
+        )
+
+    async def _known(self, day: TradingDay) -> tuple[Sequence[TradingDay], Known]:
         window = sessions_ending(day, LOOKBACK_SESSIONS)
         splits = await self.splits(window[0].date, day.date)
         renames = await self.renames(window[0].date, day.date)
-        known = Known(tuple(sorted(splits)), tuple(renames))
-        return await asyncio.to_thread(self._measured, window, known)
+        return window, Known(tuple(sorted(splits)), tuple(renames))
+
+    def _made_of(self, window: Sequence[TradingDay], known: Known) -> str:
+        both = [self.series, *([self.other] if self.other else [])]
+        return self.store.state(both, window, f"{VERSION} {known!r}")
 
     def _measured(self, window: Sequence[TradingDay], known: Known) -> pl.DataFrame:
-        both = [self.series, *([self.other] if self.other else [])]
-        made_of = self.store.state(both, window, f"{VERSION} {known!r}")
+        made_of = self._made_of(window, known)
         kept = self.store.measured(self.series, window[-1], made_of)
         if kept is not None:
             return kept

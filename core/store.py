@@ -93,9 +93,7 @@ class Store:
         earlier = _earlier(path, revision)
         return pl.read_parquet(earlier if earlier.exists() else path)
 
-    def state(
-        self, series: Iterable[Series], days: Sequence[TradingDay], more: str = ""
-    ) -> str:
+    def state(self, series: Iterable[Series], days: Sequence[TradingDay], more: str = "") -> str:
         """Letters that change when any of these files does, or `more`."""
         paths = [self._path("bars", one, day) for one in series for day in days]
         files = [(p.name, s.st_size, s.st_mtime_ns) for p in paths if (s := _stat(p))]
@@ -107,6 +105,10 @@ class Store:
             return pl.read_parquet(self._path("measured", series, day, made_of))
         except (OSError, pl.exceptions.PolarsError):
             return None
+
+    def has_measured(self, series: Series, day: TradingDay, made_of: str) -> bool:
+        """Would measured() find them?"""
+        return self._path("measured", series, day, made_of).exists()
 
     def keep_measured(
         self, series: Series, day: TradingDay, made_of: str, found: pl.DataFrame

@@ -178,6 +178,27 @@ async def test_what_it_would_have_hidden_is_what_the_sessions_had(app: App) -> N
     assert early == []
 
 
+async def test_a_look_back_does_not_wait_for_sessions_nobody_ever_judged(
+    shared: Shared, tmp_path: Path
+) -> None:
+    async with at(stored_market(shared, tmp_path)) as app:
+        for file in tmp_path.rglob("measured/*/*.parquet"):
+            file.unlink()
+        hurried, patient = Hindsight(app.ladder, 10, patience_s=0), Hindsight(app.ladder, 10)
+        where, newest = Destination.parse(HERE), JUDGEABLE[-1]
+        # Of those that were told the lines are known; the others would have to be judged.
+        assert [one.session for one in await hurried.lines(NEWEST, 20, where)] == [
+            day.date for day in TOLD
+        ]
+        names = {"XWUP"}
+        assert await hurried.own(NEWEST, 20, names) == []
+        await app.ladder.top.record.measured(newest)
+        assert [one.session for one in await hurried.own(NEWEST, 20, names)] == [newest.date]
+        assert len(await patient.own(NEWEST, 20, names)) == len(JUDGEABLE)
+        assert len(await hurried.own(NEWEST, 20, names)) == len(JUDGEABLE)
+        assert len(await Hindsight(app.ladder, 10).own(NEWEST, 20, ())) == len(JUDGEABLE)
+
+
 async def test_a_doubling_is_of_the_score_in_the_newest_session(app: App) -> None:
     pipeline = app.ladder.top
     scores = await pipeline.record.scores(NEWEST, pipeline.rule)
