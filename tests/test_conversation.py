@@ -14,6 +14,7 @@ import pytest
 from tests.crash.runs import DISCORD_TOKEN, ROOT, SLACK_TOKEN
 from tests.servers.discord import DiscordServer
 from tests.servers.discord_interaction import Interaction
+from tests.servers.faults import Hang
 from tests.servers.slack import APP_TOKEN, SlackServer
 from tests.servers.slack_asked import Asked
 
@@ -131,8 +132,16 @@ async def test_asked_stopped_in_mid_answer_and_begun_anew(service: Service) -> N
             in (await pressed.answered(30)).original.content
         )
         await _once(service, helped, scored)
+        # Platforms that take no answer any more keep nobody either.
+        for platform in (discord, slack):
+            platform.faults.always(Hang())
+        await discord.interact_command("help", {}, user_id=PERSON)
+        await slack.command("/tapewatch", channel_id=SLACK_CHANNEL)
+        await asyncio.sleep(0.5)
+        began = time.monotonic()
         process.send_signal(signal.SIGTERM)
         assert await asyncio.wait_for(process.wait(), 15) == 0
+        assert time.monotonic() - began < 10
     log = (service.folder / "log").read_text()
     assert "Traceback" not in log
     assert DISCORD_TOKEN not in log

@@ -21,6 +21,8 @@ from core.calendar import last_complete, sessions_ending, trading_day
 from core.errors import BadBars
 from core.pipeline import Pipeline
 from core.progress import Reading
+from core.sources.access import Probe
+from tests.fakes import FakeClock
 from tests.filled import EVE, Kind, until
 from tests.market import NEWEST, NOW
 from tests.shared import Shared, copied
@@ -207,6 +209,29 @@ async def test_a_fault_of_ours_is_said_to_be_ours(app: App) -> None:
     reply = await broken.answer(CommandRequest.typed("/source status"))
     assert not reply.ok
     assert reply.message.lead.startswith("/source failed on our side")
+
+
+async def test_sources_are_asked_once_a_minute_however_many_ask_us(app: App) -> None:
+    class Counting:
+        asked = 0
+
+        async def examine(self, day: object) -> list[Probe]:
+            self.asked += 1
+            return await app.doctor.examine(day)  # type: ignore[arg-type]
+
+    doctor, clock = Counting(), FakeClock(SATURDAY)
+    ladder = replace(app.ladder, rungs=[replace(app.ladder.top, now=clock)])
+    commands = replace(app.commands, doctor=doctor, ladder=ladder)  # type: ignore[arg-type]
+    in_chat = CommandRequest.parse("/source status", "discord:@1", "discord:456")
+    for _ in range(3):
+        assert (await commands.answer(in_chat)).ok
+    assert doctor.asked == 1
+    # Who sits at the machine has just changed a key, and wants to know.
+    assert (await commands.answer(CommandRequest.typed("/source status"))).ok
+    assert doctor.asked == 2
+    clock.at += timedelta(minutes=1, seconds=1)
+    assert (await commands.answer(in_chat)).ok
+    assert doctor.asked == 3
 
 
 @hypothesis_settings(

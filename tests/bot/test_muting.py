@@ -1,5 +1,6 @@
 """/mute and /mutes over the sample market."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import date, timedelta
 from pathlib import Path
@@ -178,12 +179,16 @@ async def test_what_it_would_have_hidden_is_what_the_sessions_had(app: App) -> N
     assert early == []
 
 
+def _unmeasured(folder: Path) -> None:
+    for file in folder.rglob("measured/*/*.parquet"):
+        file.unlink()
+
+
 async def test_a_look_back_does_not_wait_for_sessions_nobody_ever_judged(
     shared: Shared, tmp_path: Path
 ) -> None:
-    async with at(stored_market(shared, tmp_path)) as app:
-        for file in tmp_path.rglob("measured/*/*.parquet"):
-            file.unlink()
+    await asyncio.to_thread(_unmeasured, stored_market(shared, tmp_path))
+    async with at(tmp_path) as app:
         hurried, patient = Hindsight(app.ladder, 10, patience_s=0), Hindsight(app.ladder, 10)
         where, newest = Destination.parse(HERE), JUDGEABLE[-1]
         # Of those that were told the lines are known; the others would have to be judged.

@@ -189,6 +189,15 @@ async def test_two_who_ask_at_once_get_the_same_answer(app: App) -> None:
     assert first.ok
 
 
+async def test_a_fifth_who_asks_at_once_is_asked_to_wait(app: App) -> None:
+    replies = await asyncio.gather(*(ask(app, "/scorecard 5") for _ in range(5)))
+    refused = [reply.message.lead for reply in replies if not reply.ok]
+    assert refused == [
+        "Sessions are being judged again for others just now; please ask again in a minute"
+    ]
+    assert (await ask(app, "/scorecard 5")).ok
+
+
 class SplitsOf(FakeSplits):
     """Counts who asks, and answers late."""
 
