@@ -12,6 +12,9 @@ from core.anomaly import Anomaly
 CHOICES = 25
 """Discord takes no longer menu."""
 
+MENUS = 2
+"""For 50 names, which is as many lines as a digest may have; Discord has room for five rows."""
+
 GLANCE = 20
 """So many lines are in the table; the others are among the rows only."""
 
@@ -81,8 +84,15 @@ def card(ticker: str, on: date) -> str:
 
 
 def names_menu(placeholder: str, options: Sequence[Action]) -> tuple[Menu, ...]:
-    """No menu at all if there is nothing to choose."""
-    return (Menu(placeholder, tuple(options[:CHOICES])),) if options else ()
+    """As many menus as it takes, up to MENUS; none at all if there is nothing to choose."""
+    parts = [tuple(options[n : n + CHOICES]) for n in range(0, len(options), CHOICES)][:MENUS]
+    if len(parts) < 2:
+        return tuple(Menu(placeholder, part) for part in parts)
+    firsts = range(1, len(options), CHOICES)
+    return tuple(
+        Menu(f"{placeholder} ({first}-{first + len(part) - 1})", part)
+        for first, part in zip(firsts, parts, strict=False)
+    )
 
 
 def _glance(number: int, a: Anomaly, *, with_trades: bool, with_share: bool) -> tuple[str, ...]:

@@ -37,7 +37,7 @@ async def _keep(db: Db, now: Callable[[], datetime], request: CommandRequest, ou
         "who": request.who,
         "place": request.where,
         "command": typed,
-        "allowed": int(outcome == DONE),
+        "allowed": int(not request.denied),
         "outcome": outcome[:_MOST_CHARS],
     }
     try:

@@ -26,6 +26,8 @@ class CommandRequest:
     """How one becomes an operator there."""
     demands: list[str] = field(default_factory=list, compare=False)
     """Everything it asked for that only operators may, for audit."""
+    denied: list[str] = field(default_factory=list, compare=False)
+    """What of that was refused."""
 
     @classmethod
     def parse(
@@ -76,14 +78,16 @@ class CommandRequest:
         `everywhere`: it is not about the channel in which it is asked.
         """
         self.demands.append(what)
-        if self.operator and everywhere and not self.everywhere:
+        if self.operator and (self.everywhere or not everywhere):
+            return
+        self.denied.append(what)
+        if self.operator:
             raise CommandError(
                 f"{what} reaches beyond this server, so it is for operators who are named in"
                 " DISCORD_OPERATORS, or who manage the server of DISCORD_GUILD_ID"
             )
-        if not self.operator:
-            how = f" ({self.how})" if self.how else ""
-            raise CommandError(f"{what} is for operators; ask one of them{how}")
+        how = f" ({self.how})" if self.how else ""
+        raise CommandError(f"{what} is for operators; ask one of them{how}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -199,6 +199,12 @@ class Settings(BaseSettings):
                 " to Slack, but nothing that is typed or clicked there arrives. SLACK_APP_TOKEN"
                 " (xapp-...) is the simplest way"
             )
+        if self.discord_token is not None and not (self.discord_operators or self.discord_guild_id):
+            said.append(
+                "DISCORD_TOKEN without DISCORD_OPERATORS or DISCORD_GUILD_ID: whoever manages a"
+                " Discord server may /subscribe and /mute there, but nobody on Discord may"
+                " /backfill run or act in the /outbox, which reach beyond one server"
+            )
         if self.use_trades_files and not self.use_flat_files:
             said.append(
                 "USE_TRADES_FILES without USE_FLAT_FILES: trades files are flat files, so they are "

@@ -67,7 +67,13 @@ def test_a_quiet_day_has_no_lines_to_choose_and_no_table() -> None:
 
 def test_menus_and_tables_have_an_end() -> None:
     message = pushed(made(*(f"T{n:02}" for n in range(50)), top=50))
-    assert len(message.menus[0].options) == CHOICES
+    known = {option.command for menu in message.menus for option in menu.options}
+    assert [len(menu.options) for menu in message.menus] == [CHOICES, len(known) - CHOICES]
+    assert len(known) > 40
+    assert [menu.placeholder for menu in message.menus] == [
+        "Open a line… (1-25)",
+        f"Open a line… (26-{len(known)})",
+    ]
     assert message.table is not None
     assert len(message.table.rows) == GLANCE
     assert len(message.rows) > CHOICES

@@ -121,10 +121,13 @@ async def test_what_is_for_operators_is_refused_in_a_sentence_and_on_record(app:
     done = await typed(app, "discord:2", "mute label:volume", BOSS)
     assert "is muted in this channel" in done.message.lead
     await typed(app, "discord:3", "help")
+    # A mistake of somebody who may is no refusal.
+    wrong = await typed(app, "discord:4", "mute NO-SUCH", BOSS)
     rows = await app.db.rows("SELECT who, place, command, allowed, outcome FROM audit ORDER BY id")
     assert [tuple(row) for row in rows] == [
         ("discord:@1", "discord:456", "/unsubscribe", 0, refused.message.lead),
         ("discord:@9", "discord:456", "/mute label:volume", 1, "done"),
+        ("discord:@9", "discord:456", "/mute NO-SUCH", 1, wrong.message.lead),
     ]
 
 

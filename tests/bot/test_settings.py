@@ -285,3 +285,13 @@ def test_routes_of_the_environment_are_read_once_each(monkeypatch: pytest.Monkey
     ]
     assert str(settings.operator) == "slack:C0123ABCDF"
     assert {"a-token", "xoxb-a"} <= set(settings.secrets)
+
+
+def test_a_discord_without_operators_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DISCORD_TOKEN", SECRET)
+    (said,) = load().notices
+    assert "nobody on Discord may /backfill run" in said
+    for name in ("DISCORD_OPERATORS", "DISCORD_GUILD_ID"):
+        with monkeypatch.context() as there:
+            there.setenv(name, "123456789012345678")
+            assert load().notices == []
