@@ -15,6 +15,7 @@ from alerts.model import ChartOf, Message, Row
 from alerts.why import stopped, waterfall
 from alerts.words import (
     clock,
+    condensed,
     count,
     day,
     percent,
@@ -30,6 +31,9 @@ from core.bars import Series
 from core.labels import OFF_EXCHANGE_SHIFT
 from core.ledger import Entry
 from core.progress import Reading
+
+_MARKS = 84
+"""So long is a line of marks at most; of more sessions each mark is the mean of several."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +67,9 @@ def ticker_card(
     newest = history.filter(pl.col("volume").is_not_null()).tail(1).row(0, named=True)
     ticker, session = newest["ticker"], newest["session"]
     last = f"{ticker} {price(newest['close'])}"
-    volumes, closes = history["volume"].to_list(), history["close"].to_list()
-    span = some(len(volumes), "session")
+    volumes = condensed(history["volume"].to_list(), _MARKS)
+    closes = condensed(history["close"].to_list(), _MARKS)
+    span = some(len(history), "session")
     lines = [(f"volume, {span}", sparkline(volumes)), (f"close, {span}", _relative(closes))]
     facts = [
         (f"{of_volume(series.scope)}volume", _volume_fact(row, newest["volume"])),

@@ -1,7 +1,9 @@
 """How numbers and sources are spelled for readers. Pure."""
 
+import math
 import re
 from datetime import date, datetime
+from statistics import fmean
 
 from core.calendar import NEW_YORK, EventDay, TradingDay, event_days, holidays_before
 from core.progress import Reading
@@ -137,6 +139,15 @@ def listed(items: list[str], most: int) -> str:
 
 
 _LEVELS = " ▁▂▃▄▅▆▇█"
+
+
+def condensed(values: list[float | None], most: int) -> list[float | None]:
+    """At most so many, each the mean of a stretch of them; a gap where all of it is one."""
+    size = max(1, math.ceil(len(values) / most))
+    # The newest stretch is a whole one, the oldest may be shorter.
+    ends = range(len(values), 0, -size)
+    known = [[v for v in values[max(0, end - size) : end] if v is not None] for end in ends]
+    return [fmean(part) if part else None for part in reversed(known)]
 
 
 def sparkline(values: list[float | None]) -> str:

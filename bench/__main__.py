@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from bench.data import ENVIRONMENT, prepared
 
-NAMES = ("ingest", "judge", "loop", "tape", "stream")
+NAMES = ("ingest", "judge", "loop", "tape", "stream", "reads")
 ON_REQUEST = ("detection", "crash", "delivery", "acknowledge", "soak")
 _HELP = f"{', '.join(NAMES)}; all of these by default; or {', '.join(ON_REQUEST)}"
 

@@ -96,7 +96,9 @@ class App:
         """
         await self.refresh()
         async with self.turn:
-            return await self._sweep(on_step, late=late)
+            away = await self._sweep(on_step, late=late)
+        await self.ladder.compact()
+        return away
 
     async def _sweep(self, on_step: OnStep, *, late: bool) -> bool:
         self.ladder.ask_all_again()

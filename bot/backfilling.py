@@ -134,6 +134,7 @@ class Backfilling:
                     job.ended = f"ended early: {last.error}"
                     return
             job.ended = "done"
+            await self.ladder.compact()
         except asyncio.CancelledError:
             job.ended = "interrupted by a restart"
             raise

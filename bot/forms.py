@@ -10,6 +10,9 @@ from enum import StrEnum
 
 from alerts.kinds import LABELS, RULES
 
+MAX_TICKER_SESSIONS = 1_260
+"""Five years."""
+
 
 class Kind(StrEnum):
     """What goes into a field."""
@@ -96,7 +99,9 @@ _ALL = (
         "one ticker beside its own usual",
         (
             _SYMBOL,
-            Field("sessions", "how many in the table", Kind.WHOLE, least=2, most=250),
+            Field(
+                "sessions", "how many in the table", Kind.WHOLE, least=2, most=MAX_TICKER_SESSIONS
+            ),
             _SESSION,
             Field("show", "only one part", Kind.CHOICE, choices=("chart", "text")),
         ),

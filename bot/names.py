@@ -18,6 +18,7 @@ from alerts.watch_view import places
 from alerts.why import why
 from bot.arguments import Sessions, current, find_ticker, no_more_than, whole
 from bot.digests import Digests
+from bot.forms import MAX_TICKER_SESSIONS
 from bot.requests import CommandRequest
 from core.bars import is_ticker
 from core.baseline import LOOKBACK_SESSIONS
@@ -29,7 +30,7 @@ from core.renames import follow_splits
 from core.splits import restate
 
 USAGE = "SYM [sessions] [DATE] [chart|text]"
-_TICKER_SESSIONS, _MAX_TICKER_SESSIONS = 20, 250
+_TICKER_SESSIONS = 20
 _FLAGS = 5
 _CHART, _TEXT = "chart", "text"
 _DATE = re.compile(r"\d{4}[-/]")
@@ -125,8 +126,13 @@ class Names:
     ) -> tuple[str, str]:
         """The ticker that is meant, and what has to be said of its name."""
         renames = await pipeline.record.renames(window[0].date, window[-1].date)
-        names = await pipeline.record.names(window, renames)
+        names = await pipeline.record.names(window[-LOOKBACK_SESSIONS:], renames)
         typed, renamed = current(words[0] if words else "", names, renames)
+        text = typed.strip().removeprefix("$")
+        if len(window) > LOOKBACK_SESSIONS and not {text, text.upper()} & names:
+            # Gone since: its own rows are read, not the names of years.
+            old = await pipeline.record.rows_of([text, text.upper()], window)
+            names |= set(old["ticker"])
         return find_ticker(typed, names, usage), renamed
 
     async def _prints(
@@ -176,7 +182,7 @@ def _wished(words: Sequence[str], usage: str) -> _Wish:
         elif small in _DATES or _DATE.match(word):
             wish = replace(wish, session=word)
         else:
-            wish = replace(wish, many=whole(word, _MAX_TICKER_SESSIONS, usage))
+            wish = replace(wish, many=whole(word, MAX_TICKER_SESSIONS, usage))
     return wish
 
 

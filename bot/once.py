@@ -263,5 +263,6 @@ async def history(app: App, days: Sequence[TradingDay]) -> tuple[int, int]:
     async for step in app.ladder.work(days, [], app.now(), again=True):
         failed[step.day] = step.error is not None
         tell(step)
+    await app.ladder.compact()
     entries = await app.ladder.entries(days)
     return sum(e.revision > 0 for e in entries.values()), sum(failed.values())

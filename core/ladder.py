@@ -4,6 +4,7 @@ Each rung is a pipeline with a baseline of its own, so nothing is ever mixed; a 
 from one rung only. A rung that is merely late or out of reach is waited for.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -131,6 +132,12 @@ class Ladder:
         """The first and the last session stored on any rung."""
         found = [span for rung in self.known if (span := await rung.ledger.span())]
         return (min(s[0] for s in found), max(s[1] for s in found)) if found else None
+
+    async def compact(self) -> None:
+        """Bars by ticker as well (core.quarters), of every series that is stored."""
+        for pipeline in self.known:
+            for series in filter(None, (pipeline.series, pipeline.other)):
+                await asyncio.to_thread(pipeline.store.compact, series)
 
     def ask_all_again(self) -> None:
         """A new round: sources that refused everything get another chance."""

@@ -54,6 +54,8 @@ class Record:
     ) -> pl.DataFrame:
         if self.other is None:
             return self.store.read(self.series, days, list(columns), tickers)
+        if tickers is not None:
+            return self._in_context(self.other, days, columns, tickers)
         # A join on texts takes memory by its length.
         first = range(0, max(1, len(days)), _JOINED_SESSIONS)
         parts = [days[n : n + _JOINED_SESSIONS] for n in first]
@@ -85,6 +87,11 @@ class Record:
             return stored
         rows = self.store.read(self.series, days, ["session", "ticker"], moved)
         return (stored - moved) | set(follow(rows, renames, days[-1].date)["ticker"])
+
+    async def rows_of(self, tickers: Collection[str], days: Sequence[TradingDay]) -> pl.DataFrame:
+        """session, ticker of a few tickers, under the names they were published with."""
+        read, columns = self.store.read, ["session", "ticker"]
+        return await asyncio.to_thread(read, self.series, days, columns, tickers)
 
     async def history(
         self, ticker: str, days: Sequence[TradingDay], renames: Sequence[Rename] = ()

@@ -4,6 +4,7 @@
 <root>/bars/<series>/2026-11-20.r1.parquet   an earlier one
 <root>/held/<series>/2026-11-20.parquet      refused by the gate, kept aside
 <root>/measured/<series>/2026-11-20.1f3a.parquet   numbers made of bars; may be deleted
+<root>/quarters/<series>/2026Q4.77ab.parquet       bars by ticker (core.quarters); may be deleted
 """
 
 import logging
@@ -19,6 +20,7 @@ import polars as pl
 
 from core.bars import BARS, Bars, Series, empty
 from core.calendar import TradingDay
+from core.quarters import ROWS_A_GROUP, Quarters
 
 logger = logging.getLogger(__name__)
 
@@ -69,15 +71,46 @@ class Store:
         tickers: Collection[str] | None = None,
     ) -> pl.DataFrame:
         """All rows of the sessions that are stored (columns of BARS), oldest session first; only
-        those of `tickers`, if they are given."""
+        those of a few `tickers`, if they are given."""
+        if tickers is not None:
+            return self._few(series, list(days), columns, tickers)
         paths = self._stored(series, days)
         if not paths:
             return empty().select(columns or list(BARS))
-        if tickers is None:
-            return pl.read_parquet(paths, columns=columns)
-        wanted = pl.Series(sorted(tickers), dtype=pl.String)
-        rows = pl.scan_parquet(paths).filter(pl.col("ticker").is_in(wanted.implode()))
-        return (rows if columns is None else rows.select(columns)).collect()
+        return pl.read_parquet(paths, columns=columns)
+
+    def _few(
+        self,
+        series: Series,
+        days: Sequence[TradingDay],
+        columns: list[str] | None,
+        tickers: Collection[str],
+    ) -> pl.DataFrame:
+        """read() of some tickers, where it can from the files by ticker."""
+        paths = self._quarters(series).files(day.date for day in days)
+        if not paths:
+            return empty().select(columns or list(BARS))
+        try:
+            return _rows(paths, days, columns, tickers)
+        except (OSError, pl.exceptions.PolarsError) as error:
+            # Made anew meanwhile, or cut short by a full disk: the daily files are the truth.
+            logger.warning("read by session", extra={"series": series.key, "seen": str(error)})
+            return _rows(self._stored(series, days), days, columns, tickers)
+
+    def compact(self, series: Series) -> int:
+        """Put the sessions into files by ticker as well, so that one ticker is read fast; how many
+        such files were made."""
+        try:
+            return self._quarters(series).renew(
+                lambda path, rows: _write_whole(path, rows, ROWS_A_GROUP)
+            )
+        except (OSError, pl.exceptions.PolarsError) as error:
+            # A full disk, most likely: the daily files serve as before.
+            logger.warning("not compacted", extra={"series": series.key, "seen": str(error)})
+            return 0
+
+    def _quarters(self, series: Series) -> Quarters:
+        return Quarters(self._root / "bars" / series.key, self._root / "quarters" / series.key)
 
     def tickers(self, series: Series, days: Sequence[TradingDay]) -> frozenset[str]:
         """Every ticker with a row in these sessions."""
@@ -130,6 +163,22 @@ class Store:
         return self._root / kind / series.key / name
 
 
+def _rows(
+    paths: list[Path],
+    days: Sequence[TradingDay],
+    columns: list[str] | None,
+    tickers: Collection[str],
+) -> pl.DataFrame:
+    names = pl.Series(sorted(tickers), dtype=pl.String)
+    dates = pl.Series([day.date for day in days], dtype=pl.Date)
+    called, on = pl.col("ticker"), pl.col("session")
+    # The statistics of a file's groups are asked about one value, not about a list.
+    named = called == names[0] if len(names) == 1 else called.is_in(names.implode())
+    asked = named, on.is_in(dates.implode())
+    rows = pl.scan_parquet(paths).filter(*asked).sort("session", "ticker")
+    return (rows if columns is None else rows.select(columns)).collect()
+
+
 @lru_cache(maxsize=_SPANS_KEPT)
 def _tickers(files: tuple[Path, ...], _state: str) -> frozenset[str]:
     # File by file: the rows of a year of a market are a hundred times its names.
@@ -150,7 +199,7 @@ def _earlier(path: Path, revision: int) -> Path:
     return path.with_suffix(f".r{revision}.parquet")
 
 
-def _write_whole(path: Path, frame: pl.DataFrame) -> Path:
+def _write_whole(path: Path, frame: pl.DataFrame, rows_a_group: int | None = None) -> Path:
     """Write, flush to the disk, then rename: a reader never meets half a file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     # A name of its own: two processes may store the same session at the same time.
@@ -158,7 +207,7 @@ def _write_whole(path: Path, frame: pl.DataFrame) -> Path:
     partial = Path(name)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            frame.write_parquet(file, compression="zstd")
+            frame.write_parquet(file, compression="zstd", row_group_size=rows_a_group)
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alerts.words import (
+    condensed,
     count,
     listed,
     percent,
@@ -110,6 +111,14 @@ def test_a_sparkline_has_one_character_a_value(values: list[float | None]) -> No
     drawn = sparkline(values)
     assert len(drawn) == len(values)
     assert set(drawn) <= set(" ▁▂▃▄▅▆▇█")
+
+
+def test_many_values_are_condensed_from_the_newest_backwards() -> None:
+    assert condensed([1.0, 2.0, 3.0], 3) == [1.0, 2.0, 3.0]
+    assert condensed([9.0, 1.0, 2.0, None, 4.0, None, None], 4) == [9.0, 1.5, 4.0, None]
+    assert condensed([], 5) == []
+    for many in (84, 85, 250, 1_260):
+        assert 42 <= len(condensed([1.0] * many, 84)) <= 84
 
 
 def test_a_sparkline_shows_gaps_and_the_highest() -> None:

@@ -24,6 +24,7 @@ from core.progress import Reading
 from core.sources.access import Probe
 from tests.fakes import FakeClock
 from tests.filled import EVE, Kind, until
+from tests.frames import bars, row
 from tests.market import NEWEST, NOW
 from tests.shared import Shared, copied
 
@@ -132,7 +133,7 @@ async def test_each_way_to_be_wrong_about_a_date_has_its_own_sentence(app: App) 
         "/anomalies soon": "'soon' is no date: use today, or one like 2026-11-20",
         "/anomalies today today": "'today' is one word too many",
         "/why": "Which ticker? /why SYM [DATE]",
-        "/ticker XWUP 1": "'1' should be a number of sessions from 2 to 250",
+        "/ticker XWUP 1": "'1' should be a number of sessions from 2 to 1260",
         "/ticker XWUP -5": "'-5' should be a number",
         "/ticker =1+1": "'=1+1' cannot be a ticker",
         "/source wat": "/source wat: there is only /source status",
@@ -262,6 +263,20 @@ async def test_a_reading_that_was_not_heard_of_for_long_is_not_shown(app: App) -
     start = SATURDAY - timedelta(minutes=9)
     app.board(Reading(NEWEST, "flat files (trades)", 1, 4, 3, start, start + timedelta(minutes=6)))
     assert "reading now" not in dict((await ask(app, "/source status")).message.facts)
+
+
+async def test_a_ticker_that_is_gone_is_found_in_the_years_that_are_asked_for(app: App) -> None:
+    pipeline, days = app.ladder.top, sessions_ending(NEWEST, 400)
+    for on in days[:3]:
+        gone = bars(on, [row("GONE")])
+        await asyncio.to_thread(pipeline.store.write, pipeline.series, on, gone, 1)
+    assert "is not a ticker in the sessions stored here" in await told(app, "/ticker gone 300")
+    for compacted in (False, True):
+        if compacted:
+            await app.ladder.compact()
+        reply = await ask(app, "/ticker gone 400")
+        assert reply.message.lead == "GONE $10.20: did not trade in the newest session."
+        assert dict(reply.message.facts)["volume, 400 sessions"].rstrip() == "█"
 
 
 async def test_a_renamed_ticker_keeps_its_card_and_its_old_name_leads_to_it(app: App) -> None:

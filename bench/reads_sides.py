@@ -1,0 +1,178 @@
+"""The sides of reading: our store, the same files one a session, and SQLite."""
+
+import sqlite3
+import time
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from bench.child import Job, Watch
+from bench.ours import SERIES
+from bench.reads import YEAR
+from core.calendar import TradingDay, sessions_ending, trading_day
+from core.store import Store
+
+ALL_SESSIONS = 120
+_TEN, _FIVE = 10 * YEAR, 5 * YEAR
+_LAPS = 5
+_COLUMNS = "session, ticker, open, high, low, close, volume, transactions, vwap"
+_TICKERS_AT_ONCE = 1_000
+
+
+def lay_out(job: Job, _: Watch) -> dict[str, Any]:
+    """Ten years below job.work, made of the sessions below job.market."""
+    root, days = job.root, _newest(job, _TEN)
+    made_of = [pl.read_parquet(path) for path in sorted(Path(job.market).glob("bars/*/*.parquet"))]
+    folder = root / "bars" / SERIES.key
+    folder.mkdir(parents=True)
+    for n, day in enumerate(reversed(days)):
+        rows = made_of[-1 - n % len(made_of)].with_columns(session=pl.lit(day.date))
+        rows.write_parquet(folder / f"{day}.parquet", compression="zstd")
+    began = time.perf_counter()
+    quarters = Store(root).compact(SERIES)
+    took_s = time.perf_counter() - began
+    _fill(root, _newest(job, _FIVE))
+    return {
+        "sessions": len(days),
+        "rows": sum(len(made_of[-1 - n % len(made_of)]) for n in range(len(days))),
+        "daily_mb": _megabytes(root / "bars"),
+        "quarters_mb": _megabytes(root / "quarters"),
+        "sqlite_mb": (root / "bars.db").stat().st_size / 1e6,
+        "quarter_s": took_s / quarters,
+    }
+
+
+def _fill(root: Path, days: Sequence[TradingDay]) -> None:
+    rows = pl.scan_parquet([root / "bars" / SERIES.key / f"{day}.parquet" for day in days])
+    names = rows.select("ticker").unique().collect()["ticker"].sort()
+    with closing(sqlite3.connect(root / "bars.db", isolation_level=None)) as db:
+        for pragma in ("journal_mode = OFF", "synchronous = OFF"):
+            db.execute(f"PRAGMA {pragma}")
+        db.execute(f"CREATE TABLE bars ({_COLUMNS}, PRIMARY KEY (ticker, session)) WITHOUT ROWID")
+        db.execute("BEGIN")
+        for first in range(0, len(names), _TICKERS_AT_ONCE):
+            some = names[first : first + _TICKERS_AT_ONCE]
+            part = rows.filter(pl.col("ticker").is_in(some.implode())).sort("ticker", "session")
+            found = part.with_columns(pl.col("session").cast(pl.String)).collect()
+            marks = ", ".join("?" * found.width)
+            db.executemany(f"INSERT INTO bars VALUES ({marks})", found.iter_rows())  # noqa: S608
+        db.execute("COMMIT")
+        db.execute("CREATE INDEX by_session ON bars (session)")
+
+
+def _megabytes(folder: Path) -> float:
+    return sum(path.stat().st_size for path in folder.rglob("*.parquet")) / 1e6
+
+
+def _newest(job: Job, count: int) -> list[TradingDay]:
+    return sessions_ending(trading_day(date.fromisoformat(job.days[-1])), count)
+
+
+def _timed(watch: Watch, read: Callable[[], pl.DataFrame], laps: int = _LAPS) -> dict[str, Any]:
+    """Warm: the first one does not count."""
+    rows = len(read())
+    for _ in range(laps):
+        with watch.lap():
+            rows = len(read())
+    return {"rows": rows}
+
+
+def _name(job: Job) -> str:
+    newest = job.root / "bars" / SERIES.key / f"{job.days[-1]}.parquet"
+    names = pl.read_parquet(newest, columns=["ticker"])["ticker"]
+    return str(names[len(names) // 2])
+
+
+def _ours(job: Job, watch: Watch, count: int) -> dict[str, Any]:
+    store, days, name = Store(job.root), _newest(job, count), _name(job)
+    return _timed(watch, lambda: store.read(SERIES, days, tickers=[name]))
+
+
+def _daily(job: Job, watch: Watch, count: int) -> dict[str, Any]:
+    days, name = _newest(job, count), _name(job)
+    paths = [job.root / "bars" / SERIES.key / f"{day}.parquet" for day in days]
+    return _timed(watch, lambda: pl.scan_parquet(paths).filter(pl.col("ticker") == name).collect())
+
+
+def ours_one(job: Job, watch: Watch) -> dict[str, Any]:
+    """Five years."""
+    return _ours(job, watch, _FIVE)
+
+
+def ours_1(job: Job, watch: Watch) -> dict[str, Any]:
+    """One year."""
+    return _ours(job, watch, YEAR)
+
+
+def ours_5(job: Job, watch: Watch) -> dict[str, Any]:
+    """Five years."""
+    return _ours(job, watch, _FIVE)
+
+
+def ours_10(job: Job, watch: Watch) -> dict[str, Any]:
+    """Ten years."""
+    return _ours(job, watch, _TEN)
+
+
+def daily_one(job: Job, watch: Watch) -> dict[str, Any]:
+    """Five years."""
+    return _daily(job, watch, _FIVE)
+
+
+def daily_1(job: Job, watch: Watch) -> dict[str, Any]:
+    """One year."""
+    return _daily(job, watch, YEAR)
+
+
+def daily_5(job: Job, watch: Watch) -> dict[str, Any]:
+    """Five years."""
+    return _daily(job, watch, _FIVE)
+
+
+def daily_10(job: Job, watch: Watch) -> dict[str, Any]:
+    """Ten years."""
+    return _daily(job, watch, _TEN)
+
+
+def ours_every(job: Job, watch: Watch) -> dict[str, Any]:
+    """All columns."""
+    store, days = Store(job.root), _newest(job, ALL_SESSIONS)
+    return _timed(watch, lambda: store.read(SERIES, days))
+
+
+def daily_every(job: Job, watch: Watch) -> dict[str, Any]:
+    """The same without our store."""
+    paths = [
+        job.root / "bars" / SERIES.key / f"{day}.parquet" for day in _newest(job, ALL_SESSIONS)
+    ]
+    return _timed(watch, lambda: pl.read_parquet(paths))
+
+
+def _asked(job: Job, watch: Watch, where: str, *values: str, laps: int = _LAPS) -> dict[str, Any]:
+    with closing(sqlite3.connect(job.root / "bars.db")) as db:
+        names = _COLUMNS.split(", ")
+        ask = f"SELECT {_COLUMNS} FROM bars WHERE {where}"  # noqa: S608 - our own words
+        return _timed(
+            watch,
+            lambda: pl.DataFrame(
+                db.execute(ask, values).fetchall(),
+                schema=names, orient="row", infer_schema_length=None,
+            ),
+            laps,
+        )  # fmt: skip
+
+
+def sqlite_one(job: Job, watch: Watch) -> dict[str, Any]:
+    """By its primary key."""
+    first = str(_newest(job, _FIVE)[0])
+    return _asked(job, watch, "ticker = ? AND session >= ? ORDER BY session", _name(job), first)
+
+
+def sqlite_every(job: Job, watch: Watch) -> dict[str, Any]:
+    """By its index."""
+    first = str(_newest(job, ALL_SESSIONS)[0])
+    return _asked(job, watch, "session >= ?", first, laps=1)
