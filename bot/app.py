@@ -21,8 +21,9 @@ from bot.ears import Ear, ears
 from bot.first_channels import examine_first_channels
 from bot.links import Link, LinkState
 from bot.mouths import mouths
+from bot.outside import Outside, outside
 from bot.reception import Reception
-from bot.rungs import Outside, Rungs
+from bot.rungs import Rungs
 from bot.settings import Settings
 from bot.suggest import Suggestions
 from bot.supervise import LINK_LONGEST_S, supervised
@@ -39,12 +40,8 @@ from core.progress import Board
 from core.schedule import Bell, Hours, announced
 from core.sources import Source
 from core.sources.access import Doctor
-from core.sources.finra import connected as finra
 from core.sources.next_step import Part
 from core.sources.reference import Reference
-from core.sources.rest import RestClient, RestSource, connected
-from core.sources.s3 import S3Access, S3Reader
-from core.sources.short_volume import ShortVolumeSource
 from core.universe import Census
 from core.vendor_tables import VendorTables
 
@@ -251,17 +248,16 @@ async def opened(
     """The wired application; everything is closed when the block ends."""
     async with AsyncExitStack() as stack:
         db = await stack.enter_async_context(Db.open(settings.data_dir / "state.db"))
-        client = await _client(settings, stack)
-        outside = await _outside(settings, client, stack, now)
-        reference = Reference(client) if client else None
+        open_now = await stack.enter_async_context(outside(settings, now))
+        reference = Reference(open_now.client) if open_now.client else None
         tables, census = VendorTables(db, reference, now), Census(db, reference, now)
         board = Board()
         outbox = Outbox(destinations, settings.alert_top, settings.heartbeat_url is not None)
-        rungs = Rungs(settings, outside, db, outbox, now, board, census, Newsstand(reference, now))
+        rungs = Rungs(settings, open_now, db, outbox, now, board, census, Newsstand(reference, now))
         built = rungs.build(await tables.rules())
         ladder = Ladder(built, await rungs.retired(built))
         hours = Hours(settings.eod_schedule_time, settings.eod_poll_minutes, settings.eod_deadline)
-        doctor = _doctor(settings, outside, now)
+        doctor = _doctor(settings, open_now, now)
         charts = Charts(ladder)
         stack.push_async_callback(charts.close)
         senders = await stack.enter_async_context(mouths(settings, now))
@@ -284,31 +280,6 @@ async def opened(
         )
 
 
-async def _client(settings: Settings, stack: AsyncExitStack) -> RestClient | None:
-    if settings.polygon_api_key is None:
-        return None
-    key = settings.polygon_api_key.get_secret_value()
-    opening = connected(settings.polygon_rest_url, key, settings.polygon_calls_per_minute)
-    return await stack.enter_async_context(opening)
-
-
-async def _outside(
-    settings: Settings,
-    client: RestClient | None,
-    stack: AsyncExitStack,
-    now: Callable[[], datetime],
-) -> Outside:
-    s3, free = _s3(settings), settings.dark_pool_only and not settings.sample
-    return Outside(
-        rest=RestSource(client, now) if client else None,
-        short_volume=ShortVolumeSource(client, now) if client and free else None,
-        finra=await stack.enter_async_context(finra(settings.finra_url, now)) if free else None,
-        access=s3,
-        # Building a client reads botocore's data files: not on the loop.
-        reader=None if s3 is None else await asyncio.to_thread(S3Reader, s3),
-    )
-
-
 def _doctor(settings: Settings, outside: Outside, now: Callable[[], datetime]) -> Doctor:
     free: dict[Part, Source | None] = {
         Part.FINRA: outside.finra,
@@ -322,20 +293,6 @@ def _doctor(settings: Settings, outside: Outside, now: Callable[[], datetime]) -
         now,
         {part: source for part, source in free.items() if source is not None},
         settings.finra_url,
-    )
-
-
-def _s3(settings: Settings) -> S3Access | None:
-    key_id, secret = settings.flatfiles_access_key_id, settings.flat_files_secret
-    if key_id is None or secret is None:
-        return None
-    api_key = settings.polygon_api_key
-    return S3Access(
-        settings.flatfiles_endpoint_url,
-        settings.flatfiles_bucket,
-        key_id.get_secret_value(),
-        secret.get_secret_value(),
-        api_key.get_secret_value() if api_key else None,
     )
 
 

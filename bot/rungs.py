@@ -8,27 +8,22 @@ digest says so.
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from pathlib import Path
 
+from bot.outside import Outside
 from bot.settings import Settings
+from bot.sources import NotConfigured, Sources
 from core.bars import Family, Scope, Series
-from core.calendar import TradingDay
 from core.conditions import Rules
 from core.db import Db
-from core.errors import SourceRefused, Verdict
 from core.headlines import Newsstand
 from core.ledger import Ledger
 from core.pipeline import Pipeline, Publish
 from core.progress import Told
-from core.sources import Chain, Served, Source
-from core.sources.finra import FinraSource
+from core.sources import Chain, Source
 from core.sources.flatfiles import DayAggsSource
 from core.sources.rest import RestSource
-from core.sources.s3 import S3Access, S3Reader
-from core.sources.sample import SampleSource, SampleTradesSource
+from core.sources.sample import SampleSource
 from core.sources.sample_market import SampleMarket
-from core.sources.short_volume import ShortVolumeSource
-from core.sources.trades import TradesSource
 from core.store import Store
 from core.universe import Census
 
@@ -38,34 +33,6 @@ ALL_VENUES_ONLY = (
     " venues"
 )
 DAY_BARS_ONLY = "USE_TRADES_FILES is set, but no trades file could be read: these are day bars"
-
-
-@dataclass(frozen=True, slots=True)
-class NotConfigured:
-    """A source that was asked for and has no credentials: refuses in words."""
-
-    name: str
-    missing: str
-    series: Series
-
-    async def bars(self, day: TradingDay) -> Served:
-        """Raises SourceRefused."""
-        raise SourceRefused(self.missing, Verdict.NOT_CONFIGURED)
-
-    async def version(self, day: TradingDay) -> str | None:
-        """It has none."""
-        return None
-
-
-@dataclass(frozen=True, slots=True)
-class Outside:
-    """Every connection that is open; None where there are no credentials."""
-
-    rest: RestSource | None
-    short_volume: ShortVolumeSource | None
-    finra: FinraSource | None
-    access: S3Access | None
-    reader: S3Reader | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,23 +72,27 @@ class Rungs:
         known = None if series.family is Family.DAILY else other
         return replace(self._pipeline([source], self.outside.rest), other=known)
 
+    @property
+    def sources(self) -> Sources:
+        """What the pipelines are made of."""
+        return Sources(self.settings, self.outside, self.now, self.told)
+
     def _sample(self, rules: Rules) -> Pipeline:
         market = SampleMarket()
         plain = SampleSource(market)
         if not self.settings.dark_pool_only:
             return self._pipeline([plain], plain)
-        tape = SampleTradesSource(market, rules, self.cache)
+        tape = self.sources.sample_trades(market, rules)
         return replace(self._pipeline([tape], plain), other=plain.series)
 
     def _real(self, rules: Rules) -> Iterator[Pipeline]:
         asked, off = self.settings.use_trades_files, self.settings.dark_pool_only
-        daily = self._pipeline(self._daily(), self.outside.rest)
+        daily = self._pipeline(self.sources.daily(), self.outside.rest)
         if asked:
-            trades = self._trades(rules, Scope.OFF_EXCHANGE if off else Scope.ALL)
+            trades = self.sources.trades(rules, Scope.OFF_EXCHANGE if off else Scope.ALL)
             rung = self._pipeline([trades], self.outside.rest)
             yield replace(rung, other=trades.series.other_scope)
-        free = [s for s in (self.outside.finra, self.outside.short_volume) if s is not None]
-        if off and free:
+        if off and (free := self.sources.free()):
             rung = self._pipeline(free, self.outside.rest)
             yield replace(rung, notices=(WITHOUT_TRADES,), other=daily.series, beside=daily)
         said = (ALL_VENUES_ONLY,) if off else (DAY_BARS_ONLY,) if asked else ()
@@ -142,36 +113,3 @@ class Rungs:
             census=self.census,
             newsstand=self.newsstand,
         )
-
-    def _daily(self) -> list[Source]:
-        rest = self.outside.rest
-        files: Source | None = None
-        if self.outside.reader is not None:
-            files = DayAggsSource(self.outside.reader, self.now)
-        elif self.settings.use_flat_files:
-            files = self._not_configured(DayAggsSource.name, DayAggsSource.series)
-        order = [files, rest] if self.settings.use_flat_files else [rest, files]
-        return [source for source in order if source is not None]
-
-    def _trades(self, rules: Rules, scope: Scope) -> Source:
-        reader, access = self.outside.reader, self.outside.access
-        if reader is None or access is None:
-            series = Series(scope, Family.TRADES, rules=rules.version)
-            return self._not_configured(TradesSource.name, series)
-        return TradesSource(
-            reader,
-            access,
-            self.now,
-            rules=rules,
-            scope=scope,
-            cache=self.cache,
-            told=self.told,
-        )
-
-    def _not_configured(self, name: str, series: Series) -> NotConfigured:
-        return NotConfigured(name, self.settings.flat_files_missing, series)
-
-    @property
-    def cache(self) -> Path:
-        """Where compiled code is kept."""
-        return self.settings.data_dir / "cache"

@@ -9,9 +9,7 @@
 
 import logging
 import os
-import tempfile
 from collections.abc import Collection, Iterable, Sequence
-from contextlib import suppress
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
@@ -21,10 +19,10 @@ import polars as pl
 from core.bars import BARS, Bars, Series, empty
 from core.calendar import TradingDay
 from core.quarters import ROWS_A_GROUP, Quarters
+from core.whole import write_whole
 
 logger = logging.getLogger(__name__)
 
-_LEFTOVER_S = 600
 _SPANS_KEPT = 8
 """Everybody asks about the same few; each is a megabyte of names."""
 MEASURED_SESSIONS = 260
@@ -44,11 +42,11 @@ class Store:
             before = _earlier(path, revision - 1)
             if not before.exists():
                 os.link(path, before)
-        return _write_whole(path, bars)
+        return write_whole(path, bars)
 
     def hold(self, series: Series, day: TradingDay, rows: pl.DataFrame) -> Path:
         """Keep rows that failed the gate aside, for a person to look at."""
-        return _write_whole(self._path("held", series, day), rows)
+        return write_whole(self._path("held", series, day), rows)
 
     def held(self, series: Series, day: TradingDay) -> pl.DataFrame | None:
         """The rows kept aside for a session, if there are any."""
@@ -102,7 +100,7 @@ class Store:
         such files were made."""
         try:
             return self._quarters(series).renew(
-                lambda path, rows: _write_whole(path, rows, ROWS_A_GROUP)
+                lambda path, rows: write_whole(path, rows, ROWS_A_GROUP)
             )
         except (OSError, pl.exceptions.PolarsError) as error:
             # A full disk, most likely: the daily files serve as before.
@@ -149,7 +147,7 @@ class Store:
         """In place of what was measured of the session before; only the newest ones are kept."""
         path = self._path("measured", series, day, made_of)
         try:
-            _write_whole(path, found)
+            write_whole(path, found)
         except OSError as error:  # a full disk: measured again when it is needed again
             logger.warning("not kept", extra={"file": str(path), "seen": str(error)})
             return
@@ -197,30 +195,3 @@ def _stat(path: Path) -> os.stat_result | None:
 
 def _earlier(path: Path, revision: int) -> Path:
     return path.with_suffix(f".r{revision}.parquet")
-
-
-def _write_whole(path: Path, frame: pl.DataFrame, rows_a_group: int | None = None) -> Path:
-    """Write, flush to the disk, then rename: a reader never meets half a file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # A name of its own: two processes may store the same session at the same time.
-    descriptor, name = tempfile.mkstemp(".partial", f"{path.stem}.", path.parent)
-    partial = Path(name)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            frame.write_parquet(file, compression="zstd", row_group_size=rows_a_group)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-    _clear_leftovers(path)
-    return path
-
-
-def _clear_leftovers(path: Path) -> None:
-    """Remove what killed writers of this session left; a young one may still be written to."""
-    now_s = path.stat().st_mtime
-    for leftover in path.parent.glob(f"{path.stem}.*.partial"):
-        with suppress(FileNotFoundError):  # its writer was quicker
-            if now_s - leftover.stat().st_mtime > _LEFTOVER_S:
-                leftover.unlink()
