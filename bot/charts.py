@@ -15,15 +15,18 @@ from alerts.words import day as day_of
 from bot.names import flags_of, history_of, line_of
 from core.calendar import sessions_ending, trading_day
 from core.ladder import Ladder
+from core.parent import end_when
 
 _KEPT = 32
 _IDLE_S = 60.0
 
 
-def _undisturbed() -> None:
+def _settle_in() -> None:
     # A terminal's ^C, or a service manager's stop, reaches every process: a picture is finished.
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, signal.SIG_IGN)
+    if (parent := multiprocessing.parent_process()) is not None:
+        end_when(parent.join)
 
 
 def _draw(data: ChartData) -> Picture:
@@ -88,7 +91,7 @@ class Charts:
             # A fork would copy the threads' locks as they are.
             context = multiprocessing.get_context("spawn")
             self._worker = await asyncio.to_thread(
-                ProcessPoolExecutor, max_workers=1, mp_context=context, initializer=_undisturbed
+                ProcessPoolExecutor, max_workers=1, mp_context=context, initializer=_settle_in
             )
         try:
             # Handing it over writes to a pipe, and starts the process.

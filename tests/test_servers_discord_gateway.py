@@ -111,6 +111,22 @@ async def test_a_token_that_was_revoked_is_closed_with_4004() -> None:
         assert error.code == 4004
 
 
+async def test_sessions_are_counted_and_the_last_one_costs_the_token() -> None:
+    async with gateway_server() as server:
+        server.gateway.start_limit.remaining = 2
+        server.gateway.disowns = True
+        client = Desk()
+        with discord_addresses(server):
+            async with client:
+                await client.login(TOKEN)
+                _, _, limit = await client.http.get_bot_gateway()
+                assert (limit["total"], limit["remaining"]) == (1000, 2)
+                with pytest.raises(discord.ConnectionClosed) as closed:
+                    await client.connect()
+        assert (closed.value.code, server.gateway.identifies) == (4004, 3)
+        assert server.tokens == set()
+
+
 async def test_intents_that_are_not_allowed_are_closed_with_4014() -> None:
     async with gateway_server() as server:
         with pytest.raises(discord.PrivilegedIntentsRequired):

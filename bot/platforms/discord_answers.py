@@ -61,8 +61,21 @@ async def acknowledged(interaction: Interaction, send: Callable[[], Awaitable[ob
     return True
 
 
+async def noted(interaction: Interaction) -> bool:
+    """The promise of a public answer becomes a note, and nobody else has seen anything yet.
+
+    The first followup of a promise would keep it, and be as private as it is. False if it failed.
+    """
+    try:
+        await _edit(interaction, Body.whole(SHARED, ()))
+    except FOREIGN as error:
+        _not_shown(interaction, error)
+        return False
+    return True
+
+
 async def given(interaction: Interaction, answer: Answer) -> bool:
-    """Keep the promise; a public answer goes to everybody, and its promise becomes a note.
+    """Keep the promise; a public answer, whose promise is a note already, goes to everybody.
 
     False if a public one surely did not go out.
     """
@@ -76,8 +89,6 @@ async def given(interaction: Interaction, answer: Answer) -> bool:
 
 
 async def _shared(interaction: Interaction, answer: Answer) -> bool:
-    # The first followup of a promise would keep it, and be as private as it is.
-    await _edit(interaction, Body.whole(SHARED, ()))
     try:
         await _in_the_end(answer, lambda body: _follow_up(interaction, body, answer))
     except FOREIGN as error:
@@ -85,7 +96,8 @@ async def _shared(interaction: Interaction, answer: Answer) -> bool:
         unclear = isinstance(found, DeliveryAmbiguous)
         perhaps = "may not have been" if unclear else "cannot be"
         failed = Message("", f"This {perhaps} shared here: {found.reason} ({found.seen})")
-        await _edit(interaction, Body.whole(failed, ()))
+        # A note that cannot be corrected changes nothing about that.
+        await given(interaction, Answer(failed))
         return unclear
     return True
 

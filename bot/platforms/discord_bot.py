@@ -1,6 +1,8 @@
 """The client of discord.py that listens: it keeps nothing, and nothing in it waits."""
 
 import asyncio
+import math
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -10,6 +12,14 @@ from bot.links import Link
 from bot.platforms.discord_hearing import Hearing
 from bot.platforms.discord_sync import Register
 from bot.platforms.discord_watch import Patience
+from core.errors import TapewatchError
+
+IDENTIFIES = 5
+"""So many sessions in a row of which none lasted, and the client is given up."""
+
+
+class NothingLasts(TapewatchError):
+    """Discord takes every session back; no OSError, after which discord.py would go on."""
 
 
 class Bot(discord.Client):
@@ -34,26 +44,33 @@ class Bot(discord.Client):
         self._hear, self._register, self._link, self._patience = hear, register, link, patience
         self.frames = 0
         """So many came; the watch looks whether there are more."""
+        self._identifies, self._up_at = 0, math.inf
 
     async def setup_hook(self) -> None:
         """Logged in: say which commands there are."""
         await self._register(self)
 
     async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
-        """The second of one client has to wait."""
+        """The second of one client has to wait, and discord.py knows no last one."""
+        self._identifies += 1
+        if self._identifies > IDENTIFIES:
+            raise NothingLasts(f"Discord took {IDENTIFIES} sessions in a row back")
         if not initial:
             await asyncio.sleep(self._patience.identify_pause_s)
 
     async def on_connect(self) -> None:
         """READY; servers follow, and nothing that is asked waits for them."""
-        self._link.up()
+        self._up()
 
     async def on_resumed(self) -> None:
         """The session goes on."""
-        self._link.up()
+        self._up()
 
     async def on_disconnect(self) -> None:
         """Or it was not there yet."""
+        if time.monotonic() - self._up_at > self._patience.lasting_s:
+            self._identifies = 0
+        self._up_at = math.inf
         self._link.down("the connection was lost; it is taken up again")
 
     async def on_socket_raw_receive(self, frame: str) -> None:
@@ -63,6 +80,10 @@ class Bot(discord.Client):
     async def on_interaction(self, interaction: discord.Interaction[Any]) -> None:
         """A command, a button, a menu, a letter that is being typed."""
         self._hear(interaction)
+
+    def _up(self) -> None:
+        self._up_at = time.monotonic()
+        self._link.up()
 
 
 def make_bot(

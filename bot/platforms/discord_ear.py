@@ -1,19 +1,15 @@
 """Discord as a place to listen to, over its gateway: a client for each life, and a watch on it."""
 
 import asyncio
-import contextlib
 import logging
-from collections.abc import Iterator
 
 import discord
-import yarl
-from discord.gateway import DiscordWebSocket
-from discord.http import Route
 
 from bot.links import Link, LinkRefused
-from bot.platforms.discord_bot import Bot, make_bot
+from bot.platforms.discord_bot import IDENTIFIES, Bot, make_bot
 from bot.platforms.discord_errors import FOREIGN, translated
 from bot.platforms.discord_hearing import Hearing
+from bot.platforms.discord_line import Line
 from bot.platforms.discord_sync import Register
 from bot.platforms.discord_watch import Patience, closed, watch
 from bot.reception import Reception
@@ -21,7 +17,7 @@ from bot.suggest import Suggestions
 
 logger = logging.getLogger(__name__)
 
-FEW_IDENTIFIES = 10
+FEW_IDENTIFIES = 2 * IDENTIFIES
 """Of a thousand a day; who takes them all gets a new token."""
 
 _UNKNOWN = (
@@ -57,14 +53,14 @@ class DiscordEar:
         patience: Patience | None = None,
     ) -> None:
         self.link = link
-        self._token, self._api_url, self._gateway_url = token, api_url, gateway_url
-        self.hearing = Hearing(reception, suggestions)
+        self._token, self._line = token, Line(api_url, gateway_url)
+        self.hearing = Hearing(reception, suggestions, self._line)
         self._register = Register(reception.db, guild_id)
         self._patience = patience or Patience()
 
     async def serve(self) -> None:
-        """One life of a client; a fault ends it."""
-        with _addresses(self._api_url, self._gateway_url):
+        """One life of a client; a fault ends it, but no answer that is being made."""
+        async with self._line.held():
             bot = make_bot(self.hearing, self._register, self.link, self._patience)
             try:
                 await self._live(bot)
@@ -110,17 +106,6 @@ class DiscordEar:
             # Whatever is the matter with the question, connecting will show how things are.
             logger.info("no session limit told", extra={"seen": translated(error).seen})
             return 0.0
-
-
-@contextlib.contextmanager
-def _addresses(api_url: str, gateway_url: str) -> Iterator[None]:
-    """Where discord.py finds Discord, which it keeps for the whole process."""
-    usual = Route.BASE, DiscordWebSocket.DEFAULT_GATEWAY
-    Route.BASE, DiscordWebSocket.DEFAULT_GATEWAY = api_url.rstrip("/"), yarl.URL(gateway_url)
-    try:
-        yield
-    finally:
-        Route.BASE, DiscordWebSocket.DEFAULT_GATEWAY = usual
 
 
 def _told(error: BaseException) -> Exception:

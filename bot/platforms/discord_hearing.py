@@ -13,7 +13,8 @@ from bot.answers import Answer
 from bot.forms import Kind
 from bot.permissions import Asker
 from bot.platforms import discord_commands as commands
-from bot.platforms.discord_answers import Interaction, acknowledged, given
+from bot.platforms.discord_answers import Interaction, acknowledged, given, noted
+from bot.platforms.discord_line import Line, answer_by
 from bot.platforms.discord_parts import KNOWN_BY, PICK
 from bot.platforms.work import Work
 from bot.reception import Reception
@@ -28,15 +29,21 @@ AT_ONCE = 16
 
 RESTARTING = "Restarting: please try again in a minute."
 _OURS = Answer(Message("", "That failed on our side. The log has the details."))
+_STOPPED = Answer(Message("", RESTARTING))
 
 
 class Hearing:
     """Each interaction is work of its own; none is begun while the process is about to stop."""
 
     def __init__(
-        self, reception: Reception, suggestions: Suggestions, *, suggest_within_s: float = 2.0
+        self,
+        reception: Reception,
+        suggestions: Suggestions,
+        line: Line,
+        *,
+        suggest_within_s: float = 2.0,
     ) -> None:
-        self.work = Work("discord")
+        self.work, self._line = Work("discord"), line
         self._reception, self._suggestions = reception, suggestions
         self._suggest_within_s = suggest_within_s
         self._looking: set[asyncio.Task[list[tuple[str, str]]]] = set()
@@ -52,6 +59,11 @@ class Hearing:
         await self.work.drain(patience_s)
 
     async def _heard(self, interaction: Interaction) -> None:
+        async with self._line.held() as session:
+            answer_by(session, interaction)
+            await self._taken(interaction)
+
+    async def _taken(self, interaction: Interaction) -> None:
         if interaction.type is InteractionType.autocomplete:
             await self._suggest(interaction)
         elif interaction.type not in _ASKING:
@@ -64,22 +76,34 @@ class Hearing:
             # For one reader alone, and beside the message whose button it was.
             defer = interaction.response.defer
             if await acknowledged(interaction, lambda: defer(ephemeral=True, thinking=True)):
-                # Many at once would make promises late that others wait for.
-                async with self._turn:
-                    await self._answer(interaction)
+                await self._answer(interaction)
 
     async def _answer(self, interaction: Interaction) -> None:
-        answer: Answer | None = _OURS
+        answer: Answer | None = None
+        sorry: Answer | None = _OURS
         try:
-            answer = await self._asked(interaction)
+            # Many at once would make promises late that others wait for.
+            async with self._turn:
+                answer = await self._asked(interaction)
+            ready = answer is None or not answer.public or await noted(interaction)
+            sorry = None
         except asyncio.CancelledError:
             # The process stops, and nobody will answer this any more: not even silence is left.
-            answer = Answer(Message("", RESTARTING))
+            sorry = _STOPPED
             raise
         finally:
             # Whatever it met, nobody is left with a promise.
-            if answer is not None and not await given(interaction, answer):
-                await self._reception.not_shared(answer)
+            if sorry is not None:
+                await self._apologised(interaction, answer, sorry)
+        if answer is not None and not (ready and await given(interaction, answer)):
+            await self._reception.not_shared(answer)
+
+    async def _apologised(
+        self, interaction: Interaction, answer: Answer | None, sorry: Answer
+    ) -> None:
+        if answer is not None and answer.public:
+            await self._reception.not_shared(answer)
+        await given(interaction, sorry)
 
     async def _asked(self, interaction: Interaction) -> Answer | None:
         once, asker, data = f"discord:{interaction.id}", asker_of(interaction), _data(interaction)

@@ -23,6 +23,8 @@ class Patience:
     close_s: float = 2.0
     identify_pause_s: float = 5.0
     """Before another IDENTIFY of the same client, as Discord asks for."""
+    lasting_s: float = 120.0
+    """A session that lasts so long is none of a row of failures."""
 
 
 class Watched(Protocol):

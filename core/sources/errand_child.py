@@ -7,7 +7,6 @@ a process leaves nothing behind: no file, no memory, and not itself once its par
 import json
 import os
 import sys
-import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -15,6 +14,7 @@ from types import TracebackType
 from typing import NoReturn, Self
 
 from core.errors import SourceError, SourceUnavailable, Verdict
+from core.parent import end_when
 
 _NICE = 10
 _EVERY_S = 0.25
@@ -63,7 +63,7 @@ def run(work: Callable[[bytes, Told], bytes]) -> NoReturn:
     """Do the one errand there is, and be gone: `work` makes the result of the errand's line."""
     sys.excepthook = _crash
     line = sys.stdin.buffer.readline()
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_when(sys.stdin.buffer.read)  # nothing more is ever written there
     if hasattr(os, "nice"):
         os.nice(_NICE)  # whoever chats comes first
     try:
@@ -91,12 +91,6 @@ def _now_and_then() -> Told:
 def _say(heard: Heard, more: bytes = b"") -> None:
     sys.stdout.buffer.write(heard.line() + more)
     sys.stdout.buffer.flush()
-
-
-def _end_with_parent() -> NoReturn:
-    # Nothing more is ever written there: it ends when the parent does, however that ends.
-    sys.stdin.buffer.read()
-    os._exit(1)
 
 
 def _crash(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

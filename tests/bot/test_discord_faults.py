@@ -7,25 +7,33 @@ from pathlib import Path
 
 import discord
 import pytest
+from discord.http import Route
 
 from alerts.model import File, Message, Picture
 from bot.answers import Answer
+from bot.links import LinkState
 from bot.pace import Pace
-from bot.platforms.discord_hearing import RESTARTING
+from bot.platforms.discord_hearing import AT_ONCE, RESTARTING
 from core.errors import TapewatchError
 from tests.bot.discord_talk import (
     BOB,
     PNG,
+    TOKEN,
     Talk,
+    clickable,
     ear_of,
     quiet,
     refused,
+    seen,
     served,
+    talking,
     told,
+    until,
     words,
 )
 from tests.bot.small_market import at
 from tests.servers.discord import DiscordServer
+from tests.servers.faults import Hang
 
 MANAGER = discord.Permissions(manage_guild=True, use_application_commands=True)
 
@@ -109,6 +117,46 @@ async def test_who_asks_too_much_is_told_to_wait(folder: Path, server: DiscordSe
             assert "a lot at once" not in await talk.asks("help", user_id=BOB)
 
 
+# A client that is given up.
+
+PUBLIC = Answer(Message("", "so it is"), public=True, shares="0")
+
+
+async def test_what_was_asked_of_a_client_that_is_given_up_is_answered(
+    tmp_path: Path, server: DiscordServer
+) -> None:
+    async with told(tmp_path, server, PUBLIC) as (talk, reception):
+        reception.ready.clear()
+        asked = [await server.interact_command("help") for _ in range(2)]
+        for it in asked:
+            await it.acknowledged(1)
+        server.gateway.go_silent(next_connections=1)
+        await until(lambda: server.gateway.identifies == 2, 10)
+        await until(lambda: talk.ear.link.state is LinkState.UP)
+        reception.ready.set()
+        await talk.ear.drain(5)
+        for it in asked:
+            assert words(it) == "Shared."
+            assert [public.content for public in it.followups] == ["so it is"]
+
+
+async def test_what_was_asked_is_answered_while_there_is_no_client(
+    tmp_path: Path, server: DiscordServer
+) -> None:
+    async with told(tmp_path, server) as (talk, reception):
+        reception.ready.clear()
+        asked = await server.interact_command("help")
+        await asked.acknowledged(1)
+        server.revoke(TOKEN)
+        server.gateway.close_all(4004)
+        await until(lambda: talk.ear.link.state is LinkState.REFUSED)
+        await asyncio.wait({talk.running}, timeout=1)
+        reception.ready.set()
+        assert words(await asked.answered()) == "so it is"
+        await quiet(talk.ear)
+    assert server.api_url != Route.BASE
+
+
 # The end.
 
 
@@ -130,6 +178,49 @@ async def test_what_is_being_answered_is_answered_before_the_end(
     assert late.callback is not None
     assert (late.callback.type, late.is_ephemeral, words(late)) == (4, True, RESTARTING)
     assert typing.choices == []
+
+
+async def test_nobody_is_left_with_a_promise_at_the_end(
+    tmp_path: Path, server: DiscordServer
+) -> None:
+    async with told(tmp_path, server) as (talk, reception):
+        reception.ready.clear()
+        # More than are made at once: some have not been begun.
+        asked = [await server.interact_command("help") for _ in range(AT_ONCE + 2)]
+        for it in asked:
+            await it.acknowledged()
+        await talk.ear.drain(0.1)
+    assert {words(it) for it in asked} == {RESTARTING}
+
+
+async def test_what_nobody_saw_before_the_end_can_be_shared_after_it(
+    folder: Path, server: DiscordServer
+) -> None:
+    async with talking(folder, server) as talk:
+        asked = await talk.command("help")
+        server.before.add(Hang(), on="webhooks.edit")
+        stopped = await server.interact_component(asked.original, clickable(asked)["Share"])
+        await until(lambda: len(seen(server, "webhooks.edit")) == 2)
+        await talk.ear.drain(0.1)
+        assert words(stopped) == RESTARTING
+    async with talking(folder, server) as talk:
+        shared = await talk.clicks(asked, clickable(asked)["Share"])
+        await shared.followed_up()
+        assert words(shared) == "Shared."
+
+
+async def test_what_cannot_even_be_noted_can_be_shared_again(
+    talk: Talk, server: DiscordServer
+) -> None:
+    asked = await talk.command("help")
+    server.before.add(refused(404, 10015), on="webhooks.edit")
+    failed = await server.interact_component(asked.original, clickable(asked)["Share"])
+    await failed.acknowledged()
+    await quiet(talk.ear)
+    assert failed.followups == []
+    shared = await talk.clicks(asked, clickable(asked)["Share"])
+    await shared.followed_up()
+    assert words(shared) == "Shared."
 
 
 async def test_the_end_does_not_wait_for_ever(tmp_path: Path, server: DiscordServer) -> None:

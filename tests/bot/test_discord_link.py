@@ -15,13 +15,12 @@ from discord.http import Route as LibraryRoute
 from bot.app import App
 from bot.links import Link, LinkRefused, LinkState
 from bot.platforms.discord_ear import DiscordEar
+from bot.platforms.discord_line import Line
 from tests.bot.discord_talk import CHANNEL, FAST, TOKEN, ear_of, served, until
 from tests.bot.small_market import at
 from tests.servers import faults
-from tests.servers.chat import Call, json_answer
 from tests.servers.discord import DiscordServer
-from tests.servers.discord_routes import BASE, Route
-from tests.servers.faults import Answer, Status
+from tests.servers.faults import Status
 
 SOON_S = 3 * FAST.quiet_s + 4
 """Three silences, and the pauses of discord.py and of the supervisor."""
@@ -50,19 +49,6 @@ async def answers(server: DiscordServer, within_s: float = SOON_S) -> bool:
     asked = await server.interact_command("help")
     await asked.answered(within_s)
     return asked.is_ephemeral
-
-
-def session_limit(server: DiscordServer, remaining: int, reset_after_ms: int) -> None:
-    """What Discord says to who asks how often it may still connect."""
-
-    async def told(call: Call) -> Answer:
-        limit = {"total": 1000, "remaining": remaining, "max_concurrency": 1}
-        limit["reset_after"] = reset_after_ms
-        body = {"url": server.gateway_url, "shards": 1, "session_start_limit": limit}
-        return json_answer(200, body)
-
-    server.routes.insert(0, Route.of("gateway.bot", "GET", f"{BASE}/gateway/bot"))
-    server.handlers["gateway.bot"] = told
 
 
 async def refused(app: App, server: DiscordServer, **more: Any) -> str:
@@ -110,7 +96,7 @@ async def test_a_port_that_nobody_listens_on_is_tried_again(
         await until(lambda: "unreachable" in link.seen, 5)
         assert "AttributeError" not in link.seen
         assert "127.0.0.1" not in link.seen
-        ear._gateway_url = server.gateway_url
+        ear._line = Line(server.api_url, server.gateway_url)
         await comes(ear, LinkState.UP, 10)
         assert await answers(server)
     assert TOKEN not in caplog.text
@@ -321,38 +307,3 @@ async def test_it_ends_at_once_although_the_other_side_is_silent(
         server.gateway.go_silent()
         began = clock()
     assert clock() - began < 2 * FAST.close_s + 0.5
-
-
-async def test_few_sessions_are_left_for_those_who_need_them(
-    server: DiscordServer, app: App
-) -> None:
-    session_limit(server, remaining=3, reset_after_ms=600)
-    clock = asyncio.get_running_loop().time
-    ear = ear_of(app, server)
-    async with served(ear):
-        began = clock()
-        assert "no more connections" in (await comes(ear, LinkState.DOWN)).seen
-        assert server.gateway.attempts == 0
-        await comes(ear, LinkState.UP)
-    assert clock() - began > 0.6
-
-
-@pytest.mark.parametrize("remaining", [10, 999])
-async def test_while_there_are_sessions_nobody_waits(
-    server: DiscordServer, app: App, remaining: int
-) -> None:
-    session_limit(server, remaining=remaining, reset_after_ms=86_400_000)
-    ear = ear_of(app, server)
-    async with served(ear):
-        await comes(ear, LinkState.UP)
-
-
-@pytest.mark.parametrize("body", [b"{}", b'{"url": 1, "shards": 1, "session_start_limit": {}}'])
-async def test_an_odd_answer_about_sessions_is_no_reason_to_stay_away(
-    server: DiscordServer, app: App, body: bytes
-) -> None:
-    session_limit(server, remaining=10, reset_after_ms=0)
-    server.before.add(Status(200, body, "application/json"), on="gateway.bot")
-    ear = ear_of(app, server)
-    async with served(ear):
-        await comes(ear, LinkState.UP)

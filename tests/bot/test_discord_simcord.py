@@ -12,12 +12,15 @@ from typing import Any
 import discord
 import pytest
 import simcord
+from discord.gateway import DiscordWebSocket
+from discord.http import Route
 
 from bot.app import App
 from bot.forms import FORMS
 from bot.links import Link, LinkState
 from bot.platforms.discord_bot import Bot, make_bot
 from bot.platforms.discord_hearing import Hearing
+from bot.platforms.discord_line import Line
 from bot.platforms.discord_sync import Register
 from bot.platforms.discord_watch import Patience
 from bot.suggest import Suggestions
@@ -43,7 +46,9 @@ class Scene:
 @asynccontextmanager
 async def scene(folder: Path, *, deaf: bool = False) -> AsyncIterator[Scene]:
     async with at(folder) as app:
-        hearing = Hearing(replace(app.reception, draw=draw), Suggestions(app.ladder))
+        # SimCord stands where Discord does: nothing is sent there.
+        line = Line(Route.BASE, str(DiscordWebSocket.DEFAULT_GATEWAY))
+        hearing = Hearing(replace(app.reception, draw=draw), Suggestions(app.ladder), line)
         link = Link("discord", app.now)
         register = Register(app.db)
         bot = make_bot(hearing, register, link)

@@ -60,6 +60,7 @@ class DiscordServer(ChatServer):
         self.handlers: dict[str, Handler] = {
             "users.me": self._me,
             "applications.me": self._application,
+            "gateway.bot": self._gateway_bot,
             "channels.get": self._channel,
             "guilds.get": self._guild,
             "members.get": self._member,
@@ -234,6 +235,9 @@ class DiscordServer(ChatServer):
             **{"owner": self.guild.user(self.guild.owner_id), "flags": 0, "summary": ""},
         }
         return json_answer(200, body)
+
+    async def _gateway_bot(self, call: Call) -> Answer:
+        return json_answer(200, self.gateway.told())
 
     async def _channel(self, call: Call) -> Answer:
         return json_answer(200, self.guild.channel(self.store.channel(call.ids)))

@@ -6,8 +6,8 @@ lives on without anyone); a heartbeat comes before the bot has identified.
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, field
 from uuid import uuid4
 
 import discord
@@ -30,6 +30,17 @@ _OTHERS = {3, 4, 8, 31}
 _FINAL = {1000, 4004, 4007, 4009, 4010, 4011, 4012, 4013, 4014}
 """Codes that end the session as well."""
 _GUILDS = 1 << 0
+
+
+@dataclass(slots=True)
+class StartLimit:
+    """Of a day's sessions, by the names of `session_start_limit`; the last one costs the token."""
+
+    total: int = 1000
+    remaining: int = 1000
+    reset_after: int = 86_400_000
+    """Milliseconds; nothing here waits for them."""
+    max_concurrency: int = 1
 
 
 @dataclass(slots=True)
@@ -69,13 +80,16 @@ class Gateway:
         self,
         guild: Guild,
         channels: Callable[[], Iterable[StoredChannel]],
-        tokens: Collection[str],
+        tokens: set[str],
         url: Callable[[], str],
     ) -> None:
         self.heartbeat_interval_s = 41.25
         self.ack_heartbeats = True
         self.disallowed_intents = PRIVILEGED
         """Who asks for one of these is closed with 4014."""
+        self.start_limit = StartLimit()
+        self.disowns = False
+        """Every session that begins is invalid at once (op 9)."""
         self.attempts = 0
         """Upgrades that were asked for, the refused among them."""
         self.connections = 0
@@ -104,6 +118,11 @@ class Gateway:
     def is_connected(self) -> bool:
         """Whether something that is dispatched now reaches a bot."""
         return any(session.is_heard for session in self.sessions.values())
+
+    def told(self) -> Row:
+        """What is said to a bot that asks before it connects."""
+        limit = asdict(self.start_limit)
+        return {"url": self._url(), "shards": 1, "session_start_limit": limit}
 
     async def connected(self, within_s: float = 5.0) -> None:
         """Wait until a bot has identified or resumed."""
@@ -210,6 +229,9 @@ class Gateway:
 
     def _identify(self, socket: Socket, data: Row) -> None:
         self.identifies += 1
+        self.start_limit.remaining -= 1
+        if self.start_limit.remaining < 0:
+            self._tokens.clear()
         intents = data.get("intents")
         if data.get("token") not in self._tokens:
             socket.close(4004)
@@ -225,6 +247,8 @@ class Gateway:
             if intents & _GUILDS:
                 there = guild_create(self._guild, self._channels())
                 session.dispatch("GUILD_CREATE", there)
+            if self.disowns:
+                self.invalidate()
 
     def _resume(self, socket: Socket, data: Row) -> None:
         self.resumes += 1

@@ -7,6 +7,7 @@ BASE = "/api/v10"
 _PATHS = {
     "users.me": ("GET", "/users/@me"),
     "applications.me": ("GET", "/oauth2/applications/@me"),
+    "gateway.bot": ("GET", "/gateway/bot"),
     "channels.get": ("GET", "/channels/{channel}"),
     "guilds.get": ("GET", "/guilds/{guild}"),
     "members.get": ("GET", "/guilds/{guild}/members/{user}"),
