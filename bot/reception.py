@@ -88,10 +88,11 @@ class Reception:
         message = _read(found["message"]) if found is not None else None
         if message is None:
             return _said("This answer cannot be shared any more: ask again, and share that.")
+        public = replace(message, lead=f"{message.lead} (shared by {asker.who})")
+        # Drawn first: whoever is stopped in the middle of it has shared nothing.
+        pictures, _ = await drawn(self.draw, public.charts)
         if not await self._set_shared(key, 1):
             return _said("This answer is shared already.")
-        public = replace(message, lead=f"{message.lead} (shared by {asker.who})")
-        pictures, _ = await drawn(self.draw, public.charts)
         return Answer(public, pictures, public=True, shares=key)
 
     async def not_shared(self, answer: Answer) -> None:

@@ -62,28 +62,8 @@ class Answers:
     pictures: Pictures
     uploads: Uploads
 
-    async def give(self, place: Place, answer: Answer) -> bool:
-        """Show it; what is for all takes the place of what was shared.
-
-        False if a public one surely did not go out.
-        """
-        if not answer.public:
-            await self._shown(place, answer)
-            return True
-        try:
-            await self._shown(place, answer)
-        except DeliveryRefused as refused:
-            await self.say(place, f"It cannot be shared here: {refused.seen}")
-            return False
-        if place.response_url:
-            await self._post_to(place.response_url, {"text": "Shared.", "replace_original": True})
-        return True
-
-    async def say(self, place: Place, text: str) -> None:
-        """A sentence to who asked."""
-        await self._put(place, text_only(Message("", text), Look(private=True)))
-
-    async def _shown(self, place: Place, answer: Answer) -> None:
+    async def drafted(self, place: Place, answer: Answer) -> Draft:
+        """What there is to show of it; the message itself is not out before it is given."""
         message, short = await self._with_files(place, answer)
         try:
             shown, missing = await self.pictures.shown(answer.pictures)
@@ -94,7 +74,28 @@ class Answers:
             message = _with_banner(message, _NO_PICTURE)
         share = share_id(answer) if answer.share else ""
         look = Look(not answer.public, place.people, share, short)
-        await self._as_it_can_be(place, answer, Draft(message, tuple(shown), look))
+        return Draft(message, tuple(shown), look)
+
+    async def give(self, place: Place, answer: Answer, draft: Draft) -> bool:
+        """Show it; what is for all takes the place of what was shared.
+
+        False if a public one surely did not go out.
+        """
+        if not answer.public:
+            await self._as_it_can_be(place, answer, draft)
+            return True
+        try:
+            await self._as_it_can_be(place, answer, draft)
+        except DeliveryRefused as refused:
+            await self.say(place, f"It cannot be shared here: {refused.seen}")
+            return False
+        if place.response_url:
+            await self._post_to(place.response_url, {"text": "Shared.", "replace_original": True})
+        return True
+
+    async def say(self, place: Place, text: str) -> None:
+        """A sentence to who asked."""
+        await self._put(place, text_only(Message("", text), Look(private=True)))
 
     async def _as_it_can_be(self, place: Place, answer: Answer, draft: Draft) -> None:
         """As it was made; else without what was refused, and it says so."""

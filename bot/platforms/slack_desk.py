@@ -6,14 +6,13 @@ listener for. So nothing gets as far as its listeners: all that is well signed i
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from slack_bolt.response import BoltResponse
 from slack_sdk.web.async_client import AsyncWebClient
 
-from alerts.model import Message
 from bot.answers import Answer
 from bot.forms import Form
 from bot.permissions import Asker
@@ -47,12 +46,12 @@ class Desk:
     groups: Groups
     work: Work
     leaving: bool = False
-    """Nothing new is taken."""
+    """Whoever asks now is told to ask again."""
 
     async def heard(self, body: Body) -> BoltResponse:
         """The ack, before anything is done about it."""
-        if self.leaving:
-            return BoltResponse(status=200, body=_LEAVING if "command" in body else "")
+        if self.leaving and "command" in body:
+            return BoltResponse(status=200, body=_LEAVING)
         kind = str(body.get("type") or "command")
         if kind == "block_suggestion":
             return BoltResponse(status=200, body={"options": []})
@@ -90,7 +89,7 @@ class Desk:
         form = forms.form_for(line)
         if form is not None and await self._opened(form, place, trigger):
             return
-        await self._answered(trigger or place.response_url, place, line)
+        await self._typed(trigger or place.response_url, place, line)
 
     async def _opened(self, form: Form, place: Place, trigger: str) -> bool:
         """Whether there is a window now, or was one for the same command before."""
@@ -117,16 +116,15 @@ class Desk:
         )
         if form is None:
             return await self.answers.say(place, _UNKNOWN)
-        await self._answered(f"{view['id']} {view.get('hash')}", place, forms.line_of(form, view))
+        await self._typed(f"{view['id']} {view.get('hash')}", place, forms.line_of(form, view))
         return None
 
     async def _pressed(self, body: Body) -> None:
         done = (body.get("actions") or [{}])[0]
         chosen = done.get("selected_option") or {}
         button = str(chosen.get("value") or done.get("action_id") or "")
-        once, place = f"slack:{body['trigger_id']}", _place(body)
-        asker = await self._asker(place)
-        await self._given(place, self.reception.pressed(once, asker, button))
+        once = f"slack:{body['trigger_id']}"
+        await self._answered(_place(body), lambda who: self.reception.pressed(once, who, button))
 
     async def _event(self, body: Body) -> None:
         event = body.get("event") or {}
@@ -140,28 +138,41 @@ class Desk:
         )
         line = mentioned(str(event.get("text") or ""), self.me.user)
         once = body.get("event_id") or f"{place.channel} {event.get('ts')}"
-        await self._answered(str(once), place, line)
+        await self._typed(str(once), place, line)
 
-    async def _answered(self, once: str, place: Place, line: str) -> None:
-        asker = await self._asker(place)
-        await self._given(place, self.reception.typed(f"slack:{once}", asker, line))
+    async def _typed(self, once: str, place: Place, line: str) -> None:
+        typed = self.reception.typed
+        await self._answered(place, lambda asker: typed(f"slack:{once}", asker, line))
 
-    async def _given(self, place: Place, making: Awaitable[Answer | None]) -> None:
-        answer: Answer | None = Answer(Message("", _FAILED))
+    async def _answered(
+        self, place: Place, make: Callable[[Asker], Awaitable[Answer | None]]
+    ) -> None:
+        if self.leaving:
+            await self.answers.say(place, _LEAVING)
+            return
+        answer, sorry = None, _FAILED
         try:
-            answer = await making
+            roles = await self.groups.of(place.user)
+            answer = await make(Asker("slack", place.user, place.channel, roles))
+            draft = await self.answers.drafted(place, answer) if answer is not None else None
+            sorry = ""
         except asyncio.CancelledError:
             # The process stops, and nobody will answer this any more: not even silence is left.
-            answer = Answer(Message("", _LEAVING))
+            sorry = _LEAVING
             raise
         finally:
             # Whatever it met, nobody waits for nothing.
-            if answer is not None and not await self.answers.give(place, answer):
-                await self.reception.not_shared(answer)
+            if sorry:
+                await self._apologised(place, answer, sorry)
+        if answer is None or draft is None:
+            return
+        if not await self.answers.give(place, answer, draft):
+            await self.reception.not_shared(answer)
 
-    async def _asker(self, place: Place) -> Asker:
-        roles = await self.groups.of(place.user)
-        return Asker("slack", place.user, place.channel, roles)
+    async def _apologised(self, place: Place, answer: Answer | None, sorry: str) -> None:
+        if answer is not None and answer.public:
+            await self.reception.not_shared(answer)
+        await self.answers.say(place, sorry)
 
 
 def _place(body: Body) -> Place:

@@ -22,7 +22,6 @@ from bot.platforms.slack_pictures import Pictures
 from bot.platforms.work import Work
 from bot.reception import Reception
 
-_LEAVE_S = 5.0
 USUAL = Timing()
 
 
@@ -50,31 +49,34 @@ class SlackEar:
         self._port, self._groups, self._timing = port, groups, timing
         self._work = Work("slack")
         self._desk: Desk | None = None
+        """With a session of its own: answers outlive the connection that was asked by."""
         self._leave = asyncio.Event()
 
     async def serve(self) -> None:
         """Connect and answer until cancelled."""
-        timeout = aiohttp.ClientTimeout(total=self._timing.answer_s)
-        async with aiohttp.ClientSession(timeout=timeout) as session:
-            client = make_client(self._token, self._api_url, session)
-            me = await identity(client)
-            try:
-                await self._served(client, session, me)
-                # What is under way when we leave still needs the session.
-                await asyncio.Event().wait()
-            finally:
-                await self._work.drain(_LEAVE_S)
+        try:
+            if not self._leave.is_set():
+                async with self._session() as session:
+                    client = make_client(self._token, self._api_url, session)
+                    await self._served(client, await identity(client))
+            # Whoever was told to leave is cancelled soon.
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            # Not when a connection ends: answers outlive it.
+            await self.drain(0)
+            raise
 
     async def drain(self, patience_s: float) -> None:
-        """Take nothing new, and wait for the answers that are being made."""
+        """Whoever comes now is told to come again; wait for what is being answered, then leave."""
         if self._desk is not None:
             self._desk.leaving = True
-        self._leave.set()
         await self._work.drain(patience_s)
+        self._leave.set()
+        if self._desk is not None:
+            await self._desk.answers.session.close()
 
-    async def _served(
-        self, client: AsyncWebClient, session: aiohttp.ClientSession, me: Identity
-    ) -> None:
+    async def _served(self, client: AsyncWebClient, me: Identity) -> None:
+        url = await address(client, self._app_token) if self._app_token is not None else ""
         quiet = _loggers()
         app = AsyncApp(
             logger=quiet,
@@ -85,14 +87,13 @@ class SlackEar:
             # What is answered here is typed or clicked by people; of Socket Mode nothing is signed.
             request_verification_enabled=self._app_token is None,
         )
-        desk = self._desk = self._made(client, session, me)
+        desk = self._desk = self._desk or self._made(me)
 
         @app.use
         async def heard(body: dict[str, Any]) -> Any:
             return await desk.heard(body)
 
         if self._app_token is not None:
-            url = await address(client, self._app_token)
             socket = Socket(app, self._app_token, self.link, self._timing, quiet)
             await socket.served(url, self._leave)
         else:
@@ -101,10 +102,15 @@ class SlackEar:
             )
             await self.listener.served(self._leave)
 
-    def _made(self, client: AsyncWebClient, session: aiohttp.ClientSession, me: Identity) -> Desk:
+    def _session(self) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=self._timing.answer_s))
+
+    def _made(self, me: Identity) -> Desk:
+        session = self._session()
+        client = make_client(self._token, self._api_url, session)
         pictures = Pictures(client, session, ask, self.link.now)
         answers = Answers(client, session, pictures, Uploads(client, session, ask))
-        groups = Groups(client, self._groups)
+        groups = Groups(client, self._groups, self._work)
         return Desk(me, client, self._reception, answers, groups, self._work)
 
 

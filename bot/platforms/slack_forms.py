@@ -7,7 +7,7 @@ from typing import Any
 from alerts.budget import clipped
 from bot.forms import FORMS, Field, Form, Kind
 from bot.platforms.slack_parts import plain
-from bot.platforms.slack_words import cleaned
+from bot.platforms.slack_words import cleaned, forgiven
 
 View = dict[str, Any]
 
@@ -16,7 +16,7 @@ _TITLE, _LABEL, _METADATA = 24, 75, 3_000
 
 def form_for(line: str) -> Form | None:
     """The form to open for a line that lacks what its command needs; None if it can be answered."""
-    words = line.split()
+    words = line.lower().split()
     forms = FORMS.get(words[0] if words else "", ())
     if len(words) == 1 and forms and all(map(_needs_more, forms)):
         return forms[0]
@@ -51,7 +51,7 @@ def line_of(form: Form, submitted: View) -> str:
     """What somebody would have typed who filled it in like this."""
     state = (submitted.get("state") or {}).get("values") or {}
     values = {field.name: _value(state.get(field.name) or {}) for field in form.fields}
-    return form.line(values)
+    return forgiven(form.line(values))
 
 
 def metadata(submitted: View) -> Mapping[str, str]:

@@ -6,9 +6,9 @@ whole message is in no document (bolt-js#2509: refused somewhere above 13,000 ch
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from alerts.budget import clipped, fitted
 from alerts.model import File, Message
@@ -26,6 +26,11 @@ _PIECE = 1_000
 _LOOK_ALIKE = str.maketrans({"*": "∗", "~": "∼", "`": "ˋ"})
 _UNDERSCORE = re.compile(r"(?<![^\W_])_|_(?![^\W_])")
 _URL = re.compile(r"(?:^|(?<=\s))(https?://[!#-;=?-\[\]_a-z~]+)$")
+_EMOJI = re.compile(r":(?=[+-]\w|\d*[^\W\d]|1(?:00|234):)(?=[\w+-]+:)")
+"""What begins `:tada:` or `:8ball:`; a time such as 16:30:05 does not."""
+
+Say = Callable[[str], str]
+"""How a text is made one of Slack's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +73,7 @@ def rendered(message: Message, pictures: Sequence[Shown] = (), look: Look = DIGE
     after = [*map(snippet, look.files), *buttons(message, look.share)]
 
     def made(m: Message) -> Rendered:
-        return _made(m, pictures, after)
+        return _made(m, pictures, after, partial(_within, private=look.private))
 
     if said.table and look.table and _fits(whole := made(said)):
         return whole
@@ -80,7 +85,8 @@ def text_only(message: Message, look: Look = DIGEST) -> Rendered:
     """The same without any layout, for when Slack refuses it."""
 
     def made(m: Message) -> Rendered:
-        return Rendered(never_empty("\n".join(_within(line) for line in lines(m))))
+        texts = (_within(line, private=look.private) for line in lines(m))
+        return Rendered(never_empty("\n".join(texts)))
 
     return made(fitted(_said(message, look), lambda m: len(made(m).text) <= TEXT))
 
@@ -89,11 +95,11 @@ def _said(message: Message, look: Look) -> Message:
     return spoken(shown(message), None if look.private else look.people)
 
 
-def escaped(text: str) -> str:
+def escaped(text: str, *, private: bool = False) -> str:
     """Text that Slack shows as it is. A plain address at its end can be followed, nothing else.
 
     Slack has no sign that takes the meaning from another one: `*`, `~` and the like give way to
-    signs that look the same.
+    signs that look the same. `private`: a mention notifies nobody, so people are mentioned.
     """
     clean = inert(text).rstrip()
     url = _URL.search(clean)
@@ -101,7 +107,7 @@ def escaped(text: str) -> str:
     words = _UNDERSCORE.sub("ˍ", words.translate(_LOOK_ALIKE))
     # At the start of a line even the entity makes a quotation.
     words = re.sub(r"^(\s*)&gt;", "\\1\u200b&gt;", words)
-    words = linked(words)
+    words = _EMOJI.sub(":\u200b", linked(words, people=private))
     return f"{words}<{_entities(url[1])}>" if url else words
 
 
@@ -109,19 +115,21 @@ def _entities(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def _made(message: Message, pictures: Sequence[Shown], after: Sequence[Block]) -> Rendered:
+def _made(
+    message: Message, pictures: Sequence[Shown], after: Sequence[Block], say: Say
+) -> Rendered:
     blocks: list[Block] = []
     if message.stamp:
-        blocks.append(_context([f"*{_within(message.stamp)}*"]))
+        blocks.append(_context([f"*{say(message.stamp)}*"]))
     # Without its invisible signs a title may be nothing, and Slack takes no empty one.
     title = clipped(inert(message.title).strip(), HEADER)
     if title and not message.brief:
         blocks.append({"type": "header", "text": plain(title)})
     if message.brief or not message.rows or not message.context:
         # Otherwise the first lines say the same again.
-        blocks.append(_section(never_empty(_within(message.lead))))
+        blocks.append(_section(never_empty(say(message.lead))))
     if message.banners:
-        said = (f"⚠ {_within(banner)}" for banner in message.banners)
+        said = (f"⚠ {say(banner)}" for banner in message.banners)
         blocks += map(_section, _packed(said, "\n"))
     drawn = [
         {"type": "image", "slack_file": {"id": p.file_id}, "alt_text": _alt(p.alt)}
@@ -131,35 +139,35 @@ def _made(message: Message, pictures: Sequence[Shown], after: Sequence[Block]) -
         # On a phone the first screen has all lines at a glance, and the picture of the first.
         blocks += [table(message.table), *drawn]
         drawn = []
-    blocks += _rows(message)
+    blocks += _rows(message, say)
     if message.facts:
-        facts = ((_within(name), _within(value).strip()) for name, value in message.facts)
+        facts = ((say(name), say(value).strip()) for name, value in message.facts)
         said = (f"{name}: *{value}*" if value else name for name, value in facts if name or value)
         blocks += map(_section, _packed(said, "\n"))
     blocks += drawn
     for small in (message.footer, message.context):
-        texts = [_within(line) for line in small if inert(line).strip()]
+        texts = [say(line) for line in small if inert(line).strip()]
         blocks += [_context([text]) for text in _packed(iter(texts), "\n", CONTEXT)]
     blocks += after
-    text = never_empty(_within(stamped_lead(message)), _within(message.title))
+    text = never_empty(say(stamped_lead(message)), say(message.title))
     return Rendered(text, tuple(blocks))
 
 
-def _rows(message: Message) -> Iterator[Block]:
+def _rows(message: Message, say: Say) -> Iterator[Block]:
     """A section for each line that has reasons; those that have none stand together."""
     bare: list[str] = []
     for title, row in all_rows(message):
         if title or row.details:
             yield from map(_section, _packed(iter(bare), "\n"))
             bare = []
-        if title and _within(title):
-            yield _section(f"*{_within(title)}*")
-        head = _within(row.head.strip())
+        if title and say(title):
+            yield _section(f"*{say(title)}*")
+        head = say(row.head.strip())
         if row.details and head:
-            said = [f"*{head}*", *map(_within, row.details)]
+            said = [f"*{head}*", *map(say, row.details)]
             yield from map(_section, _packed(iter(said), "\n"))
         else:
-            bare += [text for text in (head, *map(_within, row.details)) if text]
+            bare += [text for text in (head, *map(say, row.details)) if text]
     yield from map(_section, _packed(iter(bare), "\n"))
 
 
@@ -192,10 +200,10 @@ def _alt(text: str) -> str:
 
 
 @lru_cache(maxsize=1_024)  # the same texts, while it is tried what fits
-def _within(text: str, most: int = _PIECE) -> str:
+def _within(text: str, *, private: bool, most: int = _PIECE) -> str:
     """Escaped, and at most so long after that."""
     room = most
-    while len(made := escaped(clipped(text, room))) > most:
+    while len(made := escaped(clipped(text, room), private=private)) > most:
         room = min(room - 1, room * most // len(made))
     return made
 

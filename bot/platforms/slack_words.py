@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from alerts.model import Message, Row, Section
+from alerts.words import inert
 from bot.forms import FORMS
 
 UMBRELLA = "tapewatch"
@@ -34,7 +35,11 @@ _ANGLES = re.compile(r"<([^<>\s][^<>]*)>")
 _MARKS = "*_~`"
 _DOLLAR = re.compile(r"^\$(?=[A-Za-z])")
 _PERSON = re.compile(r"(?<![^\s(\"'“])slack:@([UW][A-Z0-9]+)\b(?!…)")
-_CHANNEL = re.compile(r"(?<![^\s(\"'“])slack:([CG][A-Z0-9]{2,})\b(?!…)")
+_CHANNEL = re.compile(r"(?<![^\s(\"'“])slack:(?!C0123ABCDEF\b)([CG][A-Z0-9]{2,})\b(?!…)")
+"""Nobody's channel is the one that our own texts have as an example."""
+
+_QUOTED = re.compile(r"^([\"'])([^\"']*)\1$")
+_REASON = re.compile(r"(?<!\S)because(?!\S)", re.IGNORECASE)
 
 
 def declared(name: str) -> str:
@@ -48,7 +53,7 @@ _OURS = re.compile(rf"(?<![^\s(\"'“])/({_RENAMED})(?![\w/-]|\.\w)")
 
 def typed(command: str, text: str) -> str:
     """`/tw-mute`, `<http://BRK.B|BRK.B> 3` -> `mute BRK.B 3`."""
-    name, said = _name(command), cleaned(text)
+    name, said = _name(command), forgiven(cleaned(text))
     if name != UMBRELLA:
         return f"{name} {said}".strip()
     first, _, rest = said.partition(" ")
@@ -65,8 +70,16 @@ def cleaned(text: str) -> str:
     """Words as they were meant, with single spaces between them."""
     plain = _ANGLES.sub(_unwrapped, _UNSEEN.sub("", text))
     plain = _LONG_HYPHEN.sub("-", html.unescape(plain).translate(_QUOTES))
-    words = (_word(word) for word in _SPACES.split(plain))
+    words = (_word(word) for word in _SPACES.split(_QUOTED.sub(r"\2", plain.strip())))
     return " ".join(word for word in words if word)
+
+
+def forgiven(line: str) -> str:
+    """`NVDA,60.` -> `NVDA 60`: commas and full stops behind words; a reason is left as it is."""
+    found = _REASON.search(line)
+    at = found.start() if found else len(line)
+    words = [part for word in line[:at].split() for part in _parts(word.rstrip(",;.")) if part]
+    return " ".join([*words, line[at:]]).strip()
 
 
 def spoken(message: Message, people: Mapping[str, str] | None = None) -> Message:
@@ -76,7 +89,8 @@ def spoken(message: Message, people: Mapping[str, str] | None = None) -> Message
     """
 
     def said(text: str) -> str:
-        text = _OURS.sub(rf"/{_PREFIX}\1", text)
+        # Signs that are not shown would keep us from seeing what is.
+        text = _OURS.sub(rf"/{_PREFIX}\1", inert(text))
         if people is not None:
             text = _PERSON.sub(lambda found: f"@{people.get(found[1], found[1])}", text)
         return text
@@ -97,9 +111,10 @@ def spoken(message: Message, people: Mapping[str, str] | None = None) -> Message
     )
 
 
-def linked(text: str) -> str:
-    """Escaped text, with people and channels as Slack shows them; never longer than it was."""
-    return _CHANNEL.sub(r"<#\1>", _PERSON.sub(r"<@\1>", text))
+def linked(text: str, *, people: bool) -> str:
+    """Escaped text, with channels as Slack shows them, and people; never longer than it was."""
+    text = _PERSON.sub(r"<@\1>", text) if people else text
+    return _CHANNEL.sub(r"<#\1>", text)
 
 
 def _name(word: str) -> str:
@@ -114,6 +129,11 @@ def _unwrapped(found: re.Match[str]) -> str:
     if what[0] == "#":
         return f"slack:{what[1:]}"
     return label or what.lstrip("!")
+
+
+def _parts(word: str) -> list[str]:
+    """`NVDA,60` is two words; `1,000` and `floor:5,000,000` are one."""
+    return re.split("[,;]", word) if word[:1].isalpha() and ":" not in word else [word]
 
 
 def _word(word: str) -> str:

@@ -16,28 +16,27 @@ class Work:
     def __init__(self, platform: str) -> None:
         self._platform = platform
         self._tasks: set[asyncio.Task[None]] = set()
-        self._drained = False
 
     def __len__(self) -> int:
         """How many are under way."""
         return len(self._tasks)
 
-    def begin(self, doing: Coroutine[Any, Any, None], name: str) -> None:
+    def begin(self, doing: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         """Do it beside everything else."""
         task = asyncio.create_task(doing, name=f"{self._platform} {name}")
         self._tasks.add(task)
         task.add_done_callback(self._ended)
+        return task
 
     async def drain(self, patience_s: float) -> None:
-        """Wait for what is under way, then let go of the rest."""
-        if not self._tasks:
-            return
-        # The patience of a whole stop is one: whoever drains again only lets go.
-        _, left = await asyncio.wait(self._tasks, timeout=0 if self._drained else patience_s)
-        self._drained = True
-        for task in left:
-            task.cancel()
-        if left:
+        """Wait for what is under way, and what begins meanwhile; then let go of the rest."""
+        clock = asyncio.get_running_loop().time
+        until = clock() + patience_s
+        while self._tasks and (left_s := until - clock()) > 0:
+            await asyncio.wait(self._tasks, timeout=left_s)
+        if left := set(self._tasks):
+            for task in left:
+                task.cancel()
             # Time for a word of farewell.
             await asyncio.wait(left, timeout=_FAREWELL_S)
 

@@ -14,6 +14,9 @@ MARKUP = st.sampled_from(
         *("<https://evil.example|safe>", "\u202e", "\u2066", "\x00", "\n", "\r\n", "\u2028", "\\"),
         *("javascript://x", "www.evil.example", ":smile:", "\u200b", "𝔘" * 50, "é́́́", "\t", " "),
         *("</cmd:1>", "<t:1:R>", "<:e:1>", "<a:e:1>", "steam://run", "discord.gg/x"),
+        *("slack:@U0VICTIM0", "slack:\u061c@U0VICTIM0", "\x01slack:@U0VICTIM0", "slack:C0VICTIM0"),
+        *("(\u200fslack:@W0VICTIM0", "s\u2066lack:@U0VICTIM0"),
+        *(":tada:", "x:+1:", ":8ball:", ":wave::skin-tone-2:", ":100:"),
     ]
 )
 HOSTILE = st.lists(MARKUP | st.text(max_size=20), max_size=8).map("".join) | st.text(max_size=400)

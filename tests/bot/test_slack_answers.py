@@ -38,7 +38,8 @@ async def drawn(of: ChartOf) -> Picture:
 async def give(slack: Slack, answer: Answer, **place: Any) -> None:
     """As if it had been asked for in the channel, without an address to answer at."""
     assert slack.ear._desk is not None
-    await slack.ear._desk.answers.give(Place(CHANNEL, ALICE, **place), answer)
+    answers, there = slack.ear._desk.answers, Place(CHANNEL, ALICE, **place)
+    await answers.give(there, answer, await answers.drafted(there, answer))
 
 
 def kinds(body: Any) -> list[str]:

@@ -160,6 +160,26 @@ async def test_hostile_words_are_shown_and_do_nothing(stored: Path) -> None:
             assert not re.search(r"<(?![#@][UCW])", str(body["text"])), text
 
 
+async def test_nobody_is_mentioned_by_what_others_share(stored: Path) -> None:
+    hostile = [m for m in MARKUP.elements if "@" in m]  # type: ignore[attr-defined]
+    async with desk(stored) as slack:
+        for n, text in enumerate(hostile):
+            who = f"U0{n}"
+            await slack.ask(f"/tw-mute QWOH mine because {text} {text}", user_id=who)
+            asked = await slack.server.command("/mutes", user_id=who)
+            share = button(await answered_blocks(asked), "Share")
+            pressed = await slack.server.press(asked.ephemerals[0], share["action_id"])
+            await pressed.answered(10.0, count=2)
+            (shared,) = pressed.messages
+            assert "QWOH" in read({"blocks": shared.blocks})
+            assert "<@" not in f"{shared.text} {shared.blocks}", text
+
+
+async def test_an_example_of_a_channel_is_no_link(stored: Path) -> None:
+    async with desk(stored) as slack:
+        assert "slack:C0123ABCDEF" in await slack.ask("/unsubscribe slack:alerts")
+
+
 @pytest.mark.parametrize("mode", MODES)
 async def test_an_answer_can_be_shared_once_and_then_says_so(stored: Path, mode: str) -> None:
     async with desk(stored, mode) as slack:

@@ -70,6 +70,14 @@ def test_what_is_filled_in_is_the_line_that_the_form_would_make(form: Form) -> N
     assert line_of(form, submitted(form, shown)) == form.line(meant)
 
 
+def test_what_is_filled_in_is_read_as_forgivingly_as_what_is_typed() -> None:
+    (add,) = (form for form in ALL if form.action == "add")
+    assert line_of(add, submitted(add, {"symbols": "NVDA, $amd."})) == "watch add NVDA amd"
+    mute = FORMS["mute"][0]
+    filled = submitted(mute, {"symbol": "nvda.", "because": "it is, well, late."})
+    assert line_of(mute, filled) == "mute nvda because it is, well, late."
+
+
 def test_nothing_filled_in_is_nothing_typed() -> None:
     (form,) = FORMS["anomalies"]
     assert line_of(form, submitted(form, {})) == "anomalies"
@@ -83,6 +91,7 @@ def test_nothing_filled_in_is_nothing_typed() -> None:
         ("mute", "mute ticker"),
         ("mute label", "mute label"),
         ("watch add", "watch add"),
+        ("watch ADD", "watch add"),
         ("outbox resend", "outbox resend"),
         ("backfill run", "backfill run"),
         *((line, None) for line in ("watch", "mutes", "feedback", "outbox", "help", "anomalies")),

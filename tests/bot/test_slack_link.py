@@ -35,10 +35,23 @@ async def talking(app: App, mode: str = "socket") -> AsyncIterator[Slack]:
         yield slack
 
 
+def lives(slack: Slack) -> int:
+    """How often all was built anew: each begins with the question who we are."""
+    return sum(request.operation == "auth.test" for request in slack.server.requests)
+
+
 async def refused(ear: SlackEar) -> str:
     """Why it is not tried again."""
     with pytest.raises(LinkRefused) as caught:
         await ear.serve()
+    return str(caught.value)
+
+
+async def lost(ear: SlackEar) -> str:
+    """Why it is tried again."""
+    with pytest.raises(LinkLost) as caught:
+        await ear.serve()
+    await ear.drain(0)
     return str(caught.value)
 
 
@@ -102,8 +115,7 @@ async def test_what_fails_at_the_start_is_tried_again(
 async def test_a_port_that_nobody_listens_on_is_tried_again(app: App) -> None:
     async with local_slack() as server:
         ear = made(server, app.reception, api_url="http://127.0.0.1:9/api/", timing=QUICK)
-        with pytest.raises(LinkLost, match="did not let us in"):
-            await ear.serve()
+        assert "did not let us in" in await lost(ear)
 
 
 async def test_an_expired_ticket_is_exchanged_for_a_new_one(app: App) -> None:
@@ -131,8 +143,7 @@ async def test_too_many_connections_are_waited_out(app: App) -> None:
     async with local_slack() as server:
         server.sockets.most = 0
         ear = made(server, app.reception, timing=QUICK)
-        with pytest.raises(LinkLost, match="does it run elsewhere"):
-            await ear.serve()
+        assert "does it run elsewhere" in await lost(ear)
         assert server.sockets.opens < 50
         server.sockets.most = 10
         async with serving(server, app, timing=QUICK) as slack:
@@ -167,10 +178,9 @@ async def test_a_connection_that_is_cut_comes_back(app: App) -> None:
 
 async def test_after_being_down_for_too_long_all_is_built_anew(app: App) -> None:
     async with talking(app) as slack:
-        first = slack.ear._desk
         slack.server.before.add(Status(503), on="apps.connections.open", times=6)
         slack.server.sockets.drop()
-        await until(lambda: slack.ear._desk is not first, 15.0)
+        await until(lambda: lives(slack) == 2, 15.0)
         await up(slack.ear, 15.0)
         assert "Sources" in await slack.ask("/source")
 
@@ -180,8 +190,7 @@ async def test_a_port_that_is_taken_is_named(app: App) -> None:
         assert slack.ear.listener is not None
         port = slack.ear.listener.bound
         other = made(slack.server, app.reception, "http", port=port, timing=QUICK)
-        with pytest.raises(LinkLost, match=f"PORT={port}"):
-            await other.serve()
+        assert f"PORT={port}" in await lost(other)
 
 
 async def test_no_log_has_a_token_or_a_ticket(app: App, caplog: pytest.LogCaptureFixture) -> None:

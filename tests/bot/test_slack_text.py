@@ -14,16 +14,27 @@ from syrupy.assertion import SnapshotAssertion
 
 from alerts.letters import details, held, pushed
 from alerts.message import digest
-from alerts.model import Message
+from alerts.model import Message, Row
 from alerts.words import inert
-from bot.platforms.slack_text import WHOLE, Rendered, Shown, escaped, rendered, text_only
+from bot.platforms.slack_text import (
+    DIGEST,
+    WHOLE,
+    Look,
+    Rendered,
+    Shown,
+    escaped,
+    rendered,
+    text_only,
+)
 from tests.alerts.test_message import CASES
-from tests.bot.hostile import HOSTILE, MESSAGES, something_to_see
+from tests.bot.hostile import HOSTILE, MARKUP, MESSAGES, something_to_see
 from tests.bot.test_discord_text import BIG, SHOWN
 from tests.records import DAILY, SESSION, anomaly, said
 from tests.servers.slack_rules import problems
 
 PICTURE = Shown("F0000000001", "a line")
+SHARED = Look(people={"U0VICTIM0": "x slack:@U0VICTIM0 :tada:"})
+"""By somebody who chose their name."""
 
 
 def payload(made: Rendered) -> dict[str, Any]:
@@ -144,12 +155,16 @@ def test_lines_without_reasons_stand_together() -> None:
         ("> quote", "\u200b&gt; quote"),
         ("see https://a.b/c?d=e&f=g_h", "see <https://a.b/c?d=e&amp;f=g_h>"),
         ("https://a.b and more", "https://a.b and more"),
+        (":tada: :+1: :8ball:", ":\u200btada: :\u200b+1: :\u200b8ball:"),
+        ("9:30 quiet:22:00-07:00 at 16:30:05", "9:30 quiet:22:00-07:00 at 16:30:05"),
+        ("by slack:@U1", "by slack:@U1"),
     ],
 )
 def test_text_is_shown_as_it_is(text: str, shown: str) -> None:
     assert escaped(text) == shown
 
 
+MARKUPS: list[str] = MARKUP.elements  # type: ignore[attr-defined]
 LOOK_ALIKE = str.maketrans({"∗": "*", "∼": "~", "ˋ": "`", "ˍ": "_", "\u200b": ""})
 
 
@@ -157,23 +172,29 @@ LOOK_ALIKE = str.maketrans({"∗": "*", "∼": "~", "ˋ": "`", "ˍ": "_", "\u200
 def test_no_text_is_acted_upon(text: str) -> None:
     made = escaped(text)
     link = re.search(r"<https?://[^\s<>|]+>$", made)
-    words = made[: link.start()] if link else made
+    # A channel is a link that tells nobody.
+    words = re.sub(r"<#([CG]\w+)>", r"slack:\1", made[: link.start()] if link else made)
     assert not re.search(r"[<>*~`\n]|&(?!amp;|lt;|gt;)|(?<![^\W_])_|_(?![^\W_])", words)
     assert not re.match(r"\s*&gt;", words)
+    assert not re.search(r":[a-z+][\w+-]*:", words)
     clean = inert(text).rstrip().translate(LOOK_ALIKE)
     assert clean.startswith(html.unescape(words).translate(LOOK_ALIKE))
 
 
 @settings(max_examples=40, deadline=None)
-@given(MESSAGES, st.integers(0, 7))
-@example(BIG, 7)
-@example(replace(BIG, brief=True), 7)
-@example(Message("", ""), 0)
-@example(Message("\u200b", " ", footer=("\u200b",)), 0)
-@example(Message("\u202e", ""), 0)
-@example(Message("\x1b", "", stamp="\x1b"), 1)
-def test_no_message_breaks_a_limit_or_pings_anyone(message: Message, pictures: int) -> None:
-    for made in (rendered(message, [PICTURE] * pictures), text_only(message)):
+@given(MESSAGES, st.integers(0, 7), st.sampled_from([DIGEST, SHARED]))
+@example(BIG, 7, DIGEST)
+@example(replace(BIG, brief=True), 7, DIGEST)
+@example(Message("", ""), 0, DIGEST)
+@example(Message("\u200b", " ", footer=("\u200b",)), 0, DIGEST)
+@example(Message("\u202e", ""), 0, DIGEST)
+@example(Message("\x1b", "", stamp="\x1b"), 1, DIGEST)
+@example(Message("", " ".join(MARKUPS)), 0, DIGEST)
+@example(Message("", "x", rows=tuple(Row(text, (text,)) for text in MARKUPS)), 0, SHARED)
+def test_no_message_breaks_a_limit_or_pings_anyone(
+    message: Message, pictures: int, look: Look
+) -> None:
+    for made in (rendered(message, [PICTURE] * pictures, look), text_only(message, look)):
         assert problems(payload(made)) == []
         assert something_to_see(made.text)
         assert len(json.dumps(made.blocks)) <= WHOLE
@@ -182,5 +203,6 @@ def test_no_message_breaks_a_limit_or_pings_anyone(message: Message, pictures: i
             assert parsed is not None
             parsed.validate_json()
         for text in markup(made):
-            assert not re.search(r"<(?!https?://[^\s<>|]+>)", text)
-            assert "<!" not in text
+            assert "<@" not in text
+            assert not re.search(r"<(?!https?://[^\s<>|]+>|#[CG][A-Z0-9]+>)", text)
+            assert not re.search(r":[a-z+][\w+-]*:", text.partition("<http")[0])

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from alerts.model import Message, Row, Section
 from bot.commands import Commands
 from bot.platforms.slack_words import RESERVED, cleaned, declared, linked, mentioned, spoken, typed
+from bot.requests import CommandRequest
+from core.errors import CommandError
 from tests.bot.hostile import HOSTILE
 
 
@@ -39,6 +41,20 @@ from tests.bot.hostile import HOSTILE
         ("/why", "<!channel> <!subteam^S1|@ops>", "why channel @ops"),
         ("/why", "<mailto:a@b.co|a@b.co>", "why a@b.co"),
         ("/why", "<https://example.com/x>", "why https://example.com/x"),
+        ("/ticker", "“NVDA 60”", "ticker NVDA 60"),
+        ("/tapewatch", "'ticker NVDA 60'", "ticker NVDA 60"),
+        ("/ticker", "“NVDA” “60”", "ticker NVDA 60"),
+        ("/ticker", "NVDA, 60", "ticker NVDA 60"),
+        ("/ticker", "NVDA,60", "ticker NVDA 60"),
+        ("/ticker", "$nvda;60.", "ticker nvda 60"),
+        ("/ticker", "nvda.", "ticker nvda"),
+        ("/ticker", "NVDA , 60 ...", "ticker NVDA 60"),
+        ("/ticker", "BRK.B, 2026-11-25,", "ticker BRK.B 2026-11-25"),
+        ("/ticker", "NVDA 1,000", "ticker NVDA 1,000"),
+        ("/preview", "min:4.5, floor:5,000,000", "preview min:4.5 floor:5,000,000"),
+        ("/tapewatch", "ticker, NVDA", "ticker NVDA"),
+        ("/mute", "NVDA, Because it is, well, late.", "mute NVDA Because it is, well, late."),
+        ("/mute", "NVDA because “a, b.”", 'mute NVDA because "a, b."'),
     ],
 )
 def test_a_line_is_read_as_it_was_meant(command: str, text: str, line: str) -> None:
@@ -108,6 +124,9 @@ def test_it_is_said_everywhere_in_a_message() -> None:
         ("by slack:@U123", "by <@U123>", "by @ann"),
         ("by slack:@U999, so", "by <@U999>, so", "by @U999, so"),
         ("in slack:C123.", "in <#C123>.", "in <#C123>."),
+        ("by slack:\u061c@U123", "by <@U123>", "by @ann"),
+        ("\x01slack:@U123", "<@U123>", "@ann"),
+        ("(\u200fslack:@W999)", "(<@W999>)", "(@W999)"),
         ("https://x/slack:@U123", "https://x/slack:@U123", "https://x/slack:@U123"),
         ("slack:@u123 discord:@1", "slack:@u123 discord:@1", "slack:@u123 discord:@1"),
     ],
@@ -115,10 +134,17 @@ def test_it_is_said_everywhere_in_a_message() -> None:
 def test_people_are_mentioned_only_where_it_notifies_nobody(
     text: str, private: str, public: str
 ) -> None:
-    assert linked(spoken(Message("", text)).lead) == private
-    assert linked(spoken(Message("", text), {"U123": "ann"}).lead) == public
+    assert linked(spoken(Message("", text)).lead, people=True) == private
+    assert linked(spoken(Message("", text), {"U123": "ann"}).lead, people=False) == public
+
+
+def test_the_example_of_an_id_is_no_channel() -> None:
+    with pytest.raises(CommandError) as caught:
+        CommandRequest.parse("unsubscribe slack:#alerts", "slack:@U1", "slack:C1").redirected()
+    assert "slack:C0" in str(caught.value)
+    assert "<" not in linked(str(caught.value), people=True)
 
 
 @given(HOSTILE | st.sampled_from(["slack:@U1", "slack:C123 slack:@W9"]))
 def test_no_text_grows_by_it(text: str) -> None:
-    assert len(linked(text)) <= len(text)
+    assert len(linked(text, people=True)) <= len(text)
