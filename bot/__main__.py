@@ -19,13 +19,14 @@ from bot.app import App, opened
 from bot.arguments import Sessions, span
 from bot.commands import CommandRequest, Commands
 from bot.export import stored_bars
+from bot.fill import fill
+from bot.forms import POLICIES
 from bot.once import (
     Exit,
     day_json,
     delivered,
     doctor_code,
     exit_code,
-    history,
     one_day,
     progress,
     reading,
@@ -101,10 +102,16 @@ def _parser() -> argparse.ArgumentParser:
     manifest = add("manifest", _manifest, "the manifest of a Slack app with just what is used")
     manifest.add_argument("--url", metavar="https://HOST", help="Slack posts there: no Socket Mode")
     add("invite", _invite, "the address that adds the bot to a Discord server")
-    fill = add("backfill", _backfill, "store the sessions of a span, silently")
-    fill.add_argument("first", metavar="FROM")
-    fill.add_argument("last", metavar="TO")
+    _backfill_words(add("backfill", _backfill, "store the sessions of a span, silently"))
     return parser
+
+
+def _backfill_words(past: argparse.ArgumentParser) -> None:
+    past.add_argument("first", metavar="FROM")
+    past.add_argument("last", metavar="TO")
+    past.add_argument("--policy", choices=POLICIES, default=POLICIES[0])
+    past.add_argument("--oldest-first", action="store_true")
+    past.add_argument("--series", metavar="NAME", help="another one that the settings read")
 
 
 async def _run(settings: Settings, chosen: argparse.Namespace) -> Exit:
@@ -126,6 +133,7 @@ async def _run(settings: Settings, chosen: argparse.Namespace) -> Exit:
             asyncio.create_task(app.watch(progress(), ready), name="day loop"),
             asyncio.create_task(supervised("courier", app.courier.run), name="courier"),
             asyncio.create_task(supervised("first channels", app.examine_channels)),
+            asyncio.create_task(supervised("backfill", app.backfilling.runner.run)),
             asyncio.create_task(_talk(app, ready, shown, stop, attached=attached), name="chat"),
             *(asyncio.create_task(app.listen(ear), name=ear.link.platform) for ear in app.ears),
         ]
@@ -247,17 +255,22 @@ async def _doctor(settings: Settings, chosen: argparse.Namespace) -> Exit:
 
 async def _backfill(settings: Settings, chosen: argparse.Namespace) -> Exit:
     _say_notices(settings)
+    words = [chosen.first, chosen.last, chosen.policy]
+    words += ["oldest-first"] if chosen.oldest_first else []
+    words += [f"series:{chosen.series}"] if chosen.series else []
     async with opened(settings) as app:
         app.board.watchers.append(reading())
-        days = span(chosen.first, chosen.last, Sessions(app.ladder, app.now))
-        stored, failed = await history(app, days)
-    print(f"{stored} of {len(days)} sessions stored; {failed} failed in this run")
-    return Exit.TRY_AGAIN if failed else Exit.DONE
+        done = await fill(app, words)
+    print(f"{done.stored} of {done.wanted} sessions stored; {done.failed} failed in this run")
+    return Exit.TRY_AGAIN if done.failed else Exit.DONE
 
 
 async def _manifest(settings: Settings, chosen: argparse.Namespace) -> Exit:
     from bot.platforms.slack_manifest import manifest
 
+    if chosen.url is None and settings.slack_signing_secret and not settings.slack_app_token:
+        say("SLACK_SIGNING_SECRET without SLACK_APP_TOKEN: say where Slack posts to, by --url")
+        return Exit.USAGE
     url = f"{chosen.url.rstrip('/')}/slack/events" if chosen.url else None
     groups = bool(settings.slack_groups)
     made = manifest(Commands.USAGE, socket_mode=url is None, groups=groups, url=url)

@@ -18,30 +18,38 @@ from bot.charts import Charts
 from bot.commands import Commands
 from bot.desk import commands
 from bot.ears import Ear, ears
+from bot.estimate import Estimates
 from bot.first_channels import examine_first_channels
+from bot.job_cards import JobCards
 from bot.links import Link, LinkState
 from bot.mouths import mouths
 from bot.outside import Outside, outside
 from bot.reception import Reception
 from bot.rungs import Rungs
+from bot.runner import Runner
 from bot.settings import Settings
 from bot.suggest import Suggestions
 from bot.supervise import LINK_LONGEST_S, supervised
+from bot.worker import settle_in, work
 from core.backfill import Step
 from core.baseline import LOOKBACK_SESSIONS
 from core.calendar import NEW_YORK, TradingDay, last_complete, sessions, sessions_ending
 from core.db import Db
+from core.elsewhere import Task
 from core.errors import SourceError, Verdict
 from core.headlines import Newsstand
+from core.jobs import Jobs
 from core.ladder import Ladder
 from core.ledger import Status
 from core.pipeline import REVISIT_SESSIONS
+from core.pool import Pool, Processes
 from core.progress import Board
 from core.schedule import Bell, Hours, announced
 from core.sources import Source
 from core.sources.access import Doctor
 from core.sources.next_step import Part
 from core.sources.reference import Reference
+from core.staged import Staged
 from core.universe import Census
 from core.vendor_tables import VendorTables
 
@@ -78,6 +86,7 @@ class App:
     ears: Sequence[Ear]
     turn: asyncio.Lock
     """Held while sessions come in."""
+    backfilling: Backfilling
     warned: set[date] = field(default_factory=set)
 
     @property
@@ -92,8 +101,12 @@ class App:
         the deadline has passed, so a session is said from what is there.
         """
         await self.refresh()
-        async with self.turn:
-            away = await self._sweep(on_step, late=late)
+        self.backfilling.runner.free.clear()
+        try:
+            async with self.turn:
+                away = await self._sweep(on_step, late=late)
+        finally:
+            self.backfilling.runner.free.set()
         await self.ladder.compact()
         return away
 
@@ -264,8 +277,9 @@ async def opened(
         courier = Courier(db, senders, now, charts, settings.operator)
         stack.push_async_callback(courier.close)
         turn = asyncio.Lock()
-        backfilling = Backfilling(ladder, Sessions(ladder, ladder.top.now), turn)
-        stack.push_async_callback(backfilling.close)
+        backfilling = _backfilling(settings, ladder, Jobs(db, now), tables, turn)
+        backfilling.runner.told = JobCards(backfilling, senders)
+        stack.push_async_callback(backfilling.runner.pool.close)
         links = list[Link]()
         asked = commands(
             *(ladder, doctor, board, courier, destinations),
@@ -277,7 +291,26 @@ async def opened(
         yield App(
             *(settings, db, ladder, rungs, tables, census, board, doctor, asked),
             *(Bell(hours), hours, now, courier, destinations, reception, heard, turn),
+            backfilling,
         )
+
+
+def _backfilling(
+    settings: Settings, ladder: Ladder, jobs: Jobs, tables: VendorTables, turn: asyncio.Lock
+) -> Backfilling:
+    async def task(source: Source, day: TradingDay) -> Task:
+        return Task(
+            *(source.name, source.series.key, day, await tables.rules(), jobs.now()),
+            place=str(settings.data_dir.absolute()),
+            calls_per_minute=each,
+        )
+
+    each, workers = settings.backfill_calls_each, settings.backfill_workers
+    limit = None if each is None else each * workers
+    pool = Pool(Processes(workers, settle_in), work)
+    runner = Runner(jobs, ladder, pool, Staged(settings.data_dir), task, turn)
+    sessions = Sessions(ladder, ladder.top.now)
+    return Backfilling(ladder, sessions, runner, Estimates(jobs, limit, workers))
 
 
 def _doctor(settings: Settings, outside: Outside, now: Callable[[], datetime]) -> Doctor:

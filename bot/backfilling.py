@@ -1,190 +1,176 @@
-"""/backfill: what a span of sessions needs, and reading it, silently, beside everything else."""
+"""/backfill: what a span of sessions needs; reading it, silently; how far that is."""
 
-import asyncio
-import logging
+import difflib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, replace
 
+from alerts.backfill_card import Standing, backfill_card, failures_card, plan_card
 from alerts.message import stamp
-from alerts.model import Action, Message
-from alerts.words import clock, some
+from alerts.model import Message
 from bot.arguments import Sessions, no_more_than, span
+from bot.estimate import Estimates
 from bot.requests import CommandRequest
-from core.backfill import Step
+from bot.runner import Runner
 from core.calendar import TradingDay
 from core.errors import CommandError
+from core.jobs import Job, JobState, Policy
 from core.ladder import Ladder
-from core.ledger import Status
-from core.sources import AWAY_AFTER
+from core.pipeline import Pipeline
+from core.plan import sort_out
 
-logger = logging.getLogger(__name__)
+USAGE = "[plan|run FROM TO] [missing|missing+failed|all] [pause|resume|cancel|retry|failed]"
+_ACTIONS = ("status", "plan", "run", "pause", "resume", "cancel", "stop", "retry", "failed")
+_OLDEST_FIRST, _ANNOUNCE, _SERIES = "oldest-first", "announce", "series:"
+_SUCH = "2026-06-01 2026-11-25"
 
-USAGE = "[plan|run FROM TO] [stop]"
-_ACTIONS = ("status", "plan", "run", "stop")
-_FAULTS_SHOWN = 3
 
-
-@dataclass(slots=True)
-class Job:
-    """One span that is being read, or was."""
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is wanted of a span."""
 
     days: Sequence[TradingDay]
-    by: str
-    began_at: datetime
-    done: int = 0
-    stored: int = 0
-    failed: dict[str, str] = field(default_factory=dict)
-    """By session: what its sources said."""
-    ended: str = ""
-    """Why it ended; empty while it goes on."""
-    stopping: bool = False
-
-    def took(self, step: Step) -> None:
-        """One session is through, whatever became of it."""
-        self.done += 1
-        if step.error is not None:
-            self.failed[str(step.day)] = str(step.error)
-        elif step.entry is not None and step.entry.revision:
-            self.stored += 1
+    pipeline: Pipeline
+    policy: Policy = Policy.MISSING
+    newest_first: bool = True
+    announce: bool = False
+    words: str = ""
+    """All but the span, as it was typed."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Backfilling:
-    """One job at a time, in this process; the sessions themselves are kept as they come in."""
+    """Answers about the job that is under way, and begins one."""
 
     ladder: Ladder
     sessions: Sessions
-    turn: asyncio.Lock
-    """Held while a session comes in: the newest one never stands behind a whole span."""
-    job: Job | None = None
-    _task: asyncio.Task[None] | None = None
+    runner: Runner
+    estimates: Estimates
 
     async def answer(self, request: CommandRequest) -> Message:
-        """How far it is, what it would need, or begin and stop; CommandError in one sentence."""
+        """How far it is, what it would need, or a change; CommandError in one sentence."""
         action, *rest = request.words or ("status",)
         action = action.lower()
         if action not in _ACTIONS:
-            raise CommandError(f"/backfill {action[:40]}: there is /backfill {USAGE}")
-        if action in ("status", "stop"):
-            no_more_than(rest, 0, f"/backfill {USAGE}")
-            return self._status() if action == "status" else self._stop(request)
-        if len(rest) < 2:
-            raise CommandError(f"From when to when? /backfill {action} 2026-06-01 2026-11-25")
-        no_more_than(rest, 2, f"/backfill {USAGE}")
-        days = span(rest[0], rest[1], self.sessions)
-        return await self._plan(days) if action == "plan" else await self._begin(request, days)
+            near = difflib.get_close_matches(action, _ACTIONS, 1, 0.6)
+            hint = f"did you mean /backfill {near[0]}?" if near else f"there is /backfill {USAGE}"
+            raise CommandError(f"/backfill {action[:40]}: {hint}")
+        if action in ("plan", "run"):
+            wish = self.wish(action, rest)
+            return await self._plan(wish) if action == "plan" else await self._run(request, wish)
+        no_more_than(rest, 0, f"/backfill {USAGE}")
+        if action in ("status", "failed"):
+            standing = await self.standing()
+            if standing is None:
+                return self._nothing()
+            return (failures_card if action == "failed" else backfill_card)(standing, self._stamp)
+        request.only_operators(f"/backfill {action}", everywhere=True)
+        return await self._changed("cancel" if action == "stop" else action)
 
-    async def close(self) -> None:
-        """What is under way is let go; what came in is stored."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+    def wish(self, action: str, words: Sequence[str]) -> Wish:
+        """FROM TO and what may stand beside them, in any order; CommandError for anything else."""
+        if len(words) < 2:
+            raise CommandError(f"From when to when? /backfill {action} {_SUCH}")
+        wish = Wish(span(words[0], words[1], self.sessions), self.ladder.top)
+        for word in words[2:]:
+            small = word.lower()
+            if small in {*Policy}:
+                wish = replace(wish, policy=Policy(small))
+            elif small == _OLDEST_FIRST:
+                wish = replace(wish, newest_first=False)
+            elif small == _ANNOUNCE:
+                wish = replace(wish, announce=True)
+            elif small.startswith(_SERIES):
+                wish = replace(wish, pipeline=self._series(small.removeprefix(_SERIES)))
+            else:
+                known = f"{', '.join(Policy)}, {_OLDEST_FIRST}, {_ANNOUNCE}, {_SERIES}NAME"
+                raise CommandError(f"{word[:40]!r} after the span: there is {known}")
+        return replace(wish, words=" ".join(words[2:]))
 
-    async def _plan(self, days: Sequence[TradingDay]) -> Message:
-        missing, held = await self._missing(days)
-        served = self.ladder.top.chain.sources[0].name
-        first, last = days[0], days[-1]
-        lead = f"{some(len(days), 'session')} from {first} to {last}: "
-        lead += f"{some(len(missing), 'session')} to read." if missing else "all are stored."
-        begin = Action("Read them", f"backfill run {first} {last}")
-        return Message(
-            title="Backfill · plan",
-            lead=lead,
-            facts=(
-                ("stored", f"{len(days) - len(missing):,}"),
-                ("to read", f"{len(missing):,}"),
-                ("held by the gate", f"{held:,}"),
-                ("asked first", served),
-            ),
-            footer=("nothing is announced of the past",),
-            stamp=stamp(self.ladder.top.series),
-            actions=(begin,) if missing else (),
-        )
+    async def begin(self, wish: Wish, *, who: str, place: str) -> Job:
+        """A job for what is wanted; CommandError if there is nothing to read, or one under way."""
+        days = await self.unread(wish)
+        if not days:
+            first, last = wish.days[0], wish.days[-1]
+            raise CommandError(
+                f"nothing to read from {first} to {last} ({wish.policy}): all sessions are stored,"
+                f" or known to be missing; /backfill plan {first} {last} tells which"
+            )
+        job = await self.runner.jobs.begin(
+            wish.pipeline.series.key, days, wish.policy, who=who, place=place,
+            newest_first=wish.newest_first, announce=wish.announce,
+        )  # fmt: skip
+        self.runner.wake()
+        return job
 
-    async def _begin(self, request: CommandRequest, days: Sequence[TradingDay]) -> Message:
-        request.only_operators("/backfill run", everywhere=True)
-        missing, _ = await self._missing(days)
-        # Nothing is awaited from here on: of two who ask at once, one is first.
-        if self.job is not None and not self.job.ended:
-            raise CommandError("one is under way: /backfill tells how far, /backfill stop ends it")
-        if not missing:
-            raise CommandError(f"all sessions from {days[0]} to {days[-1]} are stored")
-        self.job = Job(missing, request.who, self.ladder.top.now())
-        self._task = asyncio.create_task(self._work(self.job), name="backfill")
-        self._task.add_done_callback(_told)
-        return self._status()
+    async def unread(self, wish: Wish) -> list[TradingDay]:
+        """The sessions that a job for it would read, oldest first."""
+        entries = await wish.pipeline.ledger.entries(wish.days)
+        return sort_out(wish.days, entries).to_read(wish.policy)
 
-    async def _missing(self, days: Sequence[TradingDay]) -> tuple[list[TradingDay], int]:
-        entries = await self.ladder.entries(days)
-        missing = [d for d in days if d.date not in entries or not entries[d.date].revision]
-        return missing, sum(e.status is Status.HELD for e in entries.values())
-
-    async def _work(self, job: Job) -> None:
-        away = 0
-        try:
-            for day in job.days:
-                if job.stopping:
-                    job.ended = "stopped"
-                    return
-                async with self.turn:
-                    last = await self._one(job, day)
-                away = away + 1 if last is not None and last.away else 0
-                if last is not None and (last.stopped or away == AWAY_AFTER):
-                    job.ended = f"ended early: {last.error}"
-                    return
-            job.ended = "done"
-            await self.ladder.compact()
-        except asyncio.CancelledError:
-            job.ended = "interrupted by a restart"
-            raise
-        finally:
-            # Only a fault of ours ends it without a reason.
-            job.ended = job.ended or "failed on our side; the log has the details"
-            facts = {"stored": job.stored, "failed": len(job.failed), "ended": job.ended}
-            logger.info("backfill", extra=facts)
-
-    async def _one(self, job: Job, day: TradingDay) -> Step | None:
-        last = None
-        async for step in self.ladder.work([day], [], self.ladder.top.now(), again=True):
-            last = step
-        if last is not None:
-            job.took(last)
-        return last
-
-    def _stop(self, request: CommandRequest) -> Message:
-        request.only_operators("/backfill stop", everywhere=True)
-        if self.job is None or self.job.ended:
-            raise CommandError("nothing is being read")
-        self.job.stopping = True
-        return self._status()
-
-    def _status(self) -> Message:
-        job = self.job
-        said = stamp(self.ladder.top.series)
+    async def standing(self, job: Job | None = None) -> Standing | None:
+        """How far a job is, by default the newest; None if there never was one."""
+        jobs = self.runner.jobs
+        job = await jobs.newest() if job is None else await jobs.job(job.id)
         if job is None:
-            such = "/backfill plan FROM TO tells what a span needs"
-            return Message(title="Backfill", lead=f"Nothing is being read; {such}.", stamp=said)
-        state = job.ended or ("stops after this session" if job.stopping else "under way")
-        faults = [f"{day}: {seen}" for day, seen in list(job.failed.items())[-_FAULTS_SHOWN:]]
-        going = () if job.ended else (Action("How far now?", "backfill"), _STOP)
-        return Message(
-            title="Backfill",
-            lead=f"{job.done} of {some(len(job.days), 'session')} through, {job.stored} stored,"
-            f" {len(job.failed)} failed: {state}.",
-            banners=tuple(faults),
-            facts=(
-                ("span", f"{job.days[0]} to {job.days[-1]}"),
-                ("begun", f"{clock(job.began_at)} by {job.by}"),
-            ),
-            stamp=said,
-            actions=going,
+            return None
+        return Standing(
+            job,
+            await jobs.counts(job),
+            await jobs.failures(job),
+            await jobs.pace_s(job),
+            self.runner.pool.crew.size,
         )
 
+    async def _plan(self, wish: Wish) -> Message:
+        plan = await self.estimates.plan(wish.pipeline, wish.days, wish.policy, wish.words)
+        return plan_card(plan, self._stamp)
 
-_STOP = Action("Stop", "backfill stop")
+    async def _run(self, request: CommandRequest, wish: Wish) -> Message:
+        request.only_operators("/backfill run", everywhere=True)
+        job = await self.begin(wish, who=request.who, place=request.where)
+        return await self._card(job)
 
+    async def _changed(self, action: str) -> Message:
+        job = await self.runner.jobs.newest()
+        if job is None:
+            return self._nothing()
+        if action == "retry":
+            if not job.is_over:
+                raise CommandError("it is under way: what failed is asked for again at its end")
+            if not await self.runner.jobs.again(job):
+                raise CommandError("nothing failed: /backfill shows how it ended")
+        elif not await self._moved(job, action):
+            raise CommandError(f"nothing to {action}: the backfill is {job.state}")
+        self.runner.wake()
+        return await self._card(job)
 
-def _told(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and (error := task.exception()) is not None:
-        logger.error("a backfill failed", exc_info=error)
+    async def _moved(self, job: Job, action: str) -> bool:
+        state = {
+            "pause": JobState.PAUSED,
+            "resume": JobState.RUNNING,
+            "cancel": JobState.CANCELLED,
+        }[action]
+        if action == "resume" and job.state is not JobState.PAUSED:
+            return False
+        return await self.runner.jobs.state(job, state)
+
+    async def _card(self, job: Job) -> Message:
+        standing = await self.standing(job)
+        assert standing is not None  # noqa: S101 - it was read from there just now
+        return backfill_card(standing, self._stamp)
+
+    def _series(self, typed: str) -> Pipeline:
+        """By its key, or by what only one of those that are read has in it."""
+        keys = {p.series.key: p for p in self.ladder.rungs}
+        found = [p for key, p in keys.items() if key == typed or typed in key.split("-")]
+        if len(found) != 1:
+            raise CommandError(f"series:{typed[:40]}: these settings read {', '.join(keys)}")
+        return found[0]
+
+    def _nothing(self) -> Message:
+        lead = f"Nothing is being read; /backfill plan {_SUCH} tells what a span needs."
+        return Message(title="Backfill", lead=lead, stamp=self._stamp)
+
+    @property
+    def _stamp(self) -> str:
+        return stamp(self.ladder.top.series)

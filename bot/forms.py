@@ -12,6 +12,8 @@ from alerts.kinds import LABELS, RULES
 
 MAX_TICKER_SESSIONS = 1_260
 """Five years."""
+POLICIES = ("missing", "missing+failed", "all")
+"""core.jobs.Policy"""
 
 
 class Kind(StrEnum):
@@ -74,7 +76,14 @@ _SESSION = Field("session", "today, or a date such as 2026-11-25", Kind.SESSION)
 _HERE = Field("here", "the list of this channel, not your own", Kind.FLAG, types="here")
 _NUMBER = Field("number", "its number in the list", Kind.WHOLE, required=True, least=1)
 _FROM = Field("first", "the first session, such as 2026-06-01", Kind.SESSION, required=True)
+_OLDEST = Field("oldest_first", "begin with the oldest", Kind.FLAG, types="oldest-first")
+_ANNOUNCE = Field(
+    "announce", "one summary at the end, in this channel", Kind.FLAG, types="announce"
+)
 _TO = Field("last", "the last session, such as 2026-11-25", Kind.SESSION, required=True)
+_POLICY = Field(
+    "policy", "which of them; missing if nothing is said", Kind.CHOICE, choices=POLICIES
+)
 _SILENCE = (
     Field("sessions", "how many sessions; 5 if nothing is said", Kind.WHOLE, least=1, most=250),
     Field("until", "a date", Kind.TEXT, types="until:{}"),
@@ -201,9 +210,23 @@ _ALL = (
     Form("outbox", "give it up", (_NUMBER,), action="drop"),
     Form("source", "what each source answers", action="status"),
     Form("backfill", "how far it is", action="status", types="backfill"),
-    Form("backfill", "what a span needs, before anything is read", (_FROM, _TO), action="plan"),
-    Form("backfill", "read a span, silently", (_FROM, _TO), action="run"),
-    Form("backfill", "stop after the session that is being read", action="stop"),
+    Form(
+        "backfill",
+        "what a span needs, before anything is read",
+        (_FROM, _TO, _POLICY),
+        action="plan",
+    ),
+    Form(
+        "backfill",
+        "read a span, silently",
+        (_FROM, _TO, _POLICY, _OLDEST, _ANNOUNCE),
+        action="run",
+    ),
+    Form("backfill", "read no more for now", action="pause"),
+    Form("backfill", "go on", action="resume"),
+    Form("backfill", "stop after what is being read", action="cancel"),
+    Form("backfill", "read once more what failed", action="retry"),
+    Form("backfill", "what failed, and why", action="failed"),
     Form("help", "what can be asked"),
 )
 

@@ -126,7 +126,7 @@ async def wanted_session(app: App, text: str | None) -> TradingDay:
 
 async def one_day(app: App, day: TradingDay, *, release: bool) -> Report:
     """Ingest, judge, publish one session; raises NoneServed. A finished one stays as it is."""
-    await _refreshed(app)
+    await refreshed(app)
     entry = await app.ladder.entry(day)
     if release:
         pipeline = await app.ladder.holding(day)
@@ -150,7 +150,7 @@ async def delivered(app: App, day: TradingDay) -> None:
         say(f"{late.destination}: {late.kind} {late.state}, {late.reason}")
 
 
-async def _refreshed(app: App) -> None:
+async def refreshed(app: App) -> None:
     """What is asked for once a week; says so where the calls of a small plan take minutes."""
     per_minute = app.settings.polygon_calls_per_minute
     if per_minute and await app.census.is_due():
@@ -254,15 +254,3 @@ async def stored_anomalies(
         scope = pipeline.series.scope
         chosen = anomalies(scores, scope, every=True) if every else said.judged.anomalies
         yield [anomaly_json(a, said) for a in chosen]
-
-
-async def history(app: App, days: Sequence[TradingDay]) -> tuple[int, int]:
-    """Backfill: how many sessions are stored now, and how many failed."""
-    await _refreshed(app)
-    failed, tell = dict[TradingDay, bool](), progress()
-    async for step in app.ladder.work(days, [], app.now(), again=True):
-        failed[step.day] = step.error is not None
-        tell(step)
-    await app.ladder.compact()
-    entries = await app.ladder.entries(days)
-    return sum(e.revision > 0 for e in entries.values()), sum(failed.values())

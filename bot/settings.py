@@ -62,6 +62,7 @@ class Settings(BaseSettings):
     eod_poll_minutes: int = Field(10, ge=1, le=240)
     eod_deadline: TimeOfDay = time(20, 0)
     data_dir: Path = Path("data")
+    backfill_workers: int = Field(1, ge=1, le=64)
     alert_top: int = Field(10, ge=1, le=50)
     alert_min_z: float = Field(4.0, ge=LEAST_Z, le=12)
     alert_floor_usd: Usd = Field(1e6, ge=1e4, le=1e10)
@@ -81,6 +82,13 @@ class Settings(BaseSettings):
     operator_channel: Operator | None = None
     heartbeat_url: SecretUrl | None = None
     port: int = Field(8080, ge=0, le=65_535)
+
+    @property
+    def backfill_calls_each(self) -> int | None:
+        """A backfill's share of the calls a minute, for each worker: one is left for the chats."""
+        if self.polygon_calls_per_minute == 0:
+            return None
+        return max(1, (self.polygon_calls_per_minute - 1) // self.backfill_workers)
 
     @property
     def conflicts(self) -> list[str]:

@@ -18,6 +18,8 @@ _BUSY_TIMEOUT_MS = 10_000
 Value = str | int | float | None
 StorageError = sqlite3.Error
 """The database itself is in trouble: a full disk, a lock that is held too long."""
+Conflict = sqlite3.IntegrityError
+"""What was to be written contradicts what is there."""
 Connection = aiosqlite.Connection
 Row = sqlite3.Row
 

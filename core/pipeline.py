@@ -126,14 +126,33 @@ class Pipeline:
     async def ingest(self, day: TradingDay, refused: tuple[Refusal, ...] = ()) -> Entry:
         """Fetch, gate, store. The same bars again change nothing; others are a new revision."""
         try:
-            served = await self.chain.bars(day, self.gate)
+            served = await self.fetched(day)
         except NoneServed as error:
-            await self._keeper.not_served(day, error)
+            await self.not_served(day, error)
             raise
+        await self.take(day, served, refused)
+        return await self._entry(day)
+
+    async def fetched(self, day: TradingDay) -> Served:
+        """The session's bars, past the gate; nothing is stored. Raises NoneServed."""
+        return await self.chain.bars(day, self.gate)
+
+    async def not_served(self, day: TradingDay, error: NoneServed) -> None:
+        """What is known of a session that did not come in."""
+        await self._keeper.not_served(day, error)
+
+    async def take(
+        self, day: TradingDay, served: Served, refused: tuple[Refusal, ...] = ()
+    ) -> bool:
+        """Store what was fetched; did that change anything?"""
         await self.ledger.log(day, served.refused, self.now())
         await self._unknown.met(served.unknown, day, self.now())
-        await self._keeper.keep(day, replace(served, refused=(*refused, *served.refused)))
-        return await self._entry(day)
+        return await self._keeper.keep(day, replace(served, refused=(*refused, *served.refused)))
+
+    async def finish_silently(self, day: TradingDay) -> None:
+        """A stored session is history: nothing is said of it, and what was said of it stands."""
+        async with self.db.transaction() as writer:
+            await self.ledger.finish(writer, day, announced=False, now=self.now())
 
     async def reachable(self, day: TradingDay) -> None:
         """Can the session be had, whatever the gate says of it? Raises NoneServed."""

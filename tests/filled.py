@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 
-from bot.app import opened
-from bot.once import history
+from bot.app import App, opened
 from bot.settings import Settings, load
 from core.calendar import TradingDay, sessions
 from tests import market
@@ -18,6 +17,17 @@ from tests.market import NOW
 from tests.shared import Shared, copied
 
 DAYS = market.window()
+
+
+async def history(app: App, days: Sequence[TradingDay]) -> tuple[int, int]:
+    """Store sessions silently, oldest first, in this process: how many are, and how many failed."""
+    failed = dict[TradingDay, bool]()
+    async for step in app.ladder.work(days, [], app.now(), again=True):
+        failed[step.day] = step.error is not None
+    entries = await app.ladder.entries(days)
+    return sum(e.revision > 0 for e in entries.values()), sum(failed.values())
+
+
 EVE = DAYS[-2]
 """The session before the newest: what a folder until then lacks is one day."""
 

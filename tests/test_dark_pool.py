@@ -16,7 +16,6 @@ from alerts.message import digest, explain
 from bot.app import App, opened
 from bot.commands import CommandRequest
 from bot.export import stored_bars
-from bot.once import history
 from bot.platforms.console import ConsoleSender, render
 from bot.settings import load
 from core.anomaly import Rule
@@ -32,7 +31,7 @@ from core.sources.day_aggs import key
 from core.sources.tape_served import both_scopes
 from core.tape import read_tape
 from tests import market
-from tests.filled import EVE, Kind, until
+from tests.filled import EVE, Kind, history, until
 from tests.market import MARKET, NEWEST, NOW, Vendor
 from tests.servers.faults import Status as Answered
 from tests.shared import Shared

@@ -36,6 +36,10 @@ class DayAggsSource:
         listed = await asyncio.to_thread(self._reader.find, key(DAY_AGGS, day.date))
         return listed.etag or None if listed else None
 
+    async def look(self, day: TradingDay) -> int:
+        """How large the session's file is, in bytes, if it may be read; raises what bars() does."""
+        return await asyncio.to_thread(look, self._reader, DAY_AGGS, day, self._now())
+
     def _bars(self, day: TradingDay) -> Served:
         name = key(DAY_AGGS, day.date)
         if self._reader.find(name) is None:
@@ -47,6 +51,24 @@ class DayAggsSource:
         except Forbidden as error:
             raise why_forbidden(self._reader, DAY_AGGS, day, self._now()) from error
         return Served(parse(payload, day), self.name, etag or None)
+
+
+def look(reader: S3Reader, data_set: str, day: TradingDay, now: datetime) -> int:
+    """The size of a session's file, of which the first byte is read to see whether it may be.
+
+    Raises NotPublished, SourceRefused, SourceUnavailable.
+    """
+    name = key(data_set, day.date)
+    listed = reader.find(name)
+    if listed is None:
+        raise NotPublished(f"{name} is not listed")
+    try:
+        reader.touch(name)
+    except Gone as error:
+        raise NotPublished(f"{name} was listed and is gone: being replaced") from error
+    except Forbidden as error:
+        raise why_forbidden(reader, data_set, day, now) from error
+    return listed.size_bytes
 
 
 def why_forbidden(reader: S3Reader, data_set: str, day: TradingDay, now: datetime) -> SourceError:

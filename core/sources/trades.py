@@ -14,7 +14,7 @@ from core.sources import Served
 from core.sources.control import raise_if_open
 from core.sources.day_aggs import key
 from core.sources.errand import run
-from core.sources.flatfiles import TRADES, why_forbidden
+from core.sources.flatfiles import TRADES, look, why_forbidden
 from core.sources.s3 import Forbidden, Gone, Listed, Republished, S3Access, S3Reader
 from core.sources.s3_stream import PATIENCE, Patience
 from core.sources.tape_job import TapeJob
@@ -84,6 +84,10 @@ class TradesSource:
         """The ETag now listed."""
         listed = await self._find(day)
         return listed.etag or None if listed else None
+
+    async def look(self, day: TradingDay) -> int:
+        """How large the session's file is, in bytes, if it may be read; raises what bars() does."""
+        return await asyncio.to_thread(look, self._reader, TRADES, day, self._now())
 
     async def _find(self, day: TradingDay) -> Listed | None:
         return await asyncio.to_thread(self._reader.find, key(TRADES, day.date))

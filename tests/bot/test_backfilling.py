@@ -1,15 +1,27 @@
-"""/backfill: planned, begun by operators, told while it goes on, stopped."""
+"""/backfill: planned, begun by operators, told while it goes on, paused, ended, begun anew."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import BrokenExecutor, Executor, ThreadPoolExecutor
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
+from alerts.model import Destination
 from bot.app import App, opened
 from bot.settings import load
-from core.calendar import sessions_ending
+from core.bars import Bars
+from core.calendar import TradingDay, sessions_ending
+from core.elsewhere import Receipt as Done
+from core.elsewhere import Refused, Task
+from core.errors import Verdict
+from core.jobs import Jobs, JobState, Unit
+from core.ledger import Status
+from core.pool import Pool
 from tests.bot.small_market import ask, told
+from tests.chat import FakePlatform
 from tests.filled import EVE, Kind, until
 from tests.market import NOW
 from tests.shared import Shared
@@ -18,85 +30,292 @@ WEEK = sessions_ending(EVE, 100)[:5]
 SPAN = f"{WEEK[0]} {WEEK[-1]}"
 
 
+@dataclass(slots=True)
+class Threads:
+    """A crew that needs no process of its own; `dies` breaks it as a killed process would."""
+
+    size: int = 1
+    hired: int = 0
+    dies: int = 0
+
+    def hire(self) -> Executor:
+        """core.pool.Crew."""
+        self.hired += 1
+        return ThreadPoolExecutor(self.size)
+
+    def dismiss(self, executor: Executor) -> None:
+        """core.pool.Crew."""
+        executor.shutdown(cancel_futures=True)
+
+
+@dataclass(slots=True)
+class Doing:
+    """What is done with each task, and what was asked for; by session, what goes wrong first."""
+
+    work: Callable[[Task], Done | Refused]
+    faults: dict[TradingDay, list[Refused | Exception]] = field(default_factory=dict)
+    asked: list[TradingDay] = field(default_factory=list)
+
+    def __call__(self, task: Task) -> Done | Refused:
+        self.asked.append(task.day)
+        if waiting := self.faults.get(task.day):
+            fault = waiting.pop(0)
+            if isinstance(fault, Exception):
+                raise fault
+            return fault
+        done: Done | Refused = self.work(task)
+        return done
+
+
+def refused(kind: str, verdict: Verdict) -> Refused:
+    return Refused(kind, f"seen: {verdict}", verdict)
+
+
+AWAY = refused("SourceUnavailable", Verdict.UNREACHABLE)
+
+
+@dataclass(slots=True)
+class There:
+    """The application, and a hand on who works for it."""
+
+    app: App
+    doing: Doing
+
+    async def ended(self) -> str:
+        """The card, once nothing is under way any more."""
+        for _ in range(600):
+            lead = await told(self.app, "/backfill")
+            if "under way" not in lead:
+                return lead.split(maxsplit=1)[1]
+            await asyncio.sleep(0.02)
+        raise AssertionError(lead)
+
+    async def units(self) -> dict[str, str]:
+        """Where each session stands."""
+        rows = await self.app.db.rows("SELECT session, state FROM job_sessions ORDER BY session")
+        return {row["session"]: row["state"] for row in rows}
+
+
 @pytest.fixture
 def folder(shared: Shared, tmp_path: Path) -> Path:
     return until(shared, Kind.SAMPLE, EVE, tmp_path / "data")
 
 
-@pytest.fixture
-async def app(folder: Path) -> AsyncIterator[App]:
+@asynccontextmanager
+async def at(folder: Path, *, running: bool = True, size: int = 1) -> AsyncIterator[There]:
+    """The application over it, whose backfills are worked off beside it."""
     settings = await asyncio.to_thread(load, data_dir=folder)
     async with opened(settings, now=lambda: NOW) as app:
-        yield app
+        runner = app.backfilling.runner
+        doing = Doing(runner.pool.do)
+        runner.pool, runner.rest_s = Pool(Threads(size), doing), 0.05
+        task = asyncio.create_task(runner.run()) if running else None
+        yield There(app, doing)
+        if task is not None:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
 
 
-async def ended(app: App) -> str:
-    """The card, once nothing is under way any more."""
-    for _ in range(400):
-        lead = await told(app, "/backfill")
-        if "under way" not in lead and "stops after" not in lead:
-            return lead
-        await asyncio.sleep(0.05)
-    raise AssertionError(lead)
+@pytest.fixture
+async def there(folder: Path) -> AsyncIterator[There]:
+    async with at(folder) as it:
+        yield it
 
 
-async def test_a_span_is_planned_read_and_told(app: App) -> None:
+async def test_a_span_is_planned_read_and_told(there: There) -> None:
+    app = there.app
     assert "Nothing is being read" in await told(app, "/backfill")
     plan = (await ask(app, f"/backfill plan {SPAN}")).message
-    assert plan.lead == f"5 sessions from {WEEK[0]} to {WEEK[-1]}: 5 sessions to read."
+    assert plan.lead == f"5 sessions from {WEEK[0]} to {WEEK[-1]}: 5 sessions to read (missing)."
+    assert dict(plan.facts) == {
+        "stored": "0",
+        "missing": "5",
+        "failed before": "0",
+        "asked in turn": "built-in sample market",
+        "requests": "5",
+        "download": "unknown",
+        "time": "not known before the first sessions were read on this machine",
+        "the plan serves": f"{WEEK[0]} and later, as far as was asked",
+    }
     assert [action.command for action in plan.actions] == [f"backfill run {SPAN}"]
-    assert "0 of 5 sessions through" in await told(app, f"/backfill run {SPAN}")
+    assert "0 of 5 sessions: under way" in await told(app, f"/backfill run {SPAN}")
     assert "one is under way" in await told(app, f"/backfill run {SPAN}")
-    assert await ended(app) == "5 of 5 sessions through, 5 stored, 0 failed: done."
-    assert "all are stored" in await told(app, f"/backfill plan {SPAN}")
-    assert "are stored" in await told(app, f"/backfill run {SPAN}")
+    assert await there.ended() == "5 of 5 sessions: done."
+    # The newest first: that is what the next judgement needs.
+    assert there.doing.asked == list(reversed(WEEK))
+    again = await told(app, f"/backfill plan {SPAN}")
+    assert again.endswith("nothing to read (missing).")
+    assert "nothing to read" in await told(app, f"/backfill run {SPAN}")
     assert await app.db.rows("SELECT 1 FROM deliveries WHERE session <= ?", (str(WEEK[-1]),)) == []
+    entries = await app.ladder.entries(WEEK)
+    assert {(e.status, e.revision, e.announced) for e in entries.values()} == {
+        (Status.FINISHED, 1, False)
+    }
 
 
-async def test_it_stops_after_the_session_that_is_being_read(app: App) -> None:
-    assert await told(app, "/backfill stop") == "nothing is being read"
+async def test_it_is_paused_resumed_and_cancelled(there: There) -> None:
+    app = there.app
+    assert "Nothing is being read" in await told(app, "/backfill cancel")
+    async with app.turn:
+        await told(app, f"/backfill run {SPAN}")
+        await until_asked(there, 1)
+        assert "paused; 1 session under way ends first" in await told(app, "/backfill pause")
+        assert "nothing to pause" in await told(app, "/backfill pause")
+    assert "1 of 5 sessions: paused" in await there.ended()
+    assert await told(app, "/backfill resume")
+    assert await there.ended() == "5 of 5 sessions: done."
+    assert "nothing to cancel: the backfill is done" in await told(app, "/backfill cancel")
+    await told(app, f"/backfill run {SPAN} all")
+    assert "cancelled" in await told(app, "/backfill stop")
+    assert "cancelled" in await there.ended()
+    staged = there.app.settings.data_dir / "staged"
+    assert await asyncio.to_thread(lambda: list(staged.glob("*/*"))) == []
+
+
+async def until_asked(there: There, count: int) -> None:
+    for _ in range(500):
+        if len(there.doing.asked) >= count:
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError(there.doing.asked)
+
+
+async def test_nothing_is_begun_while_the_newest_session_comes_in(there: There) -> None:
+    app = there.app
+    app.backfilling.runner.free.clear()
     await told(app, f"/backfill run {SPAN}")
-    assert "stops after this session" in await told(app, "/backfill stop")
-    assert "stopped" in await ended(app)
-    stored = await app.db.rows("SELECT 1 FROM sessions WHERE session <= ?", (str(WEEK[-1]),))
-    assert len(stored) < 5
+    await asyncio.sleep(0.2)
+    assert there.doing.asked == []
+    app.backfilling.runner.free.set()
+    assert await there.ended() == "5 of 5 sessions: done."
 
 
-async def test_the_newest_session_does_not_stand_behind_a_span(app: App) -> None:
-    async with app.turn:
-        await told(app, f"/backfill run {SPAN}")
-        await asyncio.sleep(0.2)
-        assert "0 of 5 sessions through" in await told(app, "/backfill")
-    assert "5 stored" in await ended(app)
+async def test_what_failed_is_counted_by_cause_and_read_once_more(there: There) -> None:
+    app, faults = there.app, there.doing.faults
+    faults[WEEK[0]] = [refused("NotPublished", Verdict.NOT_PUBLISHED_YET)]
+    faults[WEEK[2]] = [refused("BadBars", Verdict.VENDOR_FAULT)]
+    await told(app, f"/backfill run {SPAN} oldest-first")
+    said = await there.ended()
+    assert said == "5 of 5 sessions, 1 not published, 1 failed: done."
+    assert there.doing.asked == list(WEEK)
+    failed = (await ask(app, "/backfill failed")).message
+    assert failed.lead == (
+        "2 sessions: 1 failed (1 vendor fault), 1 not published (1 not published yet)."
+    )
+    assert "seen: vendor fault" in failed.rows[0].details[0]
+    assert await told(app, "/backfill retry")
+    assert await there.ended() == "5 of 5 sessions: done."
+    assert "nothing failed" in await told(app, "/backfill retry")
 
 
-async def test_what_a_stop_interrupts_is_called_so(app: App) -> None:
-    async with app.turn:
-        await told(app, f"/backfill run {SPAN}")
-        (job,) = (task for task in asyncio.all_tasks() if task.get_name() == "backfill")
-        await asyncio.sleep(0.1)
-        job.cancel()
-        await asyncio.gather(job, return_exceptions=True)
-    assert "interrupted by a restart" in await told(app, "/backfill")
+async def test_a_source_that_is_away_and_a_worker_that_dies_cost_a_retry(there: There) -> None:
+    faults = there.doing.faults
+    faults[WEEK[4]] = [AWAY, AWAY, AWAY]
+    faults[WEEK[1]] = [BrokenExecutor("killed")]
+    await told(there.app, f"/backfill run {SPAN}")
+    assert await there.ended() == "5 of 5 sessions: done."
+    assert there.doing.asked.count(WEEK[4]) == 4
+    assert there.doing.asked.count(WEEK[1]) == 2
+    crew = there.app.backfilling.runner.pool.crew
+    assert isinstance(crew, Threads)
+    assert crew.hired == 2
+
+
+async def test_what_is_refused_for_every_session_pauses_it_in_words(there: There) -> None:
+    lacking = refused("SourceRefused", Verdict.PLAN_LACKS_DATA_SET)
+    there.doing.faults = {day: [lacking] for day in WEEK}
+    await told(there.app, f"/backfill run {SPAN}")
+    assert "paused" in await there.ended()
+    card = (await ask(there.app, "/backfill")).message
+    assert "plan lacks this data set" in card.banners[0]
+    assert [a.label for a in card.actions][:2] == ["Resume", "Cancel"]
+    there.doing.faults.clear()
+    await told(there.app, "/backfill resume")
+    assert await there.ended() == "5 of 5 sessions, 1 failed: done."
+    await told(there.app, "/backfill retry")
+    assert await there.ended() == "5 of 5 sessions: done."
+
+
+async def test_it_goes_on_after_a_restart(folder: Path) -> None:
+    async with at(folder, running=False) as there:
+        await told(there.app, f"/backfill run {SPAN}")
+        jobs: Jobs = there.app.backfilling.runner.jobs
+        job = await jobs.newest()
+        assert job is not None
+        assert await jobs.take(job) == WEEK[4]
+    async with at(folder) as there:
+        assert await there.ended() == "5 of 5 sessions: done."
+        rows = await there.app.db.rows(
+            "SELECT outcome FROM job_attempts WHERE session = ? ORDER BY id", (str(WEEK[4]),)
+        )
+        assert [row["outcome"] for row in rows] == ["interrupted", Unit.STORED]
+
+
+async def test_everything_again_changes_only_what_has_changed(there: There) -> None:
+    app = there.app
+    await told(app, f"/backfill run {SPAN}")
+    await there.ended()
+    pipeline = app.ladder.top
+    bars = await asyncio.to_thread(pipeline.store.read, pipeline.series, [WEEK[1]])
+    await asyncio.to_thread(pipeline.store.write, pipeline.series, WEEK[1], Bars(bars.head(3)), 1)
+    await told(app, f"/backfill run {SPAN} all")
+    await there.ended()
+    rows = await app.db.rows("SELECT session, state FROM job_sessions WHERE job = 2")
+    assert {r["session"]: r["state"] for r in rows} == {
+        str(day): Unit.STORED if day == WEEK[1] else Unit.SAME for day in WEEK
+    }
+    entries = await app.ladder.entries(WEEK)
+    assert [entries[day.date].revision for day in WEEK] == [1, 2, 1, 1, 1]
+
+
+async def test_its_card_is_one_message_and_the_summary_another(there: There) -> None:
+    app, sender = there.app, FakePlatform()
+    app.senders["discord"] = sender
+    await told(app, f"/backfill run {SPAN} announce")
+    await there.ended()
+    for _ in range(200):
+        if len(sender.posts) == 2:
+            break
+        await asyncio.sleep(0.02)
+    card, summary = sender.at(Destination("discord", "456"))
+    assert "0 of 5 sessions: under way" in card.versions[0].lead
+    assert card.versions[-1].lead.endswith("5 of 5 sessions: done.")
+    assert summary.letter.message.lead == "Backfilled: 5 of 5 sessions."
+
+
+async def test_a_session_that_ends_every_process_is_given_up(there: There) -> None:
+    jobs = there.app.backfilling.runner.jobs
+    there.app.backfilling.runner.free.clear()
+    await told(there.app, f"/backfill run {WEEK[0]} {WEEK[0]}")
+    job = await jobs.newest()
+    assert job is not None
+    for _ in range(10):
+        await jobs.take(job)
+        await jobs.interrupted()
+    assert await there.units() == {str(WEEK[0]): Unit.FAILED}
+    assert not await jobs.state(job, JobState.RUNNING)
 
 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("/backfill everything", "there is /backfill [plan|run FROM TO] [stop]"),
+        ("/backfill everything", "there is /backfill [plan|run FROM TO]"),
+        ("/backfill pausee", "did you mean /backfill pause?"),
         ("/backfill plan", "From when to when? /backfill plan 2026-06-01 2026-11-25"),
         (f"/backfill plan {WEEK[0]}", "From when to when?"),
         (f"/backfill plan {WEEK[-1]} {WEEK[0]}", "FROM comes first"),
         ("/backfill plan yesterday today", "'yesterday' is no date"),
-        (f"/backfill run {SPAN} please", "'please' is one word too many"),
+        (f"/backfill run {SPAN} please", "'please' after the span: there is missing"),
+        (f"/backfill run {SPAN} series:finra", "these settings read all-sample-raw"),
         ("/backfill stop now", "'now' is one word too many"),
         ("/backfill plan 2030-01-01 2030-02-01", "is in the future"),
     ],
 )
-async def test_what_is_wrong_is_said(app: App, text: str, said: str) -> None:
-    assert said in await told(app, text)
+async def test_what_is_wrong_is_said(there: There, text: str, said: str) -> None:
+    assert said in await told(there.app, text)
 
 
-@pytest.mark.parametrize("text", [f"/backfill run {SPAN}", "/backfill stop"])
-async def test_only_operators_begin_and_stop(app: App, text: str) -> None:
-    assert "is for operators" in await told(app, text, operator=False)
+@pytest.mark.parametrize("text", [f"/backfill run {SPAN}", "/backfill stop", "/backfill retry"])
+async def test_only_operators_begin_and_stop(there: There, text: str) -> None:
+    assert "is for operators" in await told(there.app, text, operator=False)

@@ -1,14 +1,18 @@
 """The manifest: all commands, and exactly the scopes that the code needs."""
 
+import asyncio
 import json
 import re
 from pathlib import Path
 
 import pytest
 
+from bot.__main__ import _parser
 from bot.commands import Commands
+from bot.once import Exit
 from bot.platforms.slack_manifest import GROUPS, SCOPES, manifest
 from bot.platforms.slack_words import RESERVED
+from bot.settings import load
 from tests.servers.slack import _NEEDED
 
 SOURCES = (Path(__file__).parents[2] / "bot" / "platforms").glob("slack*.py")
@@ -59,6 +63,39 @@ def test_every_command_is_declared_once_under_a_name_that_slack_takes() -> None:
         assert 1 <= len(command["description"]) <= 2_000
         assert len(command.get("usage_hint", "x")) in range(1, 1_001)
         assert command["should_escape"] is True
+
+
+TOKENS = {"slack_bot_token": "xoxb-invented", "slack_app_token": "xapp-invented"}
+POSTED = {"slack_bot_token": "xoxb-invented", "slack_signing_secret": "invented-secret"}
+HERE = ["--url", "https://desk.example/"]
+
+
+def printed(words: list[str], settings: dict[str, str]) -> Exit:
+    """What the shell is told of `python -m bot manifest`."""
+    chosen = _parser().parse_args(["manifest", *words])
+    return Exit(asyncio.run(chosen.go(load(**settings), chosen)))
+
+
+@pytest.mark.parametrize(
+    ("words", "settings", "socket_mode"),
+    [([], {}, True), ([], TOKENS, True), ([], TOKENS | POSTED, True), (HERE, POSTED, False)],
+)
+def test_it_is_printed_for_the_way_that_the_settings_choose(
+    words: list[str],
+    settings: dict[str, str],
+    capsys: pytest.CaptureFixture[str],
+    *,
+    socket_mode: bool,
+) -> None:
+    assert printed(words, settings) is Exit.DONE
+    assert json.loads(capsys.readouterr().out)["settings"]["socket_mode_enabled"] is socket_mode
+
+
+def test_where_slack_posts_to_has_to_be_said(capsys: pytest.CaptureFixture[str]) -> None:
+    assert printed([], POSTED) is Exit.USAGE
+    caught = capsys.readouterr()
+    assert caught.out == ""
+    assert "--url" in caught.err
 
 
 @pytest.mark.parametrize("socket_mode", [True, False])

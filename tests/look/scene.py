@@ -11,11 +11,11 @@ from pathlib import Path
 from alerts.model import Destination, Letter, Message, Receipt
 from bot.app import App, opened
 from bot.links import LinkState
-from bot.once import history
 from bot.platforms.console import ConsoleSender
 from bot.settings import Settings, load
 from core.baseline import LOOKBACK_SESSIONS
 from core.calendar import NEW_YORK, sessions_ending, trading_day
+from tests.filled import history
 from tests.market import compiled_once
 from tests.servers.discord import DiscordServer
 from tests.servers.discord_store import StoredMessage as OnDiscord

@@ -1,0 +1,221 @@
+"""What a reader sees of a backfill: the plan, the card that is edited as it goes on. Pure."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from alerts.model import Action, Message, Row
+from alerts.words import clock, listed, size, some, wait
+from core.jobs import BAD, GOOD, Failure, Job, JobState, Policy, Unit
+from core.plan import Plan
+
+_BAR = 10
+_SHOWN = 15
+_CAUSES = 3
+_NAMED_BAD: Mapping[Unit, str] = {
+    Unit.HELD: "held by the gate",
+    Unit.ABSENT: "not published",
+    Unit.FAILED: "failed",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How far a job is."""
+
+    job: Job
+    counts: Mapping[Unit, int]
+    failures: Sequence[Failure]
+    """Newest session first."""
+    seconds_each: float | None
+    """Of work, for a session; None while none has come in."""
+    at_once: int
+    """How many are worked on at the same time."""
+
+    @property
+    def total(self) -> int:
+        """Sessions of the job."""
+        return sum(self.counts.values())
+
+    @property
+    def through(self) -> int:
+        """Those that came in, or surely did not."""
+        return sum(self.counts.get(unit, 0) for unit in (*GOOD, *BAD))
+
+    @property
+    def good(self) -> int:
+        """Those that came in."""
+        return sum(self.counts.get(unit, 0) for unit in GOOD)
+
+    @property
+    def left_s(self) -> float | None:
+        """Seconds to go, at the pace so far."""
+        if self.seconds_each is None:
+            return None
+        return (self.total - self.through) * self.seconds_each / self.at_once
+
+
+def bar(through: int, total: int) -> str:
+    """▰▰▰▱▱▱▱▱▱▱; full only when everything is through."""
+    full = _BAR * through // total if total else 0
+    return "▰" * full + "▱" * (_BAR - full)
+
+
+def numbers(standing: Standing) -> str:
+    """214 of 252 sessions, 2 failed, 1 not published; 12 a minute, about 3 min left."""
+    said = [f"{standing.through:,} of {some(standing.total, 'session')}"]
+    said += [
+        f"{count:,} {name}" for unit, name in _NAMED_BAD.items()
+        if (count := standing.counts.get(unit, 0))
+    ]  # fmt: skip
+    text = ", ".join(said)
+    left = standing.left_s
+    if left and standing.job.state is JobState.RUNNING and standing.seconds_each:
+        pace = 60 * standing.at_once / standing.seconds_each
+        text += f"; {pace:,.0f} a minute" if pace >= 10 else f"; {pace:.1f} a minute"
+        text += f", about {wait(left)} left"
+    return text
+
+
+def backfill_card(standing: Standing, stamp: str) -> Message:
+    """The card of a job; edited in place."""
+    job = standing.job
+    facts = [("series", job.series), ("order", _order(job)), ("begun", _begun(job))]
+    if standing.failures:
+        last = standing.failures[0]
+        facts.append(("last of those", f"{last.session}: {last.seen}"))
+    return Message(
+        title=f"Backfill · {job.first} to {job.last}",
+        lead=f"{bar(standing.through, standing.total)} {numbers(standing)}: {_state(standing)}.",
+        banners=(job.reason,) if job.reason and not job.is_over else (),
+        facts=tuple(facts),
+        footer=("nothing is announced of the past",),
+        stamp=stamp,
+        actions=_actions(standing),
+    )
+
+
+def summary_card(standing: Standing, stamp: str) -> Message:
+    """The one message that was asked for with `announce`."""
+    job = standing.job
+    return Message(
+        title=f"Backfill · {job.first} to {job.last}",
+        lead=f"Backfilled: {numbers(standing)}.",
+        facts=(("series", job.series), ("by cause", by_cause(standing.failures))),
+        stamp=stamp,
+    )
+
+
+def failures_card(standing: Standing, stamp: str) -> Message:
+    """Every session that did not come in, and why."""
+    found = standing.failures
+    rows = [Row(f"{f.session}: {_NAMED_BAD[f.unit]}", (f.seen,)) for f in found[:_SHOWN]]
+    more = len(found) - len(rows)
+    again = (Action("Retry failed", "backfill retry"),) if found else ()
+    return Message(
+        title=f"Backfill · {standing.job.first} to {standing.job.last} · not stored",
+        lead=f"{some(len(found), 'session')}: {by_cause(found)}." if found else "All came in.",
+        rows=tuple(rows),
+        footer=(f"and {more:,} more",) if more > 0 else (),
+        stamp=stamp,
+        actions=again,
+    )
+
+
+def by_cause(failures: Sequence[Failure]) -> str:
+    """3 failed (2 vendor fault, 1 unreachable), 1 held by the gate."""
+    found = Counter((_NAMED_BAD[f.unit], f.cause) for f in failures)
+    by = dict[str, list[str]]()
+    for (name, cause), count in found.most_common():
+        by.setdefault(name, []).append(f"{count:,} {cause}")
+    totals = Counter(_NAMED_BAD[f.unit] for f in failures)
+    said = [f"{totals[name]:,} {name} ({listed(causes, _CAUSES)})" for name, causes in by.items()]
+    return ", ".join(said) or "none"
+
+
+def plan_card(plan: Plan, stamp: str) -> Message:
+    """What a span needs; nothing is read yet."""
+    facts = [
+        (
+            "stored",
+            f"{plan.complete:,}" + (f", {plan.stale:,} of them stale" if plan.stale else ""),
+        ),
+        ("missing", f"{plan.missing:,}"),
+        ("failed before", f"{plan.failed:,}"),
+        ("asked in turn", ", ".join(plan.sources)),
+    ]
+    if plan.to_read:
+        facts += [("requests", f"{plan.requests:,}{_limit(plan)}"), ("download", _bytes(plan))]
+        facts.append(("time", _time(plan)))
+    facts.append(("the plan serves", plan.serves))
+    many = len(plan.to_read)
+    reads = f"{some(many, 'session')} to read" if many else "nothing to read"
+    begin = Action("Read them", f"backfill run {plan.first} {plan.last} {plan.words}".strip())
+    return Message(
+        title="Backfill · plan",
+        lead=f"{some(plan.total, 'session')} from {plan.first} to {plan.last}: {reads}"
+        f" ({plan.policy}).",
+        banners=plan.notes,
+        facts=tuple(facts),
+        footer=("nothing is announced of the past",),
+        stamp=stamp,
+        actions=(begin,) if many else (),
+    )
+
+
+def _limit(plan: Plan) -> str:
+    if plan.calls_per_minute is None:
+        return ""
+    return f", at most {plan.calls_per_minute} a minute"
+
+
+def _bytes(plan: Plan) -> str:
+    return "unknown" if plan.bytes is None else f"about {size(plan.bytes)}"
+
+
+def _time(plan: Plan) -> str:
+    if plan.seconds is None:
+        return "not known before the first sessions were read on this machine"
+    return f"about {wait(plan.seconds)}"
+
+
+def _order(job: Job) -> str:
+    policy = {
+        Policy.MISSING: "what is missing",
+        Policy.MISSING_FAILED: "what is missing or failed",
+        Policy.ALL: "all of it, again",
+    }[job.policy]
+    return f"{policy}, {'newest' if job.newest_first else 'oldest'} first"
+
+
+def _begun(job: Job) -> str:
+    return f"{clock(job.created_at)} by {job.who}"
+
+
+def _state(standing: Standing) -> str:
+    job, running = standing.job, standing.counts.get(Unit.RUNNING, 0)
+    finishing = f"; {some(running, 'session')} under way ends first" if running else ""
+    match job.state:
+        case JobState.RUNNING:
+            return "under way"
+        case JobState.PAUSED:
+            return f"paused{finishing}"
+        case JobState.CANCELLED:
+            return f"cancelled{finishing}"
+    return "done"
+
+
+def _actions(standing: Standing) -> tuple[Action, ...]:
+    state = standing.job.state
+    made = list[Action]()
+    if state is JobState.RUNNING:
+        made += [Action("Pause", "backfill pause"), Action("Cancel", "backfill cancel")]
+    elif state is JobState.PAUSED:
+        made += [Action("Resume", "backfill resume"), Action("Cancel", "backfill cancel")]
+    elif standing.failures:
+        made.append(Action("Retry failed", "backfill retry"))
+    if standing.failures:
+        made.append(Action("Show failed", "backfill failed"))
+    if not standing.job.is_over:
+        made.append(Action("How far now?", "backfill"))
+    return tuple(made)

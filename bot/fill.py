@@ -1,0 +1,92 @@
+"""`python -m bot backfill`: the same job as in the chats, with a bar in the terminal."""
+
+import sys
+from dataclasses import dataclass
+
+from tqdm import tqdm
+
+from alerts.backfill_card import Standing, by_cause, numbers
+from bot.app import App
+from bot.once import refreshed, say
+from core.errors import CommandError
+from core.jobs import BAD, Job, JobState
+
+_TOLD_EVERY = 10
+_WHO, _PLACE = "console:@terminal", "console:terminal"
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """What became of a span."""
+
+    wanted: int
+    stored: int
+    failed: int
+
+
+async def fill(app: App, words: list[str]) -> Filled:
+    """Read a span as `/backfill run` would; CommandError for what cannot be begun."""
+    await refreshed(app)
+    wish = app.backfilling.wish("run", words)
+    job = await _begun(app, words)
+    if job is not None:
+        await _worked(app, job)
+    entries = await app.ladder.entries(wish.days)
+    stored = sum(entries[d.date].revision > 0 for d in wish.days if d.date in entries)
+    failed = 0
+    if job is not None:
+        counts = await app.backfilling.runner.jobs.counts(job)
+        failed = sum(counts.get(unit, 0) for unit in BAD)
+    return Filled(len(wish.days), stored, failed)
+
+
+async def _begun(app: App, words: list[str]) -> Job | None:
+    """A new job; the one that a run before has left behind; None if there is nothing to read."""
+    runner = app.backfilling.runner
+    wish = app.backfilling.wish("run", words)
+    left = await runner.jobs.newest()
+    if left is not None and not left.is_over:
+        if (left.first, left.last) < (wish.days[0].date, wish.days[-1].date) or (
+            left.policy is not wish.policy
+        ):
+            raise CommandError(
+                f"the backfill of {left.first} to {left.last} is not over: let a service go on with"
+                ' it, or end it by `python -m bot ask "/backfill cancel"`'
+            )
+        say(f"going on with the backfill of {left.first} to {left.last}")
+        await runner.jobs.interrupted()
+        await runner.jobs.state(left, JobState.RUNNING)
+        return await runner.jobs.job(left.id)
+    if not await app.backfilling.unread(wish):
+        return None
+    return await app.backfilling.begin(wish, who=_WHO, place=_PLACE)
+
+
+async def _worked(app: App, job: Job) -> None:
+    runner, last = app.backfilling.runner, 0
+    with tqdm(total=None, disable=None, unit="session", file=sys.stderr) as shown:
+
+        async def told(job: Job) -> None:
+            nonlocal last
+            standing = await app.backfilling.standing(job)
+            if standing is None:
+                return
+            shown.total = standing.total
+            shown.set_postfix_str(by_cause(standing.failures), refresh=False)
+            shown.update(standing.through - shown.n)
+            if shown.disable and standing.through // _TOLD_EVERY > last // _TOLD_EVERY:
+                say(f"backfill: {numbers(standing)}")
+            last = standing.through
+
+        runner.told = told
+        while (job := await runner.jobs.job(job.id)).state is JobState.RUNNING:
+            await runner.work_off(job)
+    standing = await app.backfilling.standing(job)
+    _say_end(job, standing)
+
+
+def _say_end(job: Job, standing: Standing | None) -> None:
+    if job.state is JobState.PAUSED:
+        say(f"paused: {job.reason}")
+    for failure in (standing.failures if standing else ())[:3]:
+        say(f"{failure.session}: {failure.seen}")

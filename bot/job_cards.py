@@ -1,0 +1,72 @@
+"""The card of a backfill in its channel: posted once, then edited at a humane pace."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from alerts.backfill_card import backfill_card, summary_card
+from alerts.buttons import keep
+from alerts.deliver import Sender
+from alerts.message import stamp
+from alerts.model import TERMINAL, Destination, Letter, Message, Receipt
+from bot.backfilling import Backfilling
+from core.errors import DeliveryError
+from core.jobs import Job, JobState
+
+logger = logging.getLogger(__name__)
+
+_EVERY = timedelta(seconds=5)
+
+
+@dataclass(slots=True)
+class JobCards:
+    """bot.runner.Told: the card is the job's, and so survives whoever posted it."""
+
+    backfilling: Backfilling
+    senders: Mapping[str, Sender]
+    _shown: dict[int, tuple[datetime, JobState]] = field(default_factory=dict)
+
+    async def __call__(self, job: Job) -> None:
+        """Post it or edit it; what cannot be said in the channel is in the log and /backfill."""
+        where = Destination.parse(job.place)
+        if where.platform == TERMINAL.platform or where.platform not in self.senders:
+            return
+        jobs = self.backfilling.runner.jobs
+        standing, now = await self.backfilling.standing(job), jobs.now()
+        if standing is None or not self._is_due(standing.job, now):
+            return
+        job, said = standing.job, stamp(self.backfilling.ladder.top.series)
+        try:
+            message_id = await self._put(job, where, backfill_card(standing, said))
+            if message_id != job.receipt:
+                await jobs.posted(job, message_id)
+            if job.state is JobState.DONE and job.announce:
+                await self._said(
+                    Letter(f"backfill:{job.id}:end", summary_card(standing, said)), where
+                )
+        except DeliveryError as error:
+            logger.warning("the card is not shown", extra={"job": job.id, "seen": str(error)})
+
+    def _is_due(self, job: Job, now: datetime) -> bool:
+        shown = self._shown.get(job.id)
+        if shown is not None and shown[1] is job.state and now - shown[0] < _EVERY:
+            return False
+        self._shown[job.id] = (now, job.state)
+        return True
+
+    async def _put(self, job: Job, where: Destination, message: Message) -> str:
+        letter = Letter(f"backfill:{job.id}", message)
+        if job.receipt is None:
+            return (await self._said(letter, where)).message_id
+        await keep(self.backfilling.runner.jobs.db, message, self.backfilling.runner.jobs.now())
+        sender = self.senders[where.platform]
+        async with sender.turn(where):
+            return (await sender.edit(where, Receipt(job.receipt), letter)).message_id
+
+    async def _said(self, letter: Letter, where: Destination) -> Receipt:
+        jobs = self.backfilling.runner.jobs
+        await keep(jobs.db, letter.message, jobs.now())
+        sender = self.senders[where.platform]
+        async with sender.turn(where):
+            return await sender.send(where, letter)

@@ -1,0 +1,216 @@
+"""Works off a backfill: some sessions at a time, elsewhere, giving way to the newest one.
+
+The job is the database's: this may die at any moment, and goes on with what waits when it is run
+again. Sessions are fetched without holding anybody up; only storing one takes the turn.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+
+from core.calendar import TradingDay
+from core.elsewhere import Elsewhere, MakeTask
+from core.errors import HeldBars, NotPublished, SourceError, SourceUnavailable
+from core.jobs import BAD, GOOD, Job, Jobs, JobState, Outcome, Policy, Unit
+from core.ladder import Ladder
+from core.ledger import Status
+from core.pipeline import Pipeline
+from core.pool import Pool
+from core.sources import AWAY_AFTER, Chain, NoneServed
+from core.staged import Staged
+
+logger = logging.getLogger(__name__)
+
+MOST_TRIES = 5
+"""So often a session is asked for while its source is away, or its worker dies."""
+_REST_S = 60.0
+
+Told = Callable[[Job], Awaitable[None]]
+"""Hears of every session that is through, and of the end."""
+
+
+async def untold(job: Job) -> None:
+    """Where nobody looks."""
+
+
+@dataclass(slots=True)
+class Runner:
+    """One job at a time."""
+
+    jobs: Jobs
+    ladder: Ladder
+    pool: Pool
+    staged: Staged
+    task: MakeTask
+    turn: asyncio.Lock
+    """Held while a session is stored, by whoever stores one."""
+    free: asyncio.Event = field(default_factory=asyncio.Event)
+    """Not set while the newest session is coming in: then none of the past is begun."""
+    told: Told = untold
+    rest_s: float = _REST_S
+    """Between two rounds while a source is away; a word in chat ends it."""
+    _woken: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        """Nothing is coming in yet."""
+        self.free.set()
+
+    def wake(self) -> None:
+        """A job was begun, or changed."""
+        self._woken.set()
+
+    async def run(self) -> None:
+        """For ever: whatever waits, then for a word."""
+        await self.jobs.interrupted()
+        await asyncio.to_thread(self.staged.clear, self.jobs.now())
+        while True:
+            self._woken.clear()
+            job = await self.jobs.newest()
+            if job is not None and job.state is JobState.RUNNING:
+                await self.work_off(job)
+            else:
+                await self._woken.wait()
+
+    async def work_off(self, job: Job) -> None:
+        """Until it is over, paused, or about another series."""
+        pipeline = self._pipeline(job)
+        if pipeline is None:
+            said = f"{job.series} is not read under these settings"
+            await self.jobs.state(job, JobState.PAUSED, said)
+            return await self.told(await self.jobs.job(job.id))
+        await self.told(job)
+        units = set[asyncio.Task[SourceError | None]]()
+        try:
+            await pipeline.learn_splits(job.first, job.last)
+            await self._units(job, pipeline, units)
+        finally:
+            for unit in units:
+                unit.cancel()
+            await asyncio.gather(*units, return_exceptions=True)
+            await self.pool.close()
+        await self._end(job)
+        return None
+
+    async def _units(
+        self, job: Job, pipeline: Pipeline, units: set[asyncio.Task[SourceError | None]]
+    ) -> None:
+        away = 0
+        while True:
+            await self.free.wait()
+            if (await self.jobs.job(job.id)).series != job.series:
+                return
+            if len(units) < self.pool.crew.size and (day := await self.jobs.take(job)):
+                units.add(asyncio.create_task(self._unit(job, pipeline, day), name=f"unit {day}"))
+                continue
+            if not units:
+                return
+            done, _ = await asyncio.wait(units, return_when=asyncio.FIRST_COMPLETED)
+            units -= done
+            away = await self._weighed(job, [unit.result() for unit in done], away)
+            await self.told(job)
+            if away >= AWAY_AFTER:
+                away = 0
+                await self._rest(job)
+                pipeline.ask_all_again()
+
+    async def _weighed(self, job: Job, errors: list[SourceError | None], away: int) -> int:
+        """How many in a row were the source's fault by now; what holds for all pauses the job."""
+        for error in errors:
+            away = away + 1 if isinstance(_cause(error), SourceUnavailable) else 0
+            if isinstance(error, NoneServed) and error.for_every_session:
+                await self._refused(job, str(error))
+        return away
+
+    async def _refused(self, job: Job, seen: str) -> None:
+        """The next series of the ladder serves instead; after the last one a person has to help."""
+        keys = [rung.series.key for rung in self.ladder.rungs]
+        now = await self.jobs.job(job.id)
+        if now.series != job.series:
+            return  # another unit has met the same
+        if lower := keys[keys.index(job.series) + 1 :]:
+            await self.jobs.move(job, lower[0], f"{job.series} is refused: {seen}")
+        else:
+            await self.jobs.state(job, JobState.PAUSED, seen)
+
+    async def _rest(self, job: Job) -> None:
+        logger.warning("the source is away: the backfill rests", extra={"job": job.id})
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self.rest_s):
+                await self._woken.wait()
+        self._woken.clear()
+
+    async def _unit(self, job: Job, pipeline: Pipeline, day: TradingDay) -> SourceError | None:
+        """One attempt at one session, on record either way."""
+        clock = asyncio.get_running_loop().time
+        began, error = clock(), None
+        try:
+            changed = await self._brought(pipeline, day, again=job.policy is Policy.ALL)
+            outcome = Outcome(Unit.STORED if changed else Unit.SAME, clock() - began)
+        except SourceError as caught:
+            error = caught
+            unit = _unit_of(caught)
+            if unit is Unit.FAILED and isinstance(_cause(caught), SourceUnavailable):
+                tries = await self.jobs.tries(job, day)
+                unit = Unit.WAITING if tries < MOST_TRIES else Unit.FAILED
+            outcome = Outcome(unit, clock() - began, str(_cause(caught).verdict), str(caught))
+        await self.jobs.put(job, day, outcome)
+        return error
+
+    async def _brought(self, pipeline: Pipeline, day: TradingDay, *, again: bool) -> bool:
+        """Store the session and those beside it; did that change anything?"""
+        changed = False
+        for one in (pipeline.beside, pipeline):
+            entry = await one.ledger.entry(day) if one else None
+            if one is None or (entry is not None and entry.revision and not again):
+                continue
+            try:
+                served = await one.fetched(day)
+            except NoneServed as error:
+                async with self.turn:
+                    await one.not_served(day, error)
+                raise
+            async with self.turn:
+                changed |= await one.take(day, served)
+        async with self.turn:
+            entry = await pipeline.ledger.entry(day)
+            if entry is not None and entry.status is not Status.FINISHED:
+                await pipeline.finish_silently(day)
+        return changed
+
+    async def _end(self, job: Job) -> None:
+        counts = await self.jobs.counts(job)
+        if not counts.get(Unit.WAITING) and not counts.get(Unit.RUNNING):
+            good, bad = (sum(counts.get(u, 0) for u in units) for units in (GOOD, BAD))
+            await self.jobs.state(job, JobState.DONE)
+            facts = {"job": job.id, "stored": good, "failed": bad}
+            logger.info("backfill done", extra=facts)
+        await self.ladder.compact()
+        await self.told(await self.jobs.job(job.id))
+
+    def _pipeline(self, job: Job) -> Pipeline | None:
+        """As the nightly one, but its sources are asked elsewhere."""
+        found = next((p for p in self.ladder.rungs if p.series.key == job.series), None)
+        if found is None:
+            return None
+        beside = None if found.beside is None else self._elsewhere(found.beside)
+        return replace(self._elsewhere(found), beside=beside)
+
+    def _elsewhere(self, pipeline: Pipeline) -> Pipeline:
+        sources = pipeline.chain.sources
+        chain = Chain([Elsewhere(s, self.pool, self.staged, self.task) for s in sources])
+        return replace(pipeline, chain=chain)
+
+
+def _cause(error: SourceError | None) -> SourceError:
+    return getattr(error, "weightiest", error) or SourceError("")
+
+
+def _unit_of(error: SourceError) -> Unit:
+    match _cause(error):
+        case HeldBars():
+            return Unit.HELD
+        case NotPublished():
+            return Unit.ABSENT
+    return Unit.FAILED

@@ -1,0 +1,51 @@
+"""What a worker does: one session of one source, from the settings of its own environment.
+
+Runs in a process of its own, of this machine or of another one: nothing but tasks goes in, nothing
+but receipts comes out, and the frames are on the disk that both share.
+"""
+
+import asyncio
+import signal
+from contextlib import suppress
+from datetime import datetime
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from bot.outside import outside
+from bot.settings import load
+from bot.sources import Sources
+from core.elsewhere import Receipt, Refused, Task, fetched
+from core.errors import SourceRefused, Verdict
+from core.parent import end_when
+from core.progress import Board
+from core.staged import Staged
+
+
+def work(task: Task) -> Receipt | Refused:
+    """For an Executor. Reads and writes; everything that can go wrong with a source is a value."""
+    return asyncio.run(_worked(task))
+
+
+def settle_in(parent: Connection) -> None:
+    """For processes of this machine: they end when their parent hangs up, or is no more."""
+    # A terminal's ^C, or a service manager's stop, reaches every process: the parent decides.
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, signal.SIG_IGN)
+    end_when(lambda: parent.poll(None))
+
+
+async def _worked(task: Task) -> Receipt | Refused:
+    own = {} if task.place is None else {"data_dir": Path(task.place)}
+    settings = await asyncio.to_thread(load, **own)
+
+    def now() -> datetime:
+        return task.asked_at
+
+    async with outside(settings, now, task.calls_per_minute) as there:
+        known = Sources(settings, there, now, Board()).every(task.rules)
+        with suppress(StopIteration):
+            found = next(s for s in known if (s.name, s.series.key) == (task.source, task.series))
+            return await fetched(found, task, Staged(settings.data_dir))
+    seen = f"this worker's settings know no {task.source!r} for {task.series}"
+    missing = SourceRefused(seen, Verdict.NOT_CONFIGURED)
+    return Refused(SourceRefused.__name__, missing.seen, missing.verdict)

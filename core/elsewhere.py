@@ -1,0 +1,157 @@
+"""A session fetched in another process: the task that goes there, the receipt that comes back.
+
+`fetched` runs over there and writes Parquet; `Elsewhere` stands here in the place of the source, so
+that the chain, the gate and the ledger need not know. Frames travel by disk, and no secret travels:
+whoever works takes them from its own environment.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import uuid4
+
+from core.bars import Bars, Series
+from core.calendar import TradingDay
+from core.conditions import Rules
+from core.errors import (
+    BadBars,
+    NotPublished,
+    SourceError,
+    SourceRefused,
+    SourceUnavailable,
+    Verdict,
+)
+from core.sources import Served, Source
+from core.staged import Staged
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One session of one source. Doing it twice does no harm."""
+
+    source: str
+    series: str
+    """core.bars.Series.key"""
+    day: TradingDay
+    rules: Rules
+    """By which trades are counted."""
+    asked_at: datetime
+    """By the clock of whoever asks."""
+    place: str | None = None
+    """The folder that both share; None: the worker's own DATA_DIR is it."""
+    calls_per_minute: int | None = None
+    """This worker's share of the vendor's limit; None where there is none."""
+    mark: str = field(default_factory=lambda: uuid4().hex)
+    """In the names of what it writes: two who do the same never meet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What a task has written, and what is known of it."""
+
+    source: str
+    version: str | None
+    notes: tuple[str, ...]
+    unknown: tuple[str, ...]
+    detail: str | None
+    files: tuple[tuple[str, str], ...]
+    """(series, name of the staged file), the series that was asked for first."""
+    seconds: float
+    """How long it took over there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Why a task has nothing: an error of the Source port, in values."""
+
+    kind: str
+    seen: str
+    verdict: Verdict
+
+    def error(self) -> SourceError:
+        """As the source raised it."""
+        return _KINDS[self.kind](self.seen, self.verdict)
+
+
+_KINDS: dict[str, type[SourceError]] = {
+    kind.__name__: kind for kind in (NotPublished, SourceUnavailable, SourceRefused, BadBars)
+}
+
+Submit = Callable[[Task], Awaitable[Receipt | Refused]]
+"""Has a task done somewhere; raises WorkerLost if nobody can tell what became of it."""
+
+
+MakeTask = Callable[[Source, TradingDay], Awaitable[Task]]
+
+
+class WorkerLost(SourceUnavailable):
+    """The process that worked on it is gone."""
+
+
+async def fetched(source: Source, task: Task, staged: Staged) -> Receipt | Refused:
+    """Over there: ask the source, write what it serves."""
+    began = time.monotonic()
+    try:
+        served = await source.bars(task.day)
+    except SourceError as error:
+        kind = next(name for name, kind in _KINDS.items() if isinstance(error, kind))
+        return Refused(kind, error.seen, error.verdict)
+    files = list[tuple[str, str]]()
+    for series, bars in ((source.series, served.bars), *served.also):
+        name = f"{task.day}.{task.mark}"
+        await asyncio.to_thread(staged.put, series, name, bars)
+        files.append((series.key, name))
+    return Receipt(
+        source=served.source,
+        version=served.version,
+        notes=served.notes,
+        unknown=served.unknown,
+        detail=served.detail,
+        files=tuple(files),
+        seconds=time.monotonic() - began,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """Over here: a source whose sessions are fetched by somebody else."""
+
+    source: Source
+    submit: Submit
+    staged: Staged
+    task: MakeTask
+
+    @property
+    def name(self) -> str:
+        """The source's own."""
+        return self.source.name
+
+    @property
+    def series(self) -> Series:
+        """The source's own."""
+        return self.source.series
+
+    async def bars(self, day: TradingDay) -> Served:
+        """Raises what the source raises, and WorkerLost."""
+        done = await self.submit(await self.task(self.source, day))
+        if isinstance(done, Refused):
+            raise done.error()
+        own, *also = [
+            (Series.of_key(key), Bars(await asyncio.to_thread(self.staged.take, key, name)))
+            for key, name in done.files
+        ]
+        return Served(
+            bars=own[1],
+            source=done.source,
+            version=done.version,
+            notes=done.notes,
+            unknown=done.unknown,
+            detail=done.detail,
+            also=tuple(also),
+        )
+
+    async def version(self, day: TradingDay) -> str | None:
+        """Asked from here: it is cheap."""
+        return await self.source.version(day)

@@ -1,0 +1,315 @@
+"""Backfills as the database keeps them: the job, its sessions, every attempt at one.
+
+A session of a job is one durable unit. Whoever dies leaves units `running`; `interrupted` has them
+wait again.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+
+from core.calendar import TradingDay, trading_day
+from core.db import Conflict, Db, Row, Value, insert, iso
+from core.errors import CommandError
+
+
+class Policy(StrEnum):
+    """Which sessions of a span a job reads."""
+
+    MISSING = "missing"
+    """Nothing is stored of them, and nobody has said why."""
+    MISSING_FAILED = "missing+failed"
+    """Those, and the ones that the gate holds or no source had."""
+    ALL = "all"
+    """Every one, again; what has changed is a new revision."""
+
+
+class JobState(StrEnum):
+    """Where a job stands."""
+
+    RUNNING = "running"
+    PAUSED = "paused"
+    CANCELLED = "cancelled"
+    DONE = "done"
+
+
+class Unit(StrEnum):
+    """Where a session of a job stands."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    STORED = "stored"
+    """Its bars are new, or another revision."""
+    SAME = "same"
+    """They were there already, the same."""
+    HELD = "held"
+    ABSENT = "absent"
+    FAILED = "failed"
+
+
+_INTERRUPTED = "interrupted"
+_MOST_INTERRUPTIONS = 10
+_EARLIER = "earlier: "
+"""Before an outcome: somebody has asked for the session once more since."""
+
+GOOD = (Unit.STORED, Unit.SAME)
+BAD = (Unit.HELD, Unit.ABSENT, Unit.FAILED)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A span of sessions of one series that somebody asked for."""
+
+    id: int
+    series: str
+    """core.bars.Series.key"""
+    first: date
+    last: date
+    policy: Policy
+    newest_first: bool
+    announce: bool
+    state: JobState
+    reason: str
+    who: str
+    place: str
+    receipt: str | None
+    created_at: datetime
+    ended_at: datetime | None
+
+    @property
+    def is_over(self) -> bool:
+        """Will nothing more be read for it?"""
+        return self.state in (JobState.CANCELLED, JobState.DONE)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of one attempt at a session."""
+
+    unit: Unit
+    seconds: float
+    cause: str = ""
+    seen: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A session that did not come in."""
+
+    session: date
+    unit: Unit
+    cause: str
+    seen: str
+
+
+@dataclass(frozen=True, slots=True)
+class Jobs:
+    """The three tables."""
+
+    db: Db
+    now: Callable[[], datetime]
+
+    async def begin(
+        self, series: str, days: Sequence[TradingDay], policy: Policy, *, who: str, place: str,
+        newest_first: bool = True, announce: bool = False,
+    ) -> Job:  # fmt: skip
+        """A new job over `days`; CommandError while another one is not over."""
+        job: dict[str, Value] = {
+            "series": series, "first": str(min(days)), "last": str(max(days)), "policy": policy,
+            "newest_first": int(newest_first), "announce": int(announce),
+            "state": JobState.RUNNING, "who": who, "place": place, "created_at": iso(self.now()),
+        }  # fmt: skip
+        try:
+            async with self.db.transaction() as writer:
+                await insert(writer, "jobs", job)
+                cursor = await writer.execute("SELECT last_insert_rowid()")
+                (number,) = await cursor.fetchone() or (0,)
+                await writer.executemany(
+                    "INSERT INTO job_sessions (job, session, position, state) VALUES (?, ?, ?, ?)",
+                    [
+                        (number, str(day), position, Unit.WAITING)
+                        for position, day in enumerate(sorted(days, reverse=newest_first))
+                    ],
+                )
+        except Conflict as error:
+            raise CommandError(
+                "one is under way: /backfill shows how far it is, and cancels it"
+            ) from error
+        return await self.job(number)
+
+    async def job(self, number: int) -> Job:
+        """By its number."""
+        (row,) = await self.db.rows("SELECT * FROM jobs WHERE id = ?", (number,))
+        return _job(row)
+
+    async def newest(self) -> Job | None:
+        """The last one that was begun, over or not."""
+        row = await self.db.row("SELECT * FROM jobs ORDER BY id DESC LIMIT 1")
+        return None if row is None else _job(row)
+
+    async def counts(self, job: Job) -> Mapping[Unit, int]:
+        """How many of its sessions stand where."""
+        rows = await self.db.rows(
+            "SELECT state, count(*) AS many FROM job_sessions WHERE job = ? GROUP BY state",
+            (job.id,),
+        )
+        return Counter({Unit(row["state"]): row["many"] for row in rows})
+
+    async def take(self, job: Job) -> TradingDay | None:
+        """The next session, from now on `running`; None if none waits, or the job does not run."""
+        async with self.db.transaction() as writer:
+            cursor = await writer.execute(
+                "UPDATE job_sessions SET state = ? WHERE job = ? AND session ="
+                " (SELECT session FROM job_sessions JOIN jobs ON jobs.id = job"
+                " WHERE job = ? AND job_sessions.state = ? AND jobs.state = ?"
+                " ORDER BY position LIMIT 1) RETURNING session",
+                (Unit.RUNNING, job.id, job.id, Unit.WAITING, JobState.RUNNING),
+            )
+            row = await cursor.fetchone()
+            if row is None:
+                return None
+            attempt: dict[str, Value] = {"job": job.id, "session": row["session"]}
+            attempt |= {"began_at": iso(self.now()), "outcome": Unit.RUNNING}
+            await insert(writer, "job_attempts", attempt)
+        return trading_day(date.fromisoformat(row["session"]))
+
+    async def put(self, job: Job, day: TradingDay, outcome: Outcome) -> None:
+        """The end of the attempt that is under way; `waiting` gives the session back."""
+        async with self.db.transaction() as writer:
+            await writer.execute(
+                "UPDATE job_sessions SET state = ?, cause = ?, seen = ?"
+                " WHERE job = ? AND session = ?",
+                (outcome.unit, outcome.cause, outcome.seen, job.id, str(day)),
+            )
+            await writer.execute(
+                "UPDATE job_attempts SET seconds = ?, outcome = ?, seen = ? WHERE id ="
+                " (SELECT max(id) FROM job_attempts WHERE job = ? AND session = ?)",
+                (outcome.seconds, outcome.unit, outcome.seen, job.id, str(day)),
+            )
+
+    async def tries(self, job: Job, day: TradingDay) -> int:
+        """How often the session was asked for; what a death interrupted does not count."""
+        row = await self.db.row(
+            "SELECT count(*) AS many FROM job_attempts WHERE job = ? AND session = ?"
+            " AND outcome != ? AND outcome NOT LIKE ?",
+            (job.id, str(day), _INTERRUPTED, f"{_EARLIER}%"),
+        )
+        return 0 if row is None else int(row["many"])
+
+    async def interrupted(self) -> None:
+        """What a dead process was working on waits again, unless it has died of it too often."""
+        async with self.db.transaction() as writer:
+            await writer.execute(
+                "UPDATE job_attempts SET outcome = ? WHERE outcome = ?",
+                (_INTERRUPTED, Unit.RUNNING),
+            )
+            await writer.execute(
+                "UPDATE job_sessions SET state = ?, cause = ?, seen = ? WHERE state = ? AND"
+                " (SELECT count(*) FROM job_attempts AS a WHERE a.job = job_sessions.job"
+                " AND a.session = job_sessions.session AND a.outcome = ?) >= ?",
+                (Unit.FAILED, _INTERRUPTED, f"{_INTERRUPTED} {_MOST_INTERRUPTIONS} times",
+                 Unit.RUNNING, _INTERRUPTED, _MOST_INTERRUPTIONS),
+            )  # fmt: skip
+            await writer.execute(
+                "UPDATE job_sessions SET state = ? WHERE state = ?", (Unit.WAITING, Unit.RUNNING)
+            )
+
+    async def again(self, job: Job) -> int:
+        """A job whose failed sessions wait once more; how many they are."""
+        async with self.db.transaction() as writer:
+            cursor = await writer.execute(
+                "UPDATE job_sessions SET state = ?, cause = NULL, seen = NULL WHERE job = ?"
+                " AND state IN (?, ?, ?)",
+                (Unit.WAITING, job.id, *BAD),
+            )
+            if cursor.rowcount:
+                await writer.execute(
+                    "UPDATE job_attempts SET outcome = ? || outcome WHERE job = ? AND session IN"
+                    " (SELECT session FROM job_sessions WHERE job = ? AND state = ?)"
+                    " AND outcome NOT LIKE ?",
+                    (_EARLIER, job.id, job.id, Unit.WAITING, f"{_EARLIER}%"),
+                )
+                await writer.execute(
+                    "UPDATE jobs SET state = ?, reason = '', ended_at = NULL WHERE id = ?",
+                    (JobState.RUNNING, job.id),
+                )
+            return cursor.rowcount
+
+    async def state(self, job: Job, state: JobState, reason: str = "") -> bool:
+        """Has it changed? A job that is over stays over."""
+        ended = iso(self.now()) if state in (JobState.CANCELLED, JobState.DONE) else None
+        async with self.db.transaction() as writer:
+            cursor = await writer.execute(
+                "UPDATE jobs SET state = ?, reason = ?, ended_at = ? WHERE id = ? AND state != ?"
+                " AND state IN (?, ?)",
+                (state, reason, ended, job.id, state, JobState.RUNNING, JobState.PAUSED),
+            )
+            return cursor.rowcount > 0
+
+    async def move(self, job: Job, series: str, reason: str) -> None:
+        """From now on it is about another series: what failed of this one waits for that."""
+        async with self.db.transaction() as writer:
+            await writer.execute(
+                "UPDATE jobs SET series = ?, reason = ? WHERE id = ?", (series, reason, job.id)
+            )
+            await writer.execute(
+                "UPDATE job_sessions SET state = ? WHERE job = ? AND state = ?",
+                (Unit.WAITING, job.id, Unit.FAILED),
+            )
+
+    async def posted(self, job: Job, receipt: str) -> None:
+        """Its card is there."""
+        async with self.db.transaction() as writer:
+            await writer.execute("UPDATE jobs SET receipt = ? WHERE id = ?", (receipt, job.id))
+
+    async def failures(self, job: Job) -> list[Failure]:
+        """The sessions that did not come in, newest first."""
+        rows = await self.db.rows(
+            "SELECT session, state, cause, seen FROM job_sessions WHERE job = ? AND state IN"
+            " (?, ?, ?) ORDER BY session DESC",
+            (job.id, *BAD),
+        )
+        return [
+            Failure(date.fromisoformat(r["session"]), Unit(r["state"]), r["cause"], r["seen"])
+            for r in rows
+        ]
+
+    async def pace_s(self, job: Job, many: int = 30) -> float | None:
+        """The mean of its last sessions that came in, in seconds of work each; None if none did."""
+        row = await self.db.row(
+            "SELECT avg(seconds) AS mean FROM (SELECT seconds FROM job_attempts WHERE job = ?"
+            " AND outcome = ? ORDER BY id DESC LIMIT ?)",
+            (job.id, Unit.STORED, many),
+        )
+        return None if row is None else row["mean"]
+
+    async def pace_of_series_s(self, series: str, many: int = 30) -> float | None:
+        """The same over the newest sessions of all jobs of a series."""
+        row = await self.db.row(
+            "SELECT avg(seconds) AS mean FROM (SELECT seconds FROM job_attempts JOIN jobs"
+            " ON jobs.id = job WHERE series = ? AND outcome = ? ORDER BY job_attempts.id DESC"
+            " LIMIT ?)",
+            (series, Unit.STORED, many),
+        )
+        return None if row is None else row["mean"]
+
+
+def _job(row: Row) -> Job:
+    return Job(
+        id=row["id"],
+        series=row["series"],
+        first=date.fromisoformat(row["first"]),
+        last=date.fromisoformat(row["last"]),
+        policy=Policy(row["policy"]),
+        newest_first=bool(row["newest_first"]),
+        announce=bool(row["announce"]),
+        state=JobState(row["state"]),
+        reason=row["reason"],
+        who=row["who"],
+        place=row["place"],
+        receipt=row["receipt"],
+        created_at=datetime.fromisoformat(row["created_at"]),
+        ended_at=datetime.fromisoformat(row["ended_at"]) if row["ended_at"] else None,
+    )

@@ -1,0 +1,84 @@
+"""`python -m bot backfill` killed again and again: every session once, as if nothing had been."""
+
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import closing, suppress
+from pathlib import Path
+
+import pytest
+
+from core.calendar import sessions_ending, trading_day
+from tests.crash.runs import ROOT
+from tests.market import NEWEST
+
+SESSIONS = 40
+DAYS = sessions_ending(trading_day(NEWEST.date), SESSIONS)
+SEEDS = range(int(os.environ.get("TAPEWATCH_BACKFILL_KILLS", "2")))
+
+
+def begin(folder: Path) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "bot", "backfill", str(DAYS[0]), str(DAYS[-1])]
+    env = {"DATA_DIR": str(folder), "BACKFILL_WORKERS": "2"}
+    with (folder.parent / "log").open("ab") as log:
+        return subprocess.Popen(command, cwd=ROOT, env=os.environ | env, stdout=log, stderr=log)
+
+
+def stored(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.glob("bars/*/*.parquet"))}
+
+
+def ledger(folder: Path) -> list[tuple[str, int, str]]:
+    with closing(sqlite3.connect(folder / "state.db")) as db:
+        return db.execute("SELECT session, revision, status FROM sessions ORDER BY 1").fetchall()
+
+
+def children(pid: int) -> list[int]:
+    tasks = Path(f"/proc/{pid}/task")
+    with suppress(OSError):
+        return [
+            int(child) for task in tasks.iterdir()
+            for child in (task / "children").read_text().split()
+        ]  # fmt: skip
+    return []
+
+
+def killed(folder: Path, chance: random.Random) -> None:
+    """Until a run is left in peace, and comes to its end."""
+    for _ in range(chance.randint(1, 4)):
+        process = begin(folder)
+        time.sleep(chance.uniform(0.5, 5.0))
+        of = [process.pid, *children(process.pid)]
+        with suppress(ProcessLookupError):
+            os.kill(chance.choice(of), signal.SIGKILL)
+        # A worker's death costs a retry; whoever outlives it is killed a little later.
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(chance.uniform(0.1, 2.0))
+        process.kill()
+        process.wait()
+    process = begin(folder)
+    assert process.wait(60) == 0, (folder.parent / "log").read_text()[-2_000:]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("undisturbed") / "data"
+    assert begin(folder).wait(60) == 0
+    return folder
+
+
+@pytest.mark.timeout(150)
+@pytest.mark.parametrize("seed", SEEDS)
+def test_every_session_is_there_once_and_as_it_would_have_been(
+    seed: int, undisturbed: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "data"
+    killed(folder, random.Random(seed))
+    assert ledger(folder) == [(str(day), 1, "finished") for day in DAYS]
+    assert ledger(folder) == ledger(undisturbed)
+    assert stored(folder) == stored(undisturbed)
+    assert list(folder.glob("bars/*/*.partial")) == []
