@@ -84,8 +84,6 @@ class App:
     always: Sequence[Destination]
     reception: Reception
     ears: Sequence[Ear]
-    turn: asyncio.Lock
-    """Held while sessions come in."""
     backfilling: Backfilling
     warned: set[date] = field(default_factory=set)
 
@@ -93,6 +91,11 @@ class App:
     def senders(self) -> MutableMapping[str, Sender]:
         """The platforms that can be spoken on, by name."""
         return self.courier.senders
+
+    @property
+    def turn(self) -> asyncio.Lock:
+        """Held while sessions come in."""
+        return self.backfilling.runner.turn
 
     async def sweep(self, on_step: OnStep, *, late: bool = False) -> bool:
         """Everything due, oldest first; then what was republished. The courier delivers.
@@ -276,8 +279,7 @@ async def opened(
         senders = await stack.enter_async_context(mouths(settings, now))
         courier = Courier(db, senders, now, charts, settings.operator)
         stack.push_async_callback(courier.close)
-        turn = asyncio.Lock()
-        backfilling = _backfilling(settings, ladder, Jobs(db, now), tables, turn)
+        backfilling = _backfilling(settings, ladder, Jobs(db, now), tables)
         backfilling.runner.told = JobCards(backfilling, senders)
         stack.push_async_callback(backfilling.runner.pool.close)
         links = list[Link]()
@@ -290,13 +292,12 @@ async def opened(
         links += [ear.link for ear in heard]
         yield App(
             *(settings, db, ladder, rungs, tables, census, board, doctor, asked),
-            *(Bell(hours), hours, now, courier, destinations, reception, heard, turn),
-            backfilling,
+            *(Bell(hours), hours, now, courier, destinations, reception, heard, backfilling),
         )
 
 
 def _backfilling(
-    settings: Settings, ladder: Ladder, jobs: Jobs, tables: VendorTables, turn: asyncio.Lock
+    settings: Settings, ladder: Ladder, jobs: Jobs, tables: VendorTables
 ) -> Backfilling:
     async def task(source: Source, day: TradingDay) -> Task:
         return Task(
@@ -308,7 +309,7 @@ def _backfilling(
     each, workers = settings.backfill_calls_each, settings.backfill_workers
     limit = None if each is None else each * workers
     pool = Pool(Processes(workers, settle_in), work)
-    runner = Runner(jobs, ladder, pool, Staged(settings.data_dir), task, turn)
+    runner = Runner(jobs, ladder, pool, Staged(settings.data_dir), task)
     sessions = Sessions(ladder, ladder.top.now)
     return Backfilling(ladder, sessions, runner, Estimates(jobs, limit, workers))
 

@@ -44,7 +44,7 @@ class Runner:
     pool: Pool
     staged: Staged
     task: MakeTask
-    turn: asyncio.Lock
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held while a session is stored, by whoever stores one."""
     free: asyncio.Event = field(default_factory=asyncio.Event)
     """Not set while the newest session is coming in: then none of the past is begun."""

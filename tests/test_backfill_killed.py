@@ -16,9 +16,9 @@ from core.calendar import sessions_ending, trading_day
 from tests.crash.runs import ROOT
 from tests.market import NEWEST
 
-SESSIONS = 40
+SESSIONS = 30
 DAYS = sessions_ending(trading_day(NEWEST.date), SESSIONS)
-SEEDS = range(int(os.environ.get("TAPEWATCH_BACKFILL_KILLS", "2")))
+SEEDS = range(int(os.environ.get("TAPEWATCH_BACKFILL_KILLS", "1")))
 
 
 def begin(folder: Path) -> subprocess.Popen[bytes]:

@@ -3,11 +3,13 @@
 import asyncio
 import contextlib
 import socket
+import threading
 import time
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
-from discord.gateway import DiscordWebSocket
+from discord.gateway import DiscordWebSocket, KeepAliveHandler
+from discord.state import ConnectionState
 
 from bot.platforms.discord_errors import FOREIGN
 
@@ -32,6 +34,7 @@ class Watched(Protocol):
 
     ws: DiscordWebSocket
     frames: int
+    _connection: ConnectionState[Any]
 
     async def close(self) -> None:
         """End it."""
@@ -63,6 +66,10 @@ async def closed(bot: Watched, patience: Patience) -> None:
     if not closing.done():
         _cut(bot)
     await closing
+    for beats in threading.enumerate():
+        # A line that was given up while it identified is nobody's: discord.py leaves its beats on.
+        if isinstance(beats, KeepAliveHandler) and beats.ws._connection is bot._connection:
+            beats.stop()
 
 
 async def _asked(bot: Watched, within_s: float) -> None:

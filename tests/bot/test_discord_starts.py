@@ -1,11 +1,13 @@
 """Sessions on Discord: a thousand a day, and who takes more gets a new token."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from discord.gateway import KeepAliveHandler
 
 from bot.app import App
 from bot.links import LinkState
@@ -59,6 +61,7 @@ async def test_sessions_that_are_taken_back_at_once_end_before_the_token_does(
         await asyncio.sleep(0.5)
         assert server.gateway.identifies == IDENTIFIES < left
     assert server.tokens == {TOKEN}
+    await until(lambda: not any(isinstance(t, KeepAliveHandler) for t in threading.enumerate()))
     assert [r.seen for r in caplog.records if hasattr(r, "seen")] == [
         "Discord took 5 sessions in a row back"
     ]
