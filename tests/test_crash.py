@@ -14,7 +14,7 @@ from tests.crash.runs import DEATHS, DISCORD_TOKEN, ROOT, SLACK_TOKEN, crashes, 
 from tests.servers.discord import DiscordServer
 from tests.servers.slack import SlackServer
 
-SEEDS = range(12)
+SEEDS = range(8)
 
 
 @pytest.mark.timeout(120)
