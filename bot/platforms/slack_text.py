@@ -26,7 +26,7 @@ _PIECE = 1_000
 _LOOK_ALIKE = str.maketrans({"*": "∗", "~": "∼", "`": "ˋ"})
 _UNDERSCORE = re.compile(r"(?<![^\W_])_|_(?![^\W_])")
 _URL = re.compile(r"(?:^|(?<=\s))(https?://[!#-;=?-\[\]_a-z~]+)$")
-_EMOJI = re.compile(r":(?=[+-]\w|\d*[^\W\d]|1(?:00|234):)(?=[\w+-]+:)")
+_EMOJI = re.compile(r":(?=[+-]|\d*[^\W\d]|1(?:00|234):)(?=[\w+-]+:)")
 """What begins `:tada:` or `:8ball:`; a time such as 16:30:05 does not."""
 
 Say = Callable[[str], str]
