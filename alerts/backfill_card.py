@@ -43,11 +43,6 @@ class Standing:
         return sum(self.counts.get(unit, 0) for unit in (*GOOD, *BAD))
 
     @property
-    def good(self) -> int:
-        """Those that came in."""
-        return sum(self.counts.get(unit, 0) for unit in GOOD)
-
-    @property
     def left_s(self) -> float | None:
         """Seconds to go, at the pace so far."""
         if self.seconds_each is None:

@@ -27,7 +27,7 @@ def run(data: Data) -> list[Goal]:
             f" MB, SQLite (5 years) {made.result['sqlite_mb']:.0f} MB;"
             f" a quarter put together in {made.result['quarter_s']:.2f} s"
         )
-        one = in_turn(job, _sides("one", 5))
+        one = in_turn(job, _sides("5", 5))
         print(table(one, "one ticker, 5 years"))
         every = in_turn(job, _sides("every", 3))
         print(table(every, "all tickers, 120 sessions"))

@@ -98,11 +98,6 @@ def _daily(job: Job, watch: Watch, count: int) -> dict[str, Any]:
     return _timed(watch, lambda: pl.scan_parquet(paths).filter(pl.col("ticker") == name).collect())
 
 
-def ours_one(job: Job, watch: Watch) -> dict[str, Any]:
-    """Five years."""
-    return _ours(job, watch, _FIVE)
-
-
 def ours_1(job: Job, watch: Watch) -> dict[str, Any]:
     """One year."""
     return _ours(job, watch, YEAR)
@@ -116,11 +111,6 @@ def ours_5(job: Job, watch: Watch) -> dict[str, Any]:
 def ours_10(job: Job, watch: Watch) -> dict[str, Any]:
     """Ten years."""
     return _ours(job, watch, _TEN)
-
-
-def daily_one(job: Job, watch: Watch) -> dict[str, Any]:
-    """Five years."""
-    return _daily(job, watch, _FIVE)
 
 
 def daily_1(job: Job, watch: Watch) -> dict[str, Any]:
@@ -166,7 +156,7 @@ def _asked(job: Job, watch: Watch, where: str, *values: str, laps: int = _LAPS) 
         )  # fmt: skip
 
 
-def sqlite_one(job: Job, watch: Watch) -> dict[str, Any]:
+def sqlite_5(job: Job, watch: Watch) -> dict[str, Any]:
     """By its primary key."""
     first = str(_newest(job, _FIVE)[0])
     return _asked(job, watch, "ticker = ? AND session >= ? ORDER BY session", _name(job), first)

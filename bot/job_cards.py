@@ -33,8 +33,11 @@ class JobCards:
         if where.platform == TERMINAL.platform or where.platform not in self.senders:
             return
         jobs = self.backfilling.runner.jobs
-        standing, now = await self.backfilling.standing(job), jobs.now()
-        if standing is None or not self._is_due(standing.job, now):
+        # Before the rest is read: this is told of every session, and shown every few seconds.
+        if not self._is_due(await jobs.job(job.id), jobs.now()):
+            return
+        standing = await self.backfilling.standing(job)
+        if standing is None:
             return
         job, said = standing.job, stamp(self.backfilling.ladder.top.series)
         try:
@@ -56,17 +59,17 @@ class JobCards:
         return True
 
     async def _put(self, job: Job, where: Destination, message: Message) -> str:
-        letter = Letter(f"backfill:{job.id}", message)
-        if job.receipt is None:
-            return (await self._said(letter, where)).message_id
-        await keep(self.backfilling.runner.jobs.db, message, self.backfilling.runner.jobs.now())
-        sender = self.senders[where.platform]
-        async with sender.turn(where):
-            return (await sender.edit(where, Receipt(job.receipt), letter)).message_id
+        there = None if job.receipt is None else Receipt(job.receipt)
+        return (await self._said(Letter(f"backfill:{job.id}", message), where, there)).message_id
 
-    async def _said(self, letter: Letter, where: Destination) -> Receipt:
+    async def _said(
+        self, letter: Letter, where: Destination, there: Receipt | None = None
+    ) -> Receipt:
+        """A new message, or another version of the one that is `there`."""
         jobs = self.backfilling.runner.jobs
         await keep(jobs.db, letter.message, jobs.now())
         sender = self.senders[where.platform]
         async with sender.turn(where):
-            return await sender.send(where, letter)
+            if there is None:
+                return await sender.send(where, letter)
+            return await sender.edit(where, there, letter)

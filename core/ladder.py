@@ -135,9 +135,10 @@ class Ladder:
 
     async def compact(self) -> None:
         """Bars by ticker as well (core.quarters), of every series that is stored."""
-        for pipeline in self.known:
-            for series in filter(None, (pipeline.series, pipeline.other)):
-                await asyncio.to_thread(pipeline.store.compact, series)
+        # Two rungs may stand beside the same series.
+        stored = {s: p.store for p in self.known for s in (p.series, p.other) if s is not None}
+        for series, store in stored.items():
+            await asyncio.to_thread(store.compact, series)
 
     def ask_all_again(self) -> None:
         """A new round: sources that refused everything get another chance."""
