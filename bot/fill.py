@@ -7,6 +7,7 @@ from tqdm import tqdm
 
 from alerts.backfill_card import Standing, by_cause, numbers
 from bot.app import App
+from bot.backfilling import Wish
 from bot.once import refreshed, say
 from core.errors import CommandError
 from core.jobs import BAD, Job, JobState
@@ -28,7 +29,7 @@ async def fill(app: App, words: list[str]) -> Filled:
     """Read a span as `/backfill run` would; CommandError for what cannot be begun."""
     await refreshed(app)
     wish = app.backfilling.wish("run", words)
-    job = await _begun(app, words)
+    job = await _begun(app, wish)
     if job is not None:
         await _worked(app, job)
     entries = await app.ladder.entries(wish.days)
@@ -40,10 +41,9 @@ async def fill(app: App, words: list[str]) -> Filled:
     return Filled(len(wish.days), stored, failed)
 
 
-async def _begun(app: App, words: list[str]) -> Job | None:
+async def _begun(app: App, wish: Wish) -> Job | None:
     """A new job; the one that a run before has left behind; None if there is nothing to read."""
     runner = app.backfilling.runner
-    wish = app.backfilling.wish("run", words)
     left = await runner.jobs.newest()
     if left is not None and not left.is_over:
         if (left.first, left.last) < (wish.days[0].date, wish.days[-1].date) or (
