@@ -4,6 +4,7 @@ import os
 import re
 from datetime import time
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 from dotenv import dotenv_values
@@ -329,9 +330,9 @@ def _lower(said: str) -> str:
 def _unusable(folder: Path) -> str:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / ".writable"
-        probe.touch()
-        probe.unlink()
+        # A file of nobody else's: workers that start at once would take away one with a name.
+        with TemporaryFile(dir=folder):
+            pass
     except OSError as error:
         return f"DATA_DIR={str(folder)!r}: should be a writable folder ({error.strerror})"
     return ""

@@ -15,7 +15,7 @@ from bot.outside import outside
 from bot.settings import load
 from bot.sources import Sources
 from core.elsewhere import Receipt, Refused, Task, fetched
-from core.errors import SourceRefused, Verdict
+from core.errors import ConfigError, SourceRefused, Verdict
 from core.parent import end_when
 from core.progress import Board
 from core.staged import Staged
@@ -36,7 +36,10 @@ def settle_in(parent: Connection) -> None:
 
 async def _worked(task: Task) -> Receipt | Refused:
     own = {} if task.place is None else {"data_dir": Path(task.place)}
-    settings = await asyncio.to_thread(load, **own)
+    try:
+        settings = await asyncio.to_thread(load, **own)
+    except ConfigError as error:
+        return _not_configured("this worker's settings are wrong: " + "; ".join(error.faults))
 
     def now() -> datetime:
         return task.asked_at
@@ -46,6 +49,8 @@ async def _worked(task: Task) -> Receipt | Refused:
         with suppress(StopIteration):
             found = next(s for s in known if (s.name, s.series.key) == (task.source, task.series))
             return await fetched(found, task, Staged(settings.data_dir))
-    seen = f"this worker's settings know no {task.source!r} for {task.series}"
-    missing = SourceRefused(seen, Verdict.NOT_CONFIGURED)
-    return Refused(SourceRefused.__name__, missing.seen, missing.verdict)
+    return _not_configured(f"this worker's settings know no {task.source!r} for {task.series}")
+
+
+def _not_configured(seen: str) -> Refused:
+    return Refused(SourceRefused.__name__, seen, Verdict.NOT_CONFIGURED)

@@ -23,9 +23,13 @@ SEEDS = range(int(os.environ.get("TAPEWATCH_BACKFILL_KILLS", "1")))
 
 def begin(folder: Path) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "bot", "backfill", str(DAYS[0]), str(DAYS[-1])]
-    env = {"DATA_DIR": str(folder), "BACKFILL_WORKERS": "2"}
+    env = {"PATH": os.environ["PATH"], "DATA_DIR": str(folder), "BACKFILL_WORKERS": "2"}
     with (folder.parent / "log").open("ab") as log:
-        return subprocess.Popen(command, cwd=ROOT, env=os.environ | env, stdout=log, stderr=log)
+        return subprocess.Popen(command, cwd=ROOT, env=env, stdout=log, stderr=log)
+
+
+def log_of(folder: Path) -> str:
+    return (folder.parent / "log").read_text()[-2_000:]
 
 
 def stored(folder: Path) -> dict[str, bytes]:
@@ -61,13 +65,13 @@ def killed(folder: Path, chance: random.Random) -> None:
         process.kill()
         process.wait()
     process = begin(folder)
-    assert process.wait(60) == 0, (folder.parent / "log").read_text()[-2_000:]
+    assert process.wait(60) == 0, log_of(folder)
 
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("undisturbed") / "data"
-    assert begin(folder).wait(60) == 0
+    assert begin(folder).wait(60) == 0, log_of(folder)
     return folder
 
 
