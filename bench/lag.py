@@ -103,5 +103,5 @@ def _wired(db: Db, folder: Path, market: Path, day: TradingDay) -> Pipeline:
     source = FolderSource(market)
     outbox, ledger = Outbox([TERMINAL], _TOP), Ledger(db, source.series)
     return Pipeline(
-        db, Store(folder), ledger, Chain([source]), None, outbox, Rule(), now
+        db, Store.on_disk(folder), ledger, Chain([source]), None, outbox, Rule(), now
     )  # fmt: skip

@@ -97,7 +97,7 @@ def _write(folder: Path, day: date, frame: pl.DataFrame) -> None:
 
 def lay_out(job: Job, _: Watch) -> dict[str, int]:
     """The sessions in every form that a side reads: Parquet, plain text, and frames for pandas."""
-    store, root = Store(job.root), job.root
+    store, root = Store.on_disk(job.root), job.root
     (root / "csv").mkdir(parents=True)
     (root / "frames").mkdir()
     count = 0

@@ -25,7 +25,7 @@ def ingest(job: Job, watch: Watch) -> dict[str, Any]:
     """A file's bytes -> parsed, past the gate with 20 sessions of history, on disk as Parquet."""
     scratch = Path(job.scratch)
     shutil.copytree(job.root / "bars", scratch / "bars")
-    store, rows = Store(scratch), 0
+    store, rows = Store.on_disk(scratch), 0
     for text in job.days[-INGESTED:]:
         day = trading_day(date.fromisoformat(text))
         payload = (Path(job.market) / key("day_aggs_v1", day.date)).read_bytes()
@@ -44,7 +44,7 @@ def judge(job: Job, watch: Watch) -> dict[str, Any]:
     """The newest session against its lookback, from Parquet to ranked anomalies."""
     window = [trading_day(date.fromisoformat(text)) for text in job.days]
     with watch.lap():
-        store = Store(job.root)
+        store = Store.on_disk(job.root)
         recent = store.read(SERIES, window[-RECENT_SESSIONS:])
         # Nobody else holds on to the window: the judge lets go of it as it is done with it.
         measured = measure(

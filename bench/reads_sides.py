@@ -33,7 +33,7 @@ def lay_out(job: Job, _: Watch) -> dict[str, Any]:
         rows = made_of[-1 - n % len(made_of)].with_columns(session=pl.lit(day.date))
         rows.write_parquet(folder / f"{day}.parquet", compression="zstd")
     began = time.perf_counter()
-    quarters = Store(root).compact(SERIES)
+    quarters = Store.on_disk(root).compact(SERIES)
     took_s = time.perf_counter() - began
     _fill(root, _newest(job, _FIVE))
     return {
@@ -88,7 +88,7 @@ def _name(job: Job) -> str:
 
 
 def _ours(job: Job, watch: Watch, count: int) -> dict[str, Any]:
-    store, days, name = Store(job.root), _newest(job, count), _name(job)
+    store, days, name = Store.on_disk(job.root), _newest(job, count), _name(job)
     return _timed(watch, lambda: store.read(SERIES, days, tickers=[name]))
 
 
@@ -130,7 +130,7 @@ def daily_10(job: Job, watch: Watch) -> dict[str, Any]:
 
 def ours_every(job: Job, watch: Watch) -> dict[str, Any]:
     """All columns."""
-    store, days = Store(job.root), _newest(job, ALL_SESSIONS)
+    store, days = Store.on_disk(job.root), _newest(job, ALL_SESSIONS)
     return _timed(watch, lambda: store.read(SERIES, days))
 
 

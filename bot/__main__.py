@@ -35,10 +35,15 @@ from bot.once import (
     wanted_session,
 )
 from bot.platforms import console
+from bot.setting_checks import notices
 from bot.settings import Settings, load
+from bot.storage import copied, opened_files
 from bot.supervise import supervised
 from core.bars import Scope
+from core.db import Db
 from core.errors import CommandError, ConfigError, DeliveryError, NotPublished, SourceError
+from core.files import Folder
+from core.ledger import finished_series
 from core.sources import NoneServed
 
 _FIRST_DIGEST_S = 60.0
@@ -102,6 +107,8 @@ def _parser() -> argparse.ArgumentParser:
     manifest = add("manifest", _manifest, "the manifest of a Slack app with just what is used")
     manifest.add_argument("--url", metavar="https://HOST", help="Slack posts there: no Socket Mode")
     add("invite", _invite, "the address that adds the bot to a Discord server")
+    copying = add("copy-bars", _copy_bars, "bars of DATA_DIR that DATA_URL does not have yet")
+    copying.add_argument("--back", action="store_true", help="from DATA_URL into DATA_DIR")
     _backfill_words(add("backfill", _backfill, "store the sessions of a span, silently"))
     return parser
 
@@ -265,6 +272,24 @@ async def _backfill(settings: Settings, chosen: argparse.Namespace) -> Exit:
     return Exit.TRY_AGAIN if done.failed else Exit.DONE
 
 
+async def _copy_bars(settings: Settings, chosen: argparse.Namespace) -> Exit:
+    if settings.data_url is None:
+        say("DATA_URL is not set: bars are in DATA_DIR, and there is nowhere to copy them to")
+        return Exit.CONFIG
+    bucket = await asyncio.to_thread(opened_files, settings)
+    both = [Folder(settings.data_dir), bucket]
+    source, to = reversed(both) if chosen.back else both
+    async with Db.open(settings.data_dir / "state.db") as db:
+        known = await finished_series(db)
+    try:
+        count = await asyncio.to_thread(copied, source, to, known)
+    except OSError as error:
+        say(f"not all is copied: {error}. What is there stays there: run it again")
+        return Exit.TRY_AGAIN
+    say(f"{count:,} files copied from {source} to {to}; the others were there")
+    return Exit.DONE
+
+
 async def _manifest(settings: Settings, chosen: argparse.Namespace) -> Exit:
     from bot.platforms.slack_manifest import manifest
 
@@ -294,7 +319,7 @@ async def _invite(settings: Settings, chosen: argparse.Namespace) -> Exit:
 
 
 def _say_notices(settings: Settings) -> None:
-    for notice in settings.notices:
+    for notice in notices(settings):
         say(notice)
 
 

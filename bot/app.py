@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, MutableMapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from functools import partial
 
 from alerts.deliver import Courier, Sender
 from alerts.model import TERMINAL, Destination
@@ -28,6 +29,7 @@ from bot.reception import Reception
 from bot.rungs import Rungs
 from bot.runner import Runner
 from bot.settings import Settings
+from bot.storage import opened_store, probe
 from bot.suggest import Suggestions
 from bot.supervise import LINK_LONGEST_S, supervised
 from bot.worker import settle_in, work
@@ -37,6 +39,7 @@ from core.calendar import NEW_YORK, TradingDay, last_complete, sessions, session
 from core.db import Db
 from core.elsewhere import Task
 from core.errors import SourceError, Verdict
+from core.files import Files
 from core.headlines import Newsstand
 from core.jobs import Jobs
 from core.ladder import Ladder
@@ -269,17 +272,18 @@ async def opened(
         tables, census = VendorTables(db, reference, now), Census(db, reference, now)
         board = Board()
         outbox = Outbox(destinations, settings.alert_top, settings.heartbeat_url is not None)
-        rungs = Rungs(settings, open_now, db, outbox, now, board, census, Newsstand(reference, now))
+        news, bars = Newsstand(reference, now), await opened_store(settings, db)
+        rungs = Rungs(settings, open_now, db, outbox, now, board, census, news, bars)
         built = rungs.build(await tables.rules())
         ladder = Ladder(built, await rungs.retired(built))
         hours = Hours(settings.eod_schedule_time, settings.eod_poll_minutes, settings.eod_deadline)
-        doctor = _doctor(settings, open_now, now)
+        doctor = _doctor(settings, open_now, now, bars.files)
         charts = Charts(ladder)
         stack.push_async_callback(charts.close)
         senders = await stack.enter_async_context(mouths(settings, now))
         courier = Courier(db, senders, now, charts, settings.operator)
         stack.push_async_callback(courier.close)
-        backfilling = _backfilling(settings, ladder, Jobs(db, now), tables)
+        backfilling = _backfilling(settings, ladder, Jobs(db, now), tables, bars.files)
         backfilling.runner.told = JobCards(backfilling, senders)
         stack.push_async_callback(backfilling.runner.pool.close)
         links = list[Link]()
@@ -297,7 +301,7 @@ async def opened(
 
 
 def _backfilling(
-    settings: Settings, ladder: Ladder, jobs: Jobs, tables: VendorTables
+    settings: Settings, ladder: Ladder, jobs: Jobs, tables: VendorTables, files: Files
 ) -> Backfilling:
     async def task(source: Source, day: TradingDay) -> Task:
         return Task(
@@ -309,12 +313,14 @@ def _backfilling(
     each, workers = settings.backfill_calls_each, settings.backfill_workers
     limit = None if each is None else each * workers
     pool = Pool(Processes(workers, settle_in), work)
-    runner = Runner(jobs, ladder, pool, Staged(settings.data_dir), task)
+    runner = Runner(jobs, ladder, pool, Staged(files), task)
     sessions = Sessions(ladder, ladder.top.now)
     return Backfilling(ladder, sessions, runner, Estimates(jobs, limit, workers))
 
 
-def _doctor(settings: Settings, outside: Outside, now: Callable[[], datetime]) -> Doctor:
+def _doctor(
+    settings: Settings, outside: Outside, now: Callable[[], datetime], files: Files
+) -> Doctor:
     free: dict[Part, Source | None] = {
         Part.FINRA: outside.finra,
         Part.SHORT_VOLUME: outside.short_volume,
@@ -327,6 +333,7 @@ def _doctor(settings: Settings, outside: Outside, now: Callable[[], datetime]) -
         now,
         {part: source for part, source in free.items() if source is not None},
         settings.finra_url,
+        partial(probe, files),
     )
 
 

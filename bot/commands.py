@@ -25,7 +25,7 @@ from bot.audit import DONE, Audit, unaudited
 from bot.digests import Digests
 from bot.requests import CommandRequest, Handler, Reply
 from core.calendar import last_complete
-from core.errors import CommandError
+from core.errors import BarsAway, CommandError
 from core.ladder import Ladder
 from core.ledger import Status
 from core.progress import Board
@@ -96,6 +96,9 @@ class Commands:
             return Reply(await handler(request.redirected()))
         except CommandError as error:
             return self._refused(str(error))
+        except BarsAway as error:
+            logger.warning("command without bars", extra={"seen": str(error)})
+            return self._refused(f"The bars cannot be read at the moment ({error}); ask again soon")
         except Exception:
             logger.exception("command failed", extra={"command": request.name})
             return self._refused(

@@ -16,7 +16,7 @@ from core.bars import Family, Scope, Series
 from core.conditions import Rules
 from core.db import Db
 from core.headlines import Newsstand
-from core.ledger import Ledger
+from core.ledger import Ledger, finished_series
 from core.pipeline import Pipeline, Publish
 from core.progress import Told
 from core.sources import Chain, Source
@@ -47,6 +47,7 @@ class Rungs:
     told: Told
     census: Census
     newsstand: Newsstand
+    store: Store
 
     def build(self, rules: Rules) -> list[Pipeline]:
         """The rungs, best first."""
@@ -57,8 +58,7 @@ class Rungs:
     async def retired(self, rungs: Sequence[Pipeline]) -> list[Pipeline]:
         """Series of earlier settings or rules in which sessions were finished."""
         working = {rung.series.key for rung in rungs}
-        rows = await self.db.rows("SELECT DISTINCT series FROM sessions WHERE status = 'finished'")
-        old = [Series.of_key(row["series"]) for row in rows if row["series"] not in working]
+        old = [Series.of_key(k) for k in await finished_series(self.db) if k not in working]
         # Invented numbers and real ones never meet.
         return [
             self._retired(s) for s in old if (s.family is Family.SAMPLE) == self.settings.sample
@@ -103,7 +103,7 @@ class Rungs:
     ) -> Pipeline:
         return Pipeline(
             self.db,
-            Store(self.settings.data_dir),
+            self.store,
             Ledger(self.db, sources[0].series),
             Chain(sources),
             splits,

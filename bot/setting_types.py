@@ -42,6 +42,15 @@ def _safe_url(value: object) -> str:
     return text
 
 
+def _bucket_url(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    text = value.strip().rstrip("/")
+    if not re.fullmatch(r"s3://[a-z0-9][a-z0-9.-]{1,62}(/[A-Za-z0-9._=-]+)*", text):
+        raise ValueError("s3://BUCKET or s3://BUCKET/PREFIX; the server is DATA_ENDPOINT_URL")
+    return text
+
+
 def _secret_url(value: object) -> object:
     """Whoever knows the address may use it: its fault is told without it."""
     if not isinstance(value, str):
@@ -176,6 +185,7 @@ DiscordGuild = Annotated[str, BeforeValidator(_guild)]
 GatewayUrl = Annotated[str, BeforeValidator(_gateway_url)]
 TimeOfDay = Annotated[time, BeforeValidator(_clock)]
 Usd = Annotated[float, BeforeValidator(_usd)]
+BucketUrl = Annotated[str, BeforeValidator(_bucket_url)]
 Url = Annotated[str, BeforeValidator(_url)]
 SafeUrl = Annotated[str, BeforeValidator(_safe_url)]
 FolderUrl = Annotated[str, BeforeValidator(_folder_url)]

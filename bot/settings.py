@@ -4,7 +4,6 @@ import os
 import re
 from datetime import time
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import Any
 
 from dotenv import dotenv_values
@@ -13,7 +12,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from alerts.model import Destination
 from bot.permissions import Operators
+from bot.setting_checks import conflicts
 from bot.setting_types import (
+    BucketUrl,
     DiscordChannels,
     DiscordGuild,
     DiscordPeople,
@@ -63,6 +64,12 @@ class Settings(BaseSettings):
     eod_poll_minutes: int = Field(10, ge=1, le=240)
     eod_deadline: TimeOfDay = time(20, 0)
     data_dir: Path = Path("data")
+    data_url: BucketUrl | None = None
+    data_endpoint_url: SafeUrl | None = None
+    data_region: str = Field("us-east-1", pattern=r"^[a-z0-9-]{2,40}$")
+    data_access_key_id: Key | None = None
+    data_secret_access_key: Key | None = None
+    data_cache_mb: int = Field(2048, ge=64, le=10_000_000)
     backfill_workers: int = Field(1, ge=1, le=64)
     alert_top: int = Field(10, ge=1, le=50)
     alert_min_z: float = Field(4.0, ge=LEAST_Z, le=12)
@@ -90,58 +97,6 @@ class Settings(BaseSettings):
         if self.polygon_calls_per_minute == 0:
             return None
         return max(1, (self.polygon_calls_per_minute - 1) // self.backfill_workers)
-
-    @property
-    def conflicts(self) -> list[str]:
-        """What each setting alone does not show to be wrong."""
-        faults = []
-        if self.eod_deadline <= self.eod_schedule_time:
-            faults.append(
-                f"EOD_DEADLINE={self.eod_deadline:%H:%M} is not after "
-                f"EOD_SCHEDULE_TIME={self.eod_schedule_time:%H:%M}"
-            )
-        if self.use_flat_files and not self.flat_files_configured and not self.polygon_api_key:
-            faults.append(
-                f"USE_FLAT_FILES=true, but {self.flat_files_missing}, and there is no "
-                "POLYGON_API_KEY to fall back on; set them, or unset USE_FLAT_FILES to run on the "
-                "built-in sample market"
-            )
-        if self.use_trades_files and self.sample and not self.use_flat_files:
-            faults.append(
-                f"USE_TRADES_FILES=true, but {self.flat_files_missing}, and there is no "
-                "POLYGON_API_KEY to fall back on; set them, or unset USE_TRADES_FILES to run on "
-                "the built-in sample market (DARK_POOL_ONLY=true shows its off-exchange side)"
-            )
-        faults += self._mute_platforms
-        if fault := _unusable(self.data_dir):
-            faults.append(fault)
-        return faults
-
-    @property
-    def _mute_platforms(self) -> list[str]:
-        """Channels that are named, and no token to speak there."""
-        operator = (self.operator_channel or "").partition(":")[0]
-        needs = (
-            ("DISCORD_TOKEN", self.discord_token, self.discord_alert_channel, "discord"),
-            ("SLACK_BOT_TOKEN", self.slack_bot_token, self.slack_alert_channel, "slack"),
-        )
-        listens = [
-            f"{name} is set, but SLACK_BOT_TOKEN is not: without it Slack cannot be answered"
-            for name, value in (
-                ("SLACK_APP_TOKEN", self.slack_app_token),
-                ("SLACK_SIGNING_SECRET", self.slack_signing_secret),
-            )
-            if value is not None and self.slack_bot_token is None
-        ]
-        return listens + [
-            f"{named} is set, but {token} is not: without it nothing can be said there"
-            for token, value, channels, platform in needs
-            for named, there in (
-                (f"{platform.upper()}_ALERT_CHANNEL", channels),
-                ("OPERATOR_CHANNEL", operator == platform),
-            )
-            if there and value is None
-        ]
 
     @property
     def first_routes(self) -> tuple[Destination, ...]:
@@ -199,47 +154,6 @@ class Settings(BaseSettings):
         )
 
     @property
-    def notices(self) -> list[str]:
-        """What settings that say half of something are taken to mean, for the start-up log."""
-        said = []
-        if self.slack_bot_token is not None and not self.slack_listens:
-            said.append(
-                "SLACK_BOT_TOKEN without SLACK_APP_TOKEN or SLACK_SIGNING_SECRET: digests are sent"
-                " to Slack, but nothing that is typed or clicked there arrives. SLACK_APP_TOKEN"
-                " (xapp-...) is the simplest way"
-            )
-        if self.discord_token is not None and not (self.discord_operators or self.discord_guild_id):
-            said.append(
-                "DISCORD_TOKEN without DISCORD_OPERATORS or DISCORD_GUILD_ID: whoever manages a"
-                " Discord server may /subscribe and /mute there, but nobody on Discord may"
-                " /backfill run or act in the /outbox, which reach beyond one server"
-            )
-        if self.use_trades_files and not self.use_flat_files:
-            said.append(
-                "USE_TRADES_FILES without USE_FLAT_FILES: trades files are flat files, so they are "
-                "read; day bars come from REST first. USE_FLAT_FILES=true reads day bars from "
-                "files as well"
-            )
-        if self.use_trades_files and not self.dark_pool_only:
-            said.append(
-                "USE_TRADES_FILES without DARK_POOL_ONLY: 3-4 GB of trades are read for each "
-                "session to judge the volume of all venues, which day bars give as well. "
-                "DARK_POOL_ONLY=true judges the off-exchange part"
-            )
-        if self.use_trades_files and self.flat_files_missing:
-            said.append(
-                f"USE_TRADES_FILES=true, but {self.flat_files_missing}: without both, trades files "
-                "cannot be read"
-            )
-        if self.dark_pool_only and not self.use_trades_files and not self.sample:
-            said.append(
-                "DARK_POOL_ONLY without USE_TRADES_FILES: off-exchange volume of regular hours "
-                "from FINRA's daily file, prices of all venues. USE_TRADES_FILES=true counts every "
-                "off-exchange trade instead (plans from Developer up)"
-            )
-        return said
-
-    @property
     def sample(self) -> bool:
         """No credentials at all: the built-in market."""
         return self.polygon_api_key is None and not self.flat_files_configured
@@ -260,6 +174,8 @@ class Settings(BaseSettings):
             self.polygon_api_key,
             self.flatfiles_access_key_id,
             self.flatfiles_secret_access_key,
+            self.data_access_key_id,
+            self.data_secret_access_key,
             self.discord_token,
             self.slack_bot_token,
             self.slack_app_token,
@@ -281,7 +197,7 @@ def load(**overrides: Any) -> Settings:
         settings = Settings(**(overrides | {name: _default(name) for name in names}))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError([f".env cannot be read: {error}"]) from error
-    if faults := faults + settings.conflicts:
+    if faults := faults + conflicts(settings):
         raise ConfigError(faults)
     return settings
 
@@ -295,7 +211,7 @@ _ALLOWED = {
     "bool_parsing": "true or false",
     "int_parsing": "a whole number",
     "float_parsing": "a number",
-    "string_pattern_mismatch": "a bucket name (lower case letters, digits, dots, hyphens)",
+    "string_pattern_mismatch": "a name of lower case letters, digits, dots and hyphens",
 }
 
 
@@ -325,14 +241,3 @@ def _raw(name: str) -> str:
 
 def _lower(said: str) -> str:
     return said.removeprefix("Input should be ").removeprefix("a valid ")
-
-
-def _unusable(folder: Path) -> str:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        # A file of nobody else's: workers that start at once would take away one with a name.
-        with TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        return f"DATA_DIR={str(folder)!r}: should be a writable folder ({error.strerror})"
-    return ""

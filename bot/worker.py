@@ -14,6 +14,7 @@ from pathlib import Path
 from bot.outside import outside
 from bot.settings import load
 from bot.sources import Sources
+from bot.storage import opened_files
 from core.elsewhere import Receipt, Refused, Task, fetched
 from core.errors import ConfigError, SourceRefused, Verdict
 from core.parent import end_when
@@ -48,7 +49,9 @@ async def _worked(task: Task) -> Receipt | Refused:
         known = Sources(settings, there, now, Board()).every(task.rules)
         with suppress(StopIteration):
             found = next(s for s in known if (s.name, s.series.key) == (task.source, task.series))
-            return await fetched(found, task, Staged(settings.data_dir))
+            return await fetched(
+                found, task, Staged(await asyncio.to_thread(opened_files, settings))
+            )
     return _not_configured(f"this worker's settings know no {task.source!r} for {task.series}")
 
 

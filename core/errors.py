@@ -8,6 +8,7 @@ TapewatchError
     SourceRefused        401/403: stop asking this source, use the next, tell the operator
     BadBars              arrived but unusable: never judged, tell the operator
       HeldBars           readable but implausible: its rows are kept aside
+  BarsAway               the storage of bars cannot be used now: nothing is lost, ask again
   DeliveryError
     DeliveryDeferred     surely not there: try again, after retry_after_s if it is given
     DeliveryAmbiguous    it may have arrived: look before sending again
@@ -40,6 +41,7 @@ class Verdict(StrEnum):
     RATE_LIMITED = "rate limited"
     UNREACHABLE = "unreachable"
     VENDOR_FAULT = "vendor fault"
+    NO_ACCESS = "no access"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,14 @@ class ConfigError(TapewatchError):
     def __init__(self, faults: list[str]) -> None:
         super().__init__("\n".join(faults))
         self.faults = faults
+
+
+class BarsAway(TapewatchError, OSError):
+    """What the storage answered, in the text; an OSError, as a full disk is."""
+
+    def __init__(self, seen: str, verdict: Verdict) -> None:
+        super().__init__(seen)
+        self.verdict = verdict
 
 
 class SourceError(TapewatchError):

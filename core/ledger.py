@@ -197,3 +197,9 @@ def _dump(refused: Sequence[Refusal]) -> str:
 
 def _time(text: str | None) -> datetime | None:
     return datetime.fromisoformat(text) if text else None
+
+
+async def finished_series(db: Db) -> list[str]:
+    """The keys of all series in which sessions were finished."""
+    rows = await db.rows("SELECT DISTINCT series FROM sessions WHERE status = 'finished'")
+    return [str(row["series"]) for row in rows]

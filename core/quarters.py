@@ -5,74 +5,77 @@ few thousand rows of a quarter. A quarter's file carries the state of its daily 
 whoever writes a session makes it stale without knowing of it. All of them may be deleted.
 """
 
-import os
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from hashlib import sha256
-from pathlib import Path
 
 import polars as pl
+
+from core.bars import Series
+from core.files import Files, parquet
 
 ROWS_A_GROUP = 16_384
 """A ticker's rows of a quarter lie in one or two groups; smaller ones make the footer long."""
 _DAILY = re.compile(r"(\d{4})-(\d{2})-\d{2}\.parquet")
-
-Write = Callable[[Path, pl.DataFrame], object]
 
 
 @dataclass(frozen=True, slots=True)
 class Quarters:
     """The quarters of one series."""
 
-    daily: Path
-    """The folder of 2026-11-20.parquet."""
-    folder: Path
-    """The folder of 2026Q4.<state>.parquet."""
+    files: Files
+    series: Series
 
-    def files(self, days: Iterable[date]) -> list[Path]:
+    def names(self, days: Iterable[date]) -> list[str]:
         """What holds the stored rows of these sessions: a quarter's file where there is one."""
-        asked, found = {f"{day}.parquet" for day in days}, list[Path]()
-        for quarter, listed in self._listed().items():
-            wanted = sorted(asked.intersection(listed))
-            whole = self._file(quarter, listed)
-            if len(wanted) > 1 and whole.exists():
-                found.append(whole)
+        asked, found, made = {f"{day}.parquet" for day in days}, list[str](), self._made()
+        for quarter, daily in self._daily().items():
+            wanted = sorted(asked.intersection(daily))
+            whole = _file(quarter, daily)
+            if len(wanted) > 1 and whole in made:
+                found.append(f"{self._folder}/{whole}")
             else:
-                found += [self.daily / name for name in wanted]
+                found += self._sessions(wanted)
         return found
 
-    def renew(self, write: Write) -> int:
+    def renew(self) -> int:
         """Make the files that are missing or stale; how many. The newest quarter changes daily."""
-        made = 0
-        for quarter, listed in self._listed().items():
-            whole = self._file(quarter, listed)
-            if len(listed) == 1 or whole.exists():
+        renewed, made = 0, self._made()
+        for quarter, daily in self._daily().items():
+            whole = _file(quarter, daily)
+            if len(daily) == 1 or whole in made:
                 continue
-            rows = pl.scan_parquet([self.daily / name for name in sorted(listed)])
-            write(whole, rows.sort("ticker", "session").collect())
-            for stale in self.folder.glob(f"{quarter}.*.parquet"):
-                if stale != whole:
-                    stale.unlink(missing_ok=True)
-            made += 1
-        return made
+            rows = pl.scan_parquet(self.files.paths(self._sessions(sorted(daily))))
+            put = rows.sort("ticker", "session").collect()
+            self.files.put(f"{self._folder}/{whole}", parquet(put, ROWS_A_GROUP))
+            for stale in made:
+                if stale.startswith(f"{quarter}."):
+                    self.files.drop(f"{self._folder}/{stale}")
+            renewed += 1
+        return renewed
 
-    def _listed(self) -> Mapping[str, Mapping[str, tuple[int, int]]]:
-        """Size and time of change of each daily file, by quarter and name."""
-        found = defaultdict[str, dict[str, tuple[int, int]]](dict)
-        try:
-            with os.scandir(self.daily) as entries:
-                for entry in entries:
-                    if match := _DAILY.fullmatch(entry.name):
-                        stat = entry.stat()
-                        quarter = f"{match[1]}Q{(int(match[2]) + 2) // 3}"
-                        found[quarter][entry.name] = stat.st_size, stat.st_mtime_ns
-        except FileNotFoundError:
-            return {}  # nothing was ever stored
+    @property
+    def _folder(self) -> str:
+        return f"quarters/{self.series.key}"
+
+    def _made(self) -> frozenset[str]:
+        return frozenset(self.files.listed(self._folder))
+
+    def _sessions(self, names: Iterable[str]) -> list[str]:
+        return [f"bars/{self.series.key}/{name}" for name in names]
+
+    def _daily(self) -> Mapping[str, Mapping[str, str]]:
+        """The state of each daily file, by quarter and name."""
+        found = defaultdict[str, dict[str, str]](dict)
+        for name, stamp in self.files.listed(f"bars/{self.series.key}").items():
+            if match := _DAILY.fullmatch(name):
+                found[f"{match[1]}Q{(int(match[2]) + 2) // 3}"][name] = stamp.state
         return found
 
-    def _file(self, quarter: str, listed: Mapping[str, tuple[int, int]]) -> Path:
-        state = sha256(repr(sorted(listed.items())).encode()).hexdigest()[:16]
-        return self.folder / f"{quarter}.{state}.parquet"
+
+def _file(quarter: str, daily: Mapping[str, str]) -> str:
+    state = sha256(repr(sorted(daily.items())).encode()).hexdigest()[:16]
+    return f"{quarter}.{state}.parquet"

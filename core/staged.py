@@ -1,17 +1,15 @@
 """Bars on their way from a worker to the store: whole files, each taken once. Blocking calls.
 
-<root>/staged/<series>/2026-11-20.<mark>.parquet
+staged/<series>.2026-11-20.<mark>.parquet
 """
 
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 
 import polars as pl
 
 from core.bars import Series
-from core.whole import write_whole
+from core.files import Files, parquet
 
 _FORGOTTEN_S = 24 * 3600.0
 
@@ -20,25 +18,25 @@ _FORGOTTEN_S = 24 * 3600.0
 class Staged:
     """The place that worker and bot share."""
 
-    root: Path
+    files: Files
 
     def put(self, series: Series, name: str, bars: pl.DataFrame) -> None:
         """Whole, or not at all."""
-        write_whole(self._path(series.key, name), bars)
+        self.files.put(_name(series.key, name), parquet(bars))
 
     def take(self, series_key: str, name: str) -> pl.DataFrame:
-        """What was put there; it is gone afterwards."""
-        path = self._path(series_key, name)
-        rows = pl.read_parquet(path)
-        path.unlink()
+        """What was put there; it is gone afterwards. FileNotFoundError if nothing was."""
+        called = _name(series_key, name)
+        rows = pl.read_parquet(*self.files.paths([called]))
+        self.files.drop(called)
         return rows
 
     def clear(self, now: datetime) -> None:
         """What nobody took for a day was put there for somebody who died."""
-        for path in (self.root / "staged").glob("*/*"):
-            with suppress(FileNotFoundError):
-                if now.timestamp() - path.stat().st_mtime > _FORGOTTEN_S:
-                    path.unlink()
+        for name, stamp in self.files.listed("staged").items():
+            if now.timestamp() - stamp.modified_s > _FORGOTTEN_S:
+                self.files.drop(f"staged/{name}")
 
-    def _path(self, series_key: str, name: str) -> Path:
-        return self.root / "staged" / series_key / f"{name}.parquet"
+
+def _name(series_key: str, name: str) -> str:
+    return f"staged/{series_key}.{name}.parquet"

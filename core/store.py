@@ -1,25 +1,25 @@
-"""Bars on disk: one Parquet file per series and session, whole or not at all. Blocking calls.
+"""Bars at rest: one Parquet file per series and session, whole or not at all. Blocking calls.
 
-<root>/bars/<series>/2026-11-20.parquet      the current revision
-<root>/bars/<series>/2026-11-20.r1.parquet   an earlier one
-<root>/held/<series>/2026-11-20.parquet      refused by the gate, kept aside
-<root>/measured/<series>/2026-11-20.1f3a.parquet   numbers made of bars; may be deleted
-<root>/quarters/<series>/2026Q4.77ab.parquet       bars by ticker (core.quarters); may be deleted
+bars/<series>/2026-11-20.parquet      the current revision
+bars/<series>/2026-11-20.r1.parquet   an earlier one
+held/<series>/2026-11-20.parquet      refused by the gate, kept aside
+quarters/<series>/2026Q4.77ab.parquet       bars by ticker (core.quarters); may be deleted
+measured/<series>/2026-11-20.1f3a.parquet   numbers made of bars, on this machine; may be deleted
 """
 
 import logging
-import os
 from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
+from typing import Self
 
 import polars as pl
 
 from core.bars import BARS, Bars, Series, empty
 from core.calendar import TradingDay
-from core.quarters import ROWS_A_GROUP, Quarters
-from core.whole import write_whole
+from core.files import Files, Folder, parquet
+from core.quarters import Quarters
 
 logger = logging.getLogger(__name__)
 
@@ -30,36 +30,42 @@ MEASURED_SESSIONS = 260
 
 
 class Store:
-    """The bars of all series under one folder."""
+    """The bars of all series. Every call may raise OSError: a full disk, a storage that is away."""
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
+    def __init__(self, files: Files, own: Folder) -> None:
+        """`own`: for what this machine makes of bars, and can make again."""
+        self.files, self._own = files, own
 
-    def write(self, series: Series, day: TradingDay, bars: Bars, revision: int) -> Path:
+    @classmethod
+    def on_disk(cls, root: Path) -> Self:
+        """All of it in one folder."""
+        return cls(Folder(root), Folder(root))
+
+    def write(self, series: Series, day: TradingDay, bars: Bars, revision: int) -> None:
         """Make `bars` the session's current revision; the one before stays beside it."""
-        path = self._path("bars", series, day)
-        if revision > 1 and path.exists():
-            before = _earlier(path, revision - 1)
-            if not before.exists():
-                os.link(path, before)
-        return write_whole(path, bars)
+        name = _name("bars", series, day)
+        if revision > 1 and self.files.stamp(name):
+            before = _earlier(name, revision - 1)
+            if not self.files.stamp(before):
+                self.files.copy(name, before)
+        self.files.put(name, parquet(bars))
 
-    def hold(self, series: Series, day: TradingDay, rows: pl.DataFrame) -> Path:
+    def hold(self, series: Series, day: TradingDay, rows: pl.DataFrame) -> None:
         """Keep rows that failed the gate aside, for a person to look at."""
-        return write_whole(self._path("held", series, day), rows)
+        self.files.put(_name("held", series, day), parquet(rows))
 
     def held(self, series: Series, day: TradingDay) -> pl.DataFrame | None:
         """The rows kept aside for a session, if there are any."""
-        path = self._path("held", series, day)
-        return pl.read_parquet(path) if path.exists() else None
+        name = _name("held", series, day)
+        return self._one(name) if self.files.stamp(name) else None
 
     def drop_held(self, series: Series, day: TradingDay) -> None:
         """Forget the rows kept aside: the session has bars now."""
-        self._path("held", series, day).unlink(missing_ok=True)
+        self.files.drop(_name("held", series, day))
 
     def has(self, series: Series, day: TradingDay) -> bool:
         """Is a revision of this session stored?"""
-        return self._path("bars", series, day).exists()
+        return self.files.stamp(_name("bars", series, day)) is not None
 
     def read(
         self,
@@ -72,10 +78,10 @@ class Store:
         those of a few `tickers`, if they are given."""
         if tickers is not None:
             return self._few(series, list(days), columns, tickers)
-        paths = self._stored(series, days)
-        if not paths:
+        names = self._stored(series, days)
+        if not names:
             return empty().select(columns or list(BARS))
-        return pl.read_parquet(paths, columns=columns)
+        return pl.read_parquet(self.files.paths(names), columns=columns)
 
     def _few(
         self,
@@ -85,80 +91,77 @@ class Store:
         tickers: Collection[str],
     ) -> pl.DataFrame:
         """read() of some tickers, where it can from the files by ticker."""
-        paths = self._quarters(series).files(day.date for day in days)
-        if not paths:
-            return empty().select(columns or list(BARS))
         try:
-            return _rows(paths, days, columns, tickers)
+            names = Quarters(self.files, series).names(day.date for day in days)
+            return _rows(self.files.paths(names), days, columns, tickers)
         except (OSError, pl.exceptions.PolarsError) as error:
             # Made anew meanwhile, or cut short by a full disk: the daily files are the truth.
             logger.warning("read by session", extra={"series": series.key, "seen": str(error)})
-            return _rows(self._stored(series, days), days, columns, tickers)
+            return _rows(self.files.paths(self._stored(series, days)), days, columns, tickers)
 
     def compact(self, series: Series) -> int:
         """Put the sessions into files by ticker as well, so that one ticker is read fast; how many
         such files were made."""
         try:
-            return self._quarters(series).renew(
-                lambda path, rows: write_whole(path, rows, ROWS_A_GROUP)
-            )
+            return Quarters(self.files, series).renew()
         except (OSError, pl.exceptions.PolarsError) as error:
             # A full disk, most likely: the daily files serve as before.
             logger.warning("not compacted", extra={"series": series.key, "seen": str(error)})
             return 0
 
-    def _quarters(self, series: Series) -> Quarters:
-        return Quarters(self._root / "bars" / series.key, self._root / "quarters" / series.key)
-
     def tickers(self, series: Series, days: Sequence[TradingDay]) -> frozenset[str]:
         """Every ticker with a row in these sessions."""
-        files = tuple(self._stored(series, days))
-        return _tickers(files, self.state([series], days))
+        return _tickers(self.files, tuple(self._stored(series, days)), self.state([series], days))
 
-    def _stored(self, series: Series, days: Iterable[TradingDay]) -> list[Path]:
-        return [p for day in days if (p := self._path("bars", series, day)).exists()]
+    def _stored(self, series: Series, days: Iterable[TradingDay]) -> list[str]:
+        names = (_name("bars", series, day) for day in days)
+        return [name for name in names if self.files.stamp(name)]
 
     def read_revision(self, series: Series, day: TradingDay, revision: int) -> pl.DataFrame:
         """The rows of one revision, though a later one may have been written since."""
-        path = self._path("bars", series, day)
-        earlier = _earlier(path, revision)
-        return pl.read_parquet(earlier if earlier.exists() else path)
+        name = _name("bars", series, day)
+        earlier = _earlier(name, revision)
+        return self._one(earlier if self.files.stamp(earlier) else name)
+
+    def _one(self, name: str) -> pl.DataFrame:
+        return pl.read_parquet(*self.files.paths([name]))
 
     def state(self, series: Iterable[Series], days: Sequence[TradingDay], more: str = "") -> str:
         """Letters that change when any of these files does, or `more`."""
-        paths = [self._path("bars", one, day) for one in series for day in days]
-        files = [(p.name, s.st_size, s.st_mtime_ns) for p in paths if (s := _stat(p))]
-        return sha256(f"{files} {more}".encode()).hexdigest()[:16]
+        names = [_name("bars", one, day) for one in series for day in days]
+        found = [(name, stamp.state) for name in names if (stamp := self.files.stamp(name))]
+        return sha256(f"{found} {more}".encode()).hexdigest()[:16]
 
     def measured(self, series: Series, day: TradingDay, made_of: str) -> pl.DataFrame | None:
         """The session's numbers, if they were made of the same."""
         try:
-            return pl.read_parquet(self._path("measured", series, day, made_of))
+            return pl.read_parquet(*self._own.paths([_name("measured", series, day, made_of)]))
         except (OSError, pl.exceptions.PolarsError):
             return None
 
     def has_measured(self, series: Series, day: TradingDay, made_of: str) -> bool:
         """Would measured() find them?"""
-        return self._path("measured", series, day, made_of).exists()
+        return self._own.stamp(_name("measured", series, day, made_of)) is not None
 
     def keep_measured(
         self, series: Series, day: TradingDay, made_of: str, found: pl.DataFrame
     ) -> None:
         """In place of what was measured of the session before; only the newest ones are kept."""
-        path = self._path("measured", series, day, made_of)
+        name = _name("measured", series, day, made_of)
         try:
-            write_whole(path, found)
+            self._own.put(name, parquet(found))
         except OSError as error:  # a full disk: measured again when it is needed again
-            logger.warning("not kept", extra={"file": str(path), "seen": str(error)})
+            logger.warning("not kept", extra={"file": name, "seen": str(error)})
             return
-        kept = sorted(path.parent.glob("*.parquet"), reverse=True)
-        stale = [p for p in kept if p.name.startswith(f"{day}.") and p != path]
+        folder, _, file = name.rpartition("/")
+        kept = sorted(self._own.listed(folder), reverse=True)
+        stale = [other for other in kept if other.startswith(f"{day}.") and other != file]
         for old in {*stale, *kept[MEASURED_SESSIONS:]}:
-            old.unlink(missing_ok=True)
+            self._own.drop(f"{folder}/{old}")
 
-    def _path(self, kind: str, series: Series, day: TradingDay, more: str = "") -> Path:
-        name = f"{day}.{more}.parquet" if more else f"{day}.parquet"
-        return self._root / kind / series.key / name
+
+def _name(kind: str, series: Series, day: TradingDay, more: str = "") -> str:
+    return f"{kind}/{series.key}/{day}{f'.{more}' if more else ''}.parquet"
 
 
 def _rows(
@@ -167,6 +170,8 @@ def _rows(
     columns: list[str] | None,
     tickers: Collection[str],
 ) -> pl.DataFrame:
+    if not paths:
+        return empty().select(columns or list(BARS))
     names = pl.Series(sorted(tickers), dtype=pl.String)
     dates = pl.Series([day.date for day in days], dtype=pl.Date)
     called, on = pl.col("ticker"), pl.col("session")
@@ -178,20 +183,13 @@ def _rows(
 
 
 @lru_cache(maxsize=_SPANS_KEPT)
-def _tickers(files: tuple[Path, ...], _state: str) -> frozenset[str]:
+def _tickers(files: Files, names: tuple[str, ...], _state: str) -> frozenset[str]:
     # File by file: the rows of a year of a market are a hundred times its names.
     known = pl.Series(dtype=pl.String)
-    for path in files:
+    for path in files.paths(names):
         known = pl.concat([known, pl.read_parquet(path, columns=["ticker"])["ticker"]]).unique()
     return frozenset(known)
 
 
-def _stat(path: Path) -> os.stat_result | None:
-    try:
-        return path.stat()
-    except FileNotFoundError:
-        return None
-
-
-def _earlier(path: Path, revision: int) -> Path:
-    return path.with_suffix(f".r{revision}.parquet")
+def _earlier(name: str, revision: int) -> str:
+    return f"{name.removesuffix('.parquet')}.r{revision}.parquet"

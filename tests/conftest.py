@@ -12,11 +12,11 @@ from syrupy.assertion import SnapshotAssertion
 from tests.shared import Shared
 
 _PREFIXES = (
-    *("POLYGON_", "MASSIVE_", "FLATFILES_", "FINRA_", "AWS_", "EOD_", "ALERT_"),
+    *("POLYGON_", "MASSIVE_", "FLATFILES_", "FINRA_", "AWS_", "EOD_", "ALERT_", "DATA_"),
     *("DISCORD_", "SLACK_", "OPERATOR_", "HEARTBEAT_"),
 )
 _NAMES = (
-    *("USE_FLAT_FILES", "USE_TRADES_FILES", "DARK_POOL_ONLY", "DATA_DIR"),
+    *("USE_FLAT_FILES", "USE_TRADES_FILES", "DARK_POOL_ONLY"),
     *("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"),
 )
 

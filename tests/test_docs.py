@@ -34,7 +34,7 @@ def test_every_setting_is_in_the_readme_and_no_other() -> None:
 
 
 def test_every_shell_command_is_in_the_readme_and_no_other() -> None:
-    named = set(re.findall(r"^\| `python -m bot ([a-z]+)", README, re.MULTILINE))
+    named = set(re.findall(r"^\| `python -m bot ([a-z-]+)", README, re.MULTILINE))
     (commands,) = (a for a in _parser()._actions if a.dest == "command")
     assert named == set(commands.choices or ())
 

@@ -5,7 +5,7 @@ tell bad keys, the plan, the date and the clock apart.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
@@ -51,12 +51,14 @@ class Doctor:
     free: Mapping[Part, Source] = field(default_factory=dict)
     """Sources of off-exchange volume that need no trades files, where they are used."""
     free_url: str = ""
+    bars: Callable[[], Awaitable[Probe | None]] | None = None
+    """The storage that bars are put in, if it is not a disk."""
 
     async def examine(self, day: date) -> list[Probe]:
         """All parts that are used, for one date."""
         if why := closed_because(day):
-            parts = (Part.REST, *DATA_SETS, *self.free)
-            found = [(part, Verdict.NOT_A_SESSION, f"{day} is {why}") for part in parts]
+            asked = (Part.REST, *DATA_SETS, *self.free)
+            found = [(part, Verdict.NOT_A_SESSION, f"{day} is {why}") for part in asked]
         else:
             session = trading_day(day)
             found = [
@@ -64,7 +66,9 @@ class Doctor:
                 *await asyncio.to_thread(self._files, session),
                 *[(p, *await self._served(source, session)) for p, source in self.free.items()],
             ]
-        return [self._probe(part, verdict, seen, day) for part, verdict, seen in found]
+        storage = await self.bars() if self.bars else None
+        parts = [self._probe(part, verdict, seen, day) for part, verdict, seen in found]
+        return [*parts, *([storage] if storage else [])]
 
     def _probe(self, part: Part, verdict: Verdict, seen: str, day: date) -> Probe:
         endpoint = self.s3.endpoint_url if self.s3 else "https://files.massive.com"

@@ -14,6 +14,7 @@ class Part(StrEnum):
     TRADES = "trades"
     FINRA = "finra"
     SHORT_VOLUME = "short_volume"
+    BARS = "bars"
 
 
 _DASHBOARD = "massive.com/dashboard/keys"
@@ -29,6 +30,7 @@ _WORDS = {
     ),
     Verdict.UNREACHABLE: "check this machine's network, its DNS, and the address in the settings",
     Verdict.VENDOR_FAULT: "wait and ask again; if it stays, check the address in the settings",
+    Verdict.NO_ACCESS: "ask whoever gave you the key what it may do",
     Verdict.CLOCK_WRONG: (
         "set this machine's clock (timedatectl set-ntp true): S3 refuses signatures that are 15 "
         "minutes off"
@@ -87,6 +89,15 @@ _FINRA_WORDS = {
     ),
     Verdict.NOT_PUBLISHED_YET: _NO_FILE,
 }
+_BARS_WORDS = {
+    Verdict.NOT_CONFIGURED: "make the bucket, or correct DATA_URL",
+    Verdict.WRONG_ACCESS_KEY: "copy the storage's access key id anew into DATA_ACCESS_KEY_ID",
+    Verdict.WRONG_SECRET: "copy the storage's secret anew into DATA_SECRET_ACCESS_KEY",
+    Verdict.RATE_LIMITED: "nothing to do: it is asked again, more slowly",
+    Verdict.NO_ACCESS: (
+        "allow this key to list the bucket, and to read, write and delete objects under the prefix"
+    ),
+}
 _PLANS = {
     Part.DAY_AGGS: "day aggregates need Starter or higher; until then REST serves the same bars",
     Part.TRADES: (
@@ -101,14 +112,21 @@ _PATHS = {
 
 
 def next_step(
-    part: Part, verdict: Verdict, url: str, place: str, day: date, *, old: bool = False
+    part: Part,
+    verdict: Verdict,
+    url: str,
+    place: str,
+    day: date | None = None,
+    *,
+    old: bool = False,
 ) -> str:
     """A sentence or two, then the commands to check by hand, one a line.
 
-    `place` is the s3:// address of a flat file, empty for others. `old`: the session is past the
-    days in which a late file still comes.
+    `place` is the s3:// address of a flat file or of bars, empty for others. `day`: but for bars.
+    `old`: the session is past the days in which a late file still comes.
     """
-    own = _FINRA_WORDS if part is Part.FINRA else _FILES_WORDS if place else _REST_WORDS
+    files = _FILES_WORDS if place else _REST_WORDS
+    own = {Part.FINRA: _FINRA_WORDS, Part.BARS: _BARS_WORDS}.get(part, files)
     words = own.get(verdict) or _WORDS.get(verdict) or _plan(part)
     if verdict is Verdict.NOT_PUBLISHED_YET and old and part is not Part.FINRA:
         words = _GAP
@@ -124,7 +142,10 @@ def _plan(part: Part) -> str:
     return f"the keys are good and this plan does not include the data set: {lacking}"
 
 
-def _by_hand(part: Part, url: str, place: str, day: date) -> list[str]:
+def _by_hand(part: Part, url: str, place: str, day: date | None) -> list[str]:
+    if part is Part.BARS:
+        keys = "AWS_ACCESS_KEY_ID=YOUR_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY=YOUR_SECRET_ACCESS_KEY"
+        return [f"{keys} aws s3 ls {place} --endpoint-url {url}"]
     if part is Part.FINRA:
         return [f"curl -sS -A Mozilla/5.0 '{url}/CNMSshvol{day:%Y%m%d}.txt' | head -c 300"]
     if not place:

@@ -47,6 +47,7 @@ class S3Access:
     secret_access_key: str = field(repr=False)
     api_key: str | None = field(default=None, repr=False)
     """Only to notice that it was typed in place of the access key."""
+    region: str = "us-east-1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,37 @@ class Listed:
     key: str
     etag: str
     size_bytes: int
+
+
+def client(access: S3Access, *, attempts: int = 3, read_timeout_s: float = 20) -> Any:
+    """boto3's, for any endpoint that speaks S3; safe to be used by many threads."""
+    # A session of its own: the machine's AWS profile and files have no say. (A variable that
+    # names a profile which is not there would otherwise stop us here.)
+    own: dict[str, Any] = {
+        name: (None, [], os.devnull, None) for name in ("config_file", "credentials_file")
+    }
+    session = botocore.session.Session({"profile": (None, [], None, None), **own})
+    session.register_component("data_loader", _S3_DATA)
+    return boto3.session.Session(
+        botocore_session=session,
+        aws_access_key_id=access.access_key_id,
+        aws_secret_access_key=access.secret_access_key,
+        region_name=access.region,
+    ).client(
+        "s3",
+        endpoint_url=access.endpoint_url,
+        config=Config(
+            signature_version="s3v4",
+            # What is sent is signed with its checksum, so that half of it is refused over there.
+            s3={"addressing_style": "path", "payload_signing_enabled": True},
+            connect_timeout=5,
+            read_timeout=read_timeout_s,
+            retries={"mode": "standard", "total_max_attempts": attempts},
+            # The newer checksums travel in a form that not every endpoint understands.
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+        ),
+    )
 
 
 class Forbidden(SourceRefused):
@@ -88,29 +120,7 @@ class S3Reader:
         whole_s: float = 120,
     ) -> None:
         self._access, self._now, self._whole_s = access, now, whole_s
-        # A session of its own: the machine's AWS profile and files have no say. (A variable that
-        # names a profile which is not there would otherwise stop us here.)
-        own: dict[str, Any] = {
-            name: (None, [], os.devnull, None) for name in ("config_file", "credentials_file")
-        }
-        session = botocore.session.Session({"profile": (None, [], None, None), **own})
-        session.register_component("data_loader", _S3_DATA)
-        self._client = boto3.session.Session(
-            botocore_session=session,
-            aws_access_key_id=access.access_key_id,
-            aws_secret_access_key=access.secret_access_key,
-            region_name="us-east-1",
-        ).client(
-            "s3",
-            endpoint_url=access.endpoint_url,
-            config=Config(
-                signature_version="s3v4",
-                s3={"addressing_style": "path"},
-                connect_timeout=5,
-                read_timeout=read_timeout_s,
-                retries={"mode": "standard", "total_max_attempts": attempts},
-            ),
-        )
+        self._client = client(access, attempts=attempts, read_timeout_s=read_timeout_s)
 
     def find(self, key: str) -> Listed | None:
         """The object of exactly this key, or None if the listing does not show it."""

@@ -6,6 +6,7 @@ import pytest
 
 from bot.__main__ import main
 from bot.once import Exit
+from bot.setting_checks import notices
 from bot.settings import load
 
 HALF_SAID = "DARK_POOL_ONLY without USE_TRADES_FILES"
@@ -29,7 +30,7 @@ def test_who_reads_sessions_says_what_the_settings_mean(
 ) -> None:
     assert main(words) == Exit.USAGE
     caught = capsys.readouterr()
-    (notice,) = load().notices
+    (notice,) = notices(load())
     assert caught.err.startswith(f"{notice}\n")
     assert HALF_SAID in notice
     assert HALF_SAID not in caught.out

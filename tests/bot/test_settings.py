@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.setting_checks import notices
 from bot.settings import Settings, load
 from core.errors import ConfigError
 
@@ -166,7 +167,7 @@ def test_half_said_settings_are_explained_at_the_start(
         ("POLYGON_API_KEY", SECRET), ("FLATFILES_ACCESS_KEY_ID", "0f1e2d3c-1111"),
     ):  # fmt: skip
         monkeypatch.setenv(name, value)
-    assert [notice.partition(":")[0] for notice in load().notices] == said
+    assert [notice.partition(":")[0] for notice in notices(load())] == said
 
 
 def test_trades_files_without_their_keys_are_said_to_be_out_of_reach(
@@ -176,12 +177,12 @@ def test_trades_files_without_their_keys_are_said_to_be_out_of_reach(
     with pytest.raises(ConfigError, match="USE_TRADES_FILES=true, but FLATFILES_ACCESS_KEY_ID"):
         load()
     monkeypatch.setenv("POLYGON_API_KEY", SECRET)
-    assert any("FLATFILES_ACCESS_KEY_ID is not set" in notice for notice in load().notices)
+    assert any("FLATFILES_ACCESS_KEY_ID is not set" in notice for notice in notices(load()))
 
 
 def test_the_built_in_market_needs_no_explanation(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DARK_POOL_ONLY", "true")
-    assert load().notices == []
+    assert notices(load()) == []
 
 
 @given(
@@ -289,9 +290,35 @@ def test_routes_of_the_environment_are_read_once_each(monkeypatch: pytest.Monkey
 
 def test_a_discord_without_operators_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DISCORD_TOKEN", SECRET)
-    (said,) = load().notices
+    (said,) = notices(load())
     assert "nobody on Discord may /backfill run" in said
     for name in ("DISCORD_OPERATORS", "DISCORD_GUILD_ID"):
         with monkeypatch.context() as there:
             there.setenv(name, "123456789012345678")
-            assert load().notices == []
+            assert notices(load()) == []
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("tape", "DATA_URL='tape': should be s3://BUCKET or s3://BUCKET/PREFIX"),
+        ("s3://", "DATA_URL='s3://': should be s3://BUCKET"),
+        ("s3://Tape/x y", "DATA_URL='s3://Tape/x y': should be s3://BUCKET"),
+        ("https://tape.s3.amazonaws.com", "should be s3://BUCKET"),
+    ],
+)
+def test_a_bucket_is_named_as_s3_names_it(
+    monkeypatch: pytest.MonkeyPatch, url: str, said: str
+) -> None:
+    found = faults(monkeypatch, DATA_URL=url, DATA_ACCESS_KEY_ID="a", DATA_SECRET_ACCESS_KEY="b")
+    assert any(said in fault for fault in found)
+
+
+def test_half_of_a_bucket_is_no_bucket(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert faults(monkeypatch, DATA_URL="s3://tape/of/us/", DATA_ACCESS_KEY_ID="a") == [
+        "DATA_URL=s3://tape/of/us needs DATA_SECRET_ACCESS_KEY, which is not set"
+    ]
+    monkeypatch.delenv("DATA_URL")
+    assert faults(monkeypatch, DATA_ACCESS_KEY_ID="a") == [
+        "DATA_ACCESS_KEY_ID is set, but DATA_URL is not: where is the bucket?"
+    ]

@@ -2,7 +2,7 @@
 
 import asyncio
 import gzip
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -12,7 +12,6 @@ from uuid import uuid4
 import boto3
 import httpx
 import pytest
-from moto.server import ThreadedMotoServer
 from polars.testing import assert_frame_equal
 
 from core.bars import BARS, Bars
@@ -60,15 +59,6 @@ class Adapter:
     """The same with bytes that are no day at all."""
     server: LocalServer | None = None
     """Ours, with faults to queue and requests to count."""
-
-
-@pytest.fixture(scope="session")
-def moto_url() -> Iterator[str]:
-    """A real S3 implementation that is not ours."""
-    server = ThreadedMotoServer(port=0, verbose=False)
-    server.start()
-    yield "http://{}:{}".format(*server.get_host_and_port())
-    server.stop()
 
 
 @asynccontextmanager

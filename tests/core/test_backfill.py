@@ -39,7 +39,7 @@ async def pipeline(
 ) -> AsyncIterator[Pipeline]:
     async with Db.open(tmp_path / "state.db") as db:
         yield Pipeline(
-            db, Store(tmp_path), Ledger(db, SERIES), Chain([source]), FakeSplits(), publish,
+            db, Store.on_disk(tmp_path), Ledger(db, SERIES), Chain([source]), FakeSplits(), publish,
             Rule(), FakeClock(NOW),
         )  # fmt: skip
 

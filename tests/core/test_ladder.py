@@ -74,8 +74,8 @@ class House:
         """A rung over one source."""
         source.series = series
         return Pipeline(
-            self.db, Store(self.folder), Ledger(self.db, series), Chain([source]), FakeSplits(),
-            self.publish, Rule(), FakeClock(NOW),
+            self.db, Store.on_disk(self.folder), Ledger(self.db, series), Chain([source]),
+            FakeSplits(), self.publish, Rule(), FakeClock(NOW),
         )  # fmt: skip
 
     async def work(self, *, late: bool = False) -> list[Step]:

@@ -50,8 +50,8 @@ class House:
     def pipeline(self) -> Pipeline:
         """A new one, as after a restart."""
         return Pipeline(
-            self.db, Store(self.folder), Ledger(self.db, SERIES), Chain([self.source, self.second]),
-            self.splits, self.publish, Rule(), self.clock,
+            self.db, Store.on_disk(self.folder), Ledger(self.db, SERIES),
+            Chain([self.source, self.second]), self.splits, self.publish, Rule(), self.clock,
         )  # fmt: skip
 
     async def entry(self, of: TradingDay = DAY) -> Entry:
@@ -78,7 +78,7 @@ class House:
         return await asyncio.to_thread(self._files)
 
     async def stored(self, of: TradingDay = DAY) -> pl.DataFrame:
-        return await asyncio.to_thread(Store(self.folder).read, SERIES, [of])
+        return await asyncio.to_thread(Store.on_disk(self.folder).read, SERIES, [of])
 
     async def fill(self) -> None:
         """History enough for the gate."""
@@ -314,7 +314,7 @@ async def test_other_bars_are_a_second_revision_judged_and_published_again(house
     entry = await house.entry()
     assert (entry.revision, entry.version, entry.status) == (2, "v2", Status.FINISHED)
     assert (await house.stored()).equals(fuller)
-    first = await asyncio.to_thread(Store(house.folder).read_revision, SERIES, DAY, 1)
+    first = await asyncio.to_thread(Store.on_disk(house.folder).read_revision, SERIES, DAY, 1)
     assert first.equals(plain(DAY))
     assert [j.revision for j in house.publish.judged] == [1, 2]
 
@@ -333,13 +333,13 @@ async def test_a_revision_that_only_the_disk_knows_of_is_still_judged(house: Hou
     await finished(house)
     fuller = await republish(house)
     # The process died after the file was renamed, before the ledger was written.
-    await asyncio.to_thread(Store(house.folder).write, SERIES, DAY, fuller, 2)
+    await asyncio.to_thread(Store.on_disk(house.folder).write, SERIES, DAY, fuller, 2)
 
     assert await house.pipeline().revisit(DAY)
 
     assert [j.revision for j in house.publish.judged] == [1, 2]
     assert (await house.stored()).equals(fuller)
-    first = await asyncio.to_thread(Store(house.folder).read_revision, SERIES, DAY, 1)
+    first = await asyncio.to_thread(Store.on_disk(house.folder).read_revision, SERIES, DAY, 1)
     assert first.equals(plain(DAY))
 
 
@@ -535,7 +535,7 @@ async def test_a_ticker_that_newly_trades_is_asked_about_before_it_is_judged(hou
 
     crowd = [f"T{n}" for n in range(40)]
     for of in days_before(DAY, 40):
-        await asyncio.to_thread(Store(house.folder).write, SERIES, of, plain(of, *crowd), 1)
+        await asyncio.to_thread(Store.on_disk(house.folder).write, SERIES, of, plain(of, *crowd), 1)
     house.source.days[DAY.date] = plain(DAY, *crowd, "META", volume=1.1e6)
     census = Census(house.db, Reference(), house.clock)
     pipeline = replace(house.pipeline(), census=census)

@@ -38,7 +38,7 @@ def made(root: Path) -> list[str]:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    store = Store(tmp_path)
+    store = Store.on_disk(tmp_path)
     for on in DAYS:
         write(store, on, NAMES)
     return store
@@ -80,7 +80,7 @@ def test_whenever_it_was_made_the_answer_is_the_same(
     names: set[str],
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        store, revisions = Store(Path(folder)), dict[int, int]()
+        store, revisions = Store.on_disk(Path(folder)), dict[int, int]()
         for n, (place, traded) in enumerate(writes):
             revisions[place] = revisions.get(place, 0) + 1
             write(store, DAYS[place], sorted(traded), float(n), revisions[place])

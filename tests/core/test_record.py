@@ -13,6 +13,7 @@ from core.anomaly import Rule
 from core.bars import Bars, Scope, Series, check
 from core.calendar import TradingDay
 from core.db import Db, Value, insert
+from core.files import Folder
 from core.record import Record
 from core.renames import follow
 from core.splits import Split
@@ -34,7 +35,7 @@ def of(t: int, rows: pl.DataFrame = ROWS) -> Bars:
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("written")
     for t in range(len(SESSIONS)):
-        Store(folder).write(SERIES, SESSIONS[t], of(t), 1)
+        Store.on_disk(folder).write(SERIES, SESSIONS[t], of(t), 1)
     return folder
 
 
@@ -42,7 +43,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
 async def record(written: Path, tmp_path: Path) -> AsyncIterator[Record]:
     await asyncio.to_thread(copied, written, tmp_path)
     async with Db.open(tmp_path / "state.db") as db:
-        yield Record(db, Store(tmp_path), SERIES)
+        yield Record(db, Store.on_disk(tmp_path), SERIES)
 
 
 def kept(folder: Path) -> list[str]:
@@ -63,7 +64,7 @@ class Crowded(Store):
     """Nobody goes on before two have looked; counts what was kept."""
 
     def __init__(self, root: Path) -> None:
-        super().__init__(root)
+        super().__init__(Folder(root), Folder(root))
         self.two, self.looks, self.keeps = threading.Barrier(2), 0, 0
 
     def measured(self, series: Series, day: TradingDay, made_of: str) -> pl.DataFrame | None:
@@ -156,7 +157,7 @@ async def test_a_place_that_cannot_be_written_costs_only_the_keeping(
 
 
 def test_only_the_newest_sessions_stay_measured(tmp_path: Path) -> None:
-    store, days = Store(tmp_path), days_before(DAY, MEASURED_SESSIONS + 2)
+    store, days = Store.on_disk(tmp_path), days_before(DAY, MEASURED_SESSIONS + 2)
     for day in days:
         store.keep_measured(SERIES, day, "abcd", ROWS.head(1))
 

@@ -20,7 +20,7 @@ SECOND = bars(DAY, [row("AAPL", volume=5.0), row("MSFT")])
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    return Store(tmp_path)
+    return Store.on_disk(tmp_path)
 
 
 def files(root: Path) -> list[str]:

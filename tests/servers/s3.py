@@ -113,15 +113,19 @@ class S3Server(LocalServer):
         operation = "list" if request.method == "GET" and not key else request.method.lower()
         if code := sigv4.fault(await _signed(request), self.keys, self.now()):
             return operation, self._bare_403() if self.opaque_credentials else error(code)
-        if request.method not in ("GET", "HEAD"):
-            return operation, error("MethodNotAllowed")
         if bucket != self.bucket:
             return operation, error("NoSuchBucket" if bucket else "AccessDenied", bucket)
+        if request.method not in ("GET", "HEAD"):
+            return operation, await self.changed(request, key)
         if operation == "list":
             return operation, await asyncio.to_thread(self._list, request.query)
         if not key:
             return operation, faults.Answer(200)
         return operation, await asyncio.to_thread(self._object, key, request.headers)
+
+    async def changed(self, request: web.BaseRequest, key: str) -> faults.Answer:
+        """Flat files are there to be read."""
+        return error("MethodNotAllowed", key)
 
     def record(self, request: web.BaseRequest, answer: faults.Answer, sent_bytes: int) -> None:
         """Remember it in `requests`."""

@@ -200,9 +200,9 @@ def test_every_verdict_on_every_part_has_a_next_step(part: Part, verdict: Verdic
         return
     if verdict is V.NOT_CONFIGURED and part is not Part.FINRA:
         return
-    by_files = part in DATA_SETS
-    commands = ("mc alias set", "mc cat", "aws s3api") if by_files else ("curl -sS",)
-    assert all(command in told for command in commands)
+    by_files = ("mc alias set", "mc cat", "aws s3api")
+    commands = {Part.BARS: ("aws s3 ls",), **dict.fromkeys(DATA_SETS, by_files)}
+    assert all(command in told for command in commands.get(part, ("curl -sS",)))
     assert ("YOUR_" in told) == (part is not Part.FINRA)
 
 

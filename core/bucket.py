@@ -1,0 +1,261 @@
+"""Bars on object storage: core.files.Files over S3, with a read cache on this machine. Blocking.
+
+An object is there whole or not at all. What is cached carries the object's ETag in its name, so a
+copy is never taken for another; all of the cache may be deleted.
+"""
+
+import http.client
+import os
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from hashlib import sha256
+from math import inf
+from pathlib import Path
+from secrets import token_hex
+from typing import Any
+
+import urllib3.exceptions
+from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
+
+from core.errors import BarsAway, Verdict
+from core.files import Stamp
+from core.sources.s3 import S3Access, client, translate
+from core.whole import written_whole
+
+_NO_ANSWER = (
+    *(BotoCoreError, ResponseParserError),
+    *(urllib3.exceptions.HTTPError, http.client.HTTPException, ConnectionError, TimeoutError),
+)
+_AT_ONCE = 8
+_STATE_CHARS = 16
+_IN_USE_S = 600.0
+
+
+@dataclass(slots=True)
+class _Listing:
+    at_s: float
+    stamps: dict[str, Stamp]
+
+
+class Bucket:
+    """`s3://bucket/prefix`, and a folder for what has been read of it."""
+
+    def __init__(
+        self,
+        access: S3Access,
+        prefix: str,
+        cache: Path,
+        most_bytes: int,
+        *,
+        attempts: int = 3,
+        listed_for_s: float = 10,
+    ) -> None:
+        """`most_bytes`: of the cache; what is in use may be more. `listed_for_s`: so old a listing
+        may be, for others write there as well, and every question asks for one.
+        """
+        self._access, self._prefix = access, f"{prefix}/" if prefix else ""
+        self._cache, self._most_bytes = cache, most_bytes
+        self._client = client(access, attempts=attempts)
+        self._listed_for_s = listed_for_s
+        self._listings = dict[str, _Listing]()
+        self._turn = threading.RLock()
+
+    def __str__(self) -> str:
+        """As a person would name it."""
+        return f"s3://{self._access.bucket}/{self._prefix}"
+
+    @property
+    def url(self) -> str:
+        """Of the server."""
+        return self._access.endpoint_url
+
+    def listed(self, folder: str) -> Mapping[str, Stamp]:
+        """As of some seconds ago, and all that was written here since."""
+        return dict(self._known(folder))
+
+    def stamp(self, name: str) -> Stamp | None:
+        """By the listing of its folder."""
+        folder, file = _parts(name)
+        return self._known(folder).get(file)
+
+    def paths(self, names: Sequence[str]) -> list[Path]:
+        """What is not in the cache comes into it, several at a time."""
+        stamps = {name: self.stamp(name) for name in names}
+        found = {name: self._cached(name, stamp.state) for name, stamp in stamps.items() if stamp}
+        lacking = [name for name in stamps if name not in found or not _used(found[name])]
+        if lacking:
+            with ThreadPoolExecutor(_AT_ONCE) as many:
+                found |= dict(zip(lacking, many.map(self._fetched, lacking), strict=True))
+            self._tidy()
+        return [found[name] for name in names]
+
+    def put(self, name: str, whole: bytes) -> None:
+        """In one request: the storage has all of it, or what was there before."""
+        with self._told("put", name):
+            answer = self._client.put_object(**self._of(name), Body=whole)
+        self._keep(name, self._noted(name, answer), whole)
+
+    def copy(self, name: str, to: str) -> None:
+        """Over there; nothing travels."""
+        with self._told("copy", to):
+            answer = self._client.copy_object(**self._of(to), CopySource=self._of(name))
+        self._noted(to, answer["CopyObjectResult"] | answer)
+
+    def drop(self, name: str) -> None:
+        """No error if there was none."""
+        with self._told("delete", name):
+            self._client.delete_object(**self._of(name))
+        folder, file = _parts(name)
+        with self._turn:
+            if folder in self._listings:
+                self._listings[folder].stamps.pop(file, None)
+        for copy in self._copies(name):
+            copy.unlink(missing_ok=True)
+
+    def probe(self) -> None:
+        """Write, read and delete a little, as the bars will be; raises BarsAway."""
+        name = f"probe/{token_hex(8)}.parquet"
+        self.put(name, name.encode())
+        for copy in self._copies(name):
+            copy.unlink()
+        try:
+            self.paths([name])
+        finally:
+            self.drop(name)
+
+    def _known(self, folder: str) -> Mapping[str, Stamp]:
+        with self._turn:
+            known = self._listings.get(folder)
+            if known is None or time.monotonic() - known.at_s > self._listed_for_s:
+                known = _Listing(time.monotonic(), self._list(folder))
+                self._listings[folder] = known
+            return known.stamps
+
+    def _list(self, folder: str) -> dict[str, Stamp]:
+        prefix, found = f"{self._prefix}{folder}/", dict[str, Stamp]()
+        with self._told("list", folder):
+            pages = self._client.get_paginator("list_objects_v2")
+            for page in pages.paginate(Bucket=self._access.bucket, Prefix=prefix, Delimiter="/"):
+                if "IsTruncated" not in page:
+                    # A web page that happens to be well-formed XML parses as a listing of nothing.
+                    raise BarsAway(f"{self}: list: not S3's XML", Verdict.VENDOR_FAULT)
+                for item in page.get("Contents", []):
+                    stamp = Stamp(_state(item["ETag"]), item["LastModified"].timestamp())
+                    found[item["Key"].removeprefix(prefix)] = stamp
+        return found
+
+    def _fetched(self, name: str) -> Path:
+        """What it is now, in the cache."""
+        with self._told("get", name):
+            answer = self._client.get_object(**self._of(name))
+            with closing(answer["Body"]) as body:
+                whole = body.read()
+        return self._keep(name, self._noted(name, answer), whole)
+
+    def _noted(self, name: str, answer: Mapping[str, Any]) -> str:
+        """The listing knows of what was written or read here; its state."""
+        if "ETag" not in answer:
+            raise BarsAway(f"{self}: {name}: an answer that is not S3's", Verdict.VENDOR_FAULT)
+        folder, file = _parts(name)
+        told = answer["ResponseMetadata"]["HTTPHeaders"].get("date", "")
+        moment = parsedate_to_datetime(told).timestamp() if told else inf
+        stamp = Stamp(_state(answer["ETag"]), moment)
+        with self._turn:
+            if folder in self._listings:
+                self._listings[folder].stamps[file] = stamp
+        return stamp.state
+
+    def _keep(self, name: str, state: str, whole: bytes) -> Path:
+        path = self._cached(name, state)
+        with written_whole(path) as file:
+            file.write(whole)
+        for copy in self._copies(name):
+            if copy != path:
+                copy.unlink(missing_ok=True)
+        return path
+
+    def _cached(self, name: str, state: str) -> Path:
+        folder, file = _parts(name)
+        return self._cache / folder / f"{state}.{file}"
+
+    def _copies(self, name: str) -> list[Path]:
+        folder, file = _parts(name)
+        return list((self._cache / folder).glob(f"{'[0-9a-f]' * _STATE_CHARS}.{file}"))
+
+    def _tidy(self) -> None:
+        """Forget what was not asked for for the longest time, as far as there is too much."""
+        files = [(p, p.stat()) for p in self._cache.rglob("*.parquet")]
+        too_much = sum(stat.st_size for _, stat in files) - self._most_bytes
+        newest_s = max((stat.st_mtime for _, stat in files), default=0.0)
+        for path, stat in sorted(files, key=lambda file: file[1].st_mtime):
+            # Somebody has been given the path, and may open it only now.
+            if too_much <= 0 or newest_s - stat.st_mtime < _IN_USE_S:
+                return
+            path.unlink(missing_ok=True)
+            too_much -= stat.st_size
+
+    def _of(self, name: str) -> dict[str, str]:
+        return {"Bucket": self._access.bucket, "Key": self._prefix + name}
+
+    @contextmanager
+    def _told(self, verb: str, name: str) -> Iterator[None]:
+        """Every failure is BarsAway, or FileNotFoundError for what is not there."""
+        try:
+            yield
+        except ClientError as error:
+            status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+            code = str(error.response.get("Error", {}).get("Code", ""))[:60]
+            if verb == "get" and code in ("NoSuchKey", "404"):
+                self._forget(name)
+                raise FileNotFoundError(f"{self}{name} is not there") from error
+            seen = f"{self}: {verb}: HTTP {status} {code}".rstrip()
+            raise BarsAway(seen, _verdict(status, code)) from error
+        except _NO_ANSWER as error:
+            # It may have been done all the same.
+            self._forget(name)
+            told = translate(error)
+            raise BarsAway(f"{self}: {verb}: {told.seen}", told.verdict) from error
+
+    def _forget(self, name: str) -> None:
+        with self._turn:
+            self._listings.pop(_parts(name)[0], None)
+
+
+def _verdict(status: int | None, code: str) -> Verdict:
+    by_code = {
+        "InvalidAccessKeyId": Verdict.WRONG_ACCESS_KEY,
+        "SignatureDoesNotMatch": Verdict.WRONG_SECRET,
+        "RequestTimeTooSkewed": Verdict.CLOCK_WRONG,
+        "SlowDown": Verdict.RATE_LIMITED,
+        "NoSuchBucket": Verdict.NOT_CONFIGURED,
+    }
+    if code in by_code:
+        return by_code[code]
+    if status in (401, 403):
+        return Verdict.NO_ACCESS
+    return Verdict.RATE_LIMITED if status == 429 else Verdict.VENDOR_FAULT
+
+
+def _used(path: Path) -> bool:
+    """Is it there? Then it was asked for just now."""
+    try:
+        os.utime(path)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _parts(name: str) -> tuple[str, str]:
+    folder, _, file = name.rpartition("/")
+    return folder, file
+
+
+def _state(etag: str) -> str:
+    """An ETag may be anything; this is fit for a file's name."""
+    return sha256(etag.strip('"').encode()).hexdigest()[:_STATE_CHARS]

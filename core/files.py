@@ -1,0 +1,123 @@
+"""Where bars are kept: Parquet files by name, each there whole or not at all. Blocking calls.
+
+A name is `bars/all-daily-raw/2026-11-20.parquet`. `Folder` is a disk; core.bucket is object
+storage. One suite runs against both.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import NamedTuple, Protocol
+
+import polars as pl
+
+from core.whole import written_whole
+
+
+class Stamp(NamedTuple):
+    """What is known of a file without reading it."""
+
+    state: str
+    """Another one when the file has changed."""
+    modified_s: float
+    """Seconds since the epoch."""
+
+
+class Files(Protocol):
+    """Every call may raise OSError: a full disk, a storage that is away."""
+
+    def __hash__(self) -> int:
+        """Of the place, not of what is in it."""
+
+    @property
+    def url(self) -> str:
+        """Of whoever has it; empty for a disk."""
+
+    def listed(self, folder: str) -> Mapping[str, Stamp]:
+        """The names in a folder, without it."""
+
+    def stamp(self, name: str) -> Stamp | None:
+        """None if there is no such file."""
+
+    def paths(self, names: Sequence[str]) -> list[Path]:
+        """On this machine, to be read now; FileNotFoundError for one that is not there."""
+
+    def put(self, name: str, whole: bytes) -> None:
+        """In the place of what has this name, if anything has."""
+
+    def copy(self, name: str, to: str) -> None:
+        """The same file under another name as well."""
+
+    def drop(self, name: str) -> None:
+        """It is not there afterwards, if it was before."""
+
+    def probe(self) -> None:
+        """Can files be listed, written and read here?"""
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A folder of this machine's disk."""
+
+    root: Path
+
+    def __str__(self) -> str:
+        """As a person would name it."""
+        return str(self.root)
+
+    @property
+    def url(self) -> str:
+        """Nobody's."""
+        return ""
+
+    def listed(self, folder: str) -> Mapping[str, Stamp]:
+        """Without half-written files."""
+        try:
+            with os.scandir(self.root / folder) as entries:
+                return {e.name: _stamp(e.stat()) for e in entries if e.name.endswith(".parquet")}
+        except FileNotFoundError:
+            return {}
+
+    def stamp(self, name: str) -> Stamp | None:
+        """Size and time of change."""
+        try:
+            return _stamp((self.root / name).stat())
+        except FileNotFoundError:
+            return None
+
+    def paths(self, names: Sequence[str]) -> list[Path]:
+        """Whether they are there shows when they are read."""
+        return [self.root / name for name in names]
+
+    def put(self, name: str, whole: bytes) -> None:
+        """By another name first."""
+        with written_whole(self.root / name) as file:
+            file.write(whole)
+
+    def copy(self, name: str, to: str) -> None:
+        """Takes no place of its own."""
+        os.link(self.root / name, self.root / to)
+
+    def drop(self, name: str) -> None:
+        """Readers that have it open go on."""
+        (self.root / name).unlink(missing_ok=True)
+
+    def probe(self) -> None:
+        """By a file of nobody else's: two who ask at once would take away one with a name."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=self.root):
+            pass
+
+
+def parquet(frame: pl.DataFrame, rows_a_group: int | None = None) -> bytes:
+    """The same bytes for the same frame, wherever they go."""
+    whole = BytesIO()
+    frame.write_parquet(whole, compression="zstd", row_group_size=rows_a_group)
+    return whole.getvalue()
+
+
+def _stamp(stat: os.stat_result) -> Stamp:
+    return Stamp(f"{stat.st_size}.{stat.st_mtime_ns}", stat.st_mtime)

@@ -1,0 +1,172 @@
+"""Bars on object storage, through the application: the same market, and the same answers."""
+
+import asyncio
+import shutil
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from bot.app import App, opened
+from bot.settings import load
+from bot.storage import copied, opened_files
+from bot.worker import work
+from core.conditions import bundled
+from core.elsewhere import Receipt, Task
+from core.errors import ConfigError, Verdict
+from core.files import Folder
+from core.sources.next_step import Part
+from tests.bot.small_market import STORED, ask, at, shown, stored_market
+from tests.market import NOW
+from tests.servers.faults import Reset
+from tests.servers.s3_writable import WritableS3Server
+from tests.shared import Shared
+
+ROOT = Path(__file__).parent.parent.parent
+KEY_ID, SECRET = "AKIDAKIDAKIDAKIDAKID", "s3cr3ts3cr3ts3cr3ts3cr3ts3cr3ts3cr3ts3cr"
+
+
+@dataclass
+class There:
+    """A data folder with the small market, and an empty bucket."""
+
+    folder: Path
+    server: WritableS3Server
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """All that makes bars go into the bucket."""
+        return {
+            "DATA_DIR": str(self.folder),
+            "DATA_URL": "s3://tape/market",
+            "DATA_ENDPOINT_URL": self.server.url,
+            "DATA_ACCESS_KEY_ID": KEY_ID,
+            "DATA_SECRET_ACCESS_KEY": SECRET,
+        }
+
+    @asynccontextmanager
+    async def app(self) -> AsyncIterator[App]:
+        """The application over the bucket."""
+        given = {name.lower(): value for name, value in self.environment.items()}
+        settings = await asyncio.to_thread(load, **given)
+        async with opened(settings, now=lambda: NOW) as app:
+            yield app
+
+    async def moved(self) -> None:
+        """All bars are in the bucket, and none is on this machine."""
+        async with at(self.folder) as app:
+            keys = [app.ladder.top.series.key]
+        given = {name.lower(): value for name, value in self.environment.items()}
+
+        def move() -> None:
+            assert copied(Folder(self.folder), opened_files(load(**given)), keys)
+            shutil.rmtree(self.folder / "bars")
+            shutil.rmtree(self.folder / "cached")
+
+        await asyncio.to_thread(move)
+
+    async def copy_bars(self, *words: str) -> tuple[int | None, str]:
+        """`python -m bot copy-bars`: exit code, and what was said."""
+        done = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "bot", "copy-bars", *words),
+            cwd=ROOT,
+            env={"PATH": "/usr/bin:/bin", **self.environment},
+            stderr=asyncio.subprocess.PIPE,
+        )
+        _, said = await done.communicate()
+        return done.returncode, said.decode()
+
+
+@pytest.fixture
+async def there(shared: Shared, tmp_path: Path) -> AsyncIterator[There]:
+    async with WritableS3Server(
+        access_key_id=KEY_ID, secret_access_key=SECRET, bucket="tape"
+    ) as server:
+        folder = await asyncio.to_thread(stored_market, shared, tmp_path / "data")
+        yield There(folder, server)
+
+
+def stored_bytes(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.glob("bars/*/*.parquet")}
+
+
+async def test_bars_of_a_disk_move_to_a_bucket_and_every_answer_stays(there: There) -> None:
+    questions = ("/ticker XWUP", "/anomalies today", f"/anomalies {STORED[-2]}", "/why XWUP")
+    async with at(there.folder) as app:
+        replies = [await ask(app, text) for text in questions]
+        assert all(reply.ok for reply in replies)
+        before = [reply.message for reply in replies]
+
+    with pytest.raises(
+        ConfigError, match=r"are in .* and not there yet; `python -m bot copy-bars`"
+    ):
+        async with there.app():
+            pass
+    code, said = await there.copy_bars()
+    assert code == 0, said
+    assert "files copied" in said
+    assert "0 files copied" in (await there.copy_bars())[1]
+
+    on_disk = await asyncio.to_thread(stored_bytes, there.folder)
+    in_bucket = {key.removeprefix("market/"): body for key, body in there.server.objects.items()}
+    assert {k: v for k, v in in_bucket.items() if k.startswith("bars/")} == on_disk
+    await asyncio.to_thread(shutil.rmtree, there.folder / "bars")
+    async with there.app() as app:
+        after = [(await ask(app, text)).message for text in questions]
+    assert after == before
+
+    await asyncio.to_thread(shutil.rmtree, there.folder / "cached")
+    assert (await there.copy_bars("--back"))[0] == 0
+    assert await asyncio.to_thread(stored_bytes, there.folder) == on_disk
+
+
+async def test_a_session_that_comes_in_is_in_the_bucket_and_nowhere_else(there: There) -> None:
+    await asyncio.to_thread(shutil.rmtree, there.folder)
+    async with there.app() as app:
+        for day in STORED:
+            await app.ladder.top.trading_day(day, announce=False)
+        assert "XWUP" in await shown(app, "/ticker XWUP")
+    key = app.ladder.top.series.key
+    wanted = {f"market/bars/{key}/{day}.parquet" for day in STORED}
+    assert wanted <= set(there.server.objects)
+    assert not await asyncio.to_thread((there.folder / "bars").exists)
+
+
+async def test_a_storage_that_is_away_is_said_and_nothing_is_lost(there: There) -> None:
+    await there.moved()
+    there.server.faults.always(Reset())
+    async with there.app() as app:
+        reply = await ask(app, "/ticker XWUP")
+        assert not reply.ok
+        assert reply.message.lead.startswith("The bars cannot be read at the moment (s3://tape/")
+        assert reply.message.lead.endswith("; ask again soon")
+        probes = {p.part: p for p in await app.doctor.examine(NOW.date())}
+        assert probes[Part.BARS].verdict is Verdict.UNREACHABLE
+        assert there.server.url in probes[Part.BARS].next_step
+        there.server.faults.clear()
+        assert (await ask(app, "/ticker XWUP")).ok
+        probes = {p.part: p for p in await app.doctor.examine(NOW.date())}
+        assert probes[Part.BARS].verdict is Verdict.OK
+
+
+async def test_a_worker_leaves_in_the_bucket_what_the_bot_takes(
+    there: There, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await there.moved()
+    for name, value in there.environment.items():
+        monkeypatch.setenv(name, value)
+    async with there.app() as app:
+        (source,) = app.ladder.top.chain.sources
+        task = Task(source.name, source.series.key, STORED[-1], bundled(), NOW)
+        assert SECRET not in repr(task)
+        receipt = await asyncio.to_thread(work, task)
+        assert isinstance(receipt, Receipt)
+        ((series, name),) = receipt.files
+        staged = app.backfilling.runner.staged
+        taken = await asyncio.to_thread(staged.take, series, name)
+        stored = await asyncio.to_thread(app.ladder.top.store.read, source.series, [STORED[-1]])
+        assert taken.equals(stored)
+        assert not [key for key in there.server.objects if "staged" in key]

@@ -1,0 +1,202 @@
+"""The promises of the Files port, held against a disk and against object storage."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import boto3
+import polars as pl
+import pytest
+
+from core.bars import Family, Scope, Series
+from core.bucket import Bucket
+from core.files import Files, Folder, parquet
+from core.quarters import Quarters
+from core.sources.s3 import S3Access
+from core.staged import Staged
+from core.store import Store
+from tests.frames import bars, day, row
+from tests.servers.s3_writable import WritableS3Server
+
+DAY, NEXT = day("2026-11-19"), day("2026-11-20")
+SERIES = Series(Scope.ALL, Family.DAILY)
+FIRST = bars(DAY, [row("AAPL"), row("MSFT")])
+SECOND = bars(DAY, [row("AAPL", volume=5.0), row("MSFT")])
+NAME, OTHER = "bars/x/2026-11-19.parquet", "bars/x/2026-11-20.parquet"
+LOTS = 1 << 30
+
+Opened = Callable[[], Files]
+"""The same place as another process sees it, on a machine that has read nothing yet."""
+
+
+@asynccontextmanager
+async def on_disk(tmp_path: Path, moto_url: str) -> AsyncIterator[Opened]:
+    yield lambda: Folder(tmp_path / "data")
+
+
+@asynccontextmanager
+async def on_our_s3(tmp_path: Path, moto_url: str) -> AsyncIterator[Opened]:
+    login = {"access_key_id": "any", "secret_access_key": "any"}
+    async with WritableS3Server(**login, bucket="tape") as server:
+        access = S3Access(server.url, "tape", *login.values())
+        yield lambda: Bucket(access, "some/prefix", tmp_path / uuid4().hex, LOTS, attempts=1)
+
+
+@asynccontextmanager
+async def on_moto(tmp_path: Path, moto_url: str) -> AsyncIterator[Opened]:
+    bucket, login = f"tape-{uuid4()}", {"aws_access_key_id": "any", "aws_secret_access_key": "any"}
+    client: Any = await asyncio.to_thread(
+        boto3.client, "s3", endpoint_url=moto_url, region_name="us-east-1", **login
+    )
+    await asyncio.to_thread(client.create_bucket, Bucket=bucket)
+    access = S3Access(moto_url, bucket, "any", "any")
+    yield lambda: Bucket(access, "", tmp_path / uuid4().hex, LOTS, attempts=1)
+    client.close()
+
+
+PLACES = {"disk": on_disk, "our S3": on_our_s3, "moto": on_moto}
+
+
+@pytest.fixture(params=PLACES)
+async def opened(
+    request: pytest.FixtureRequest, tmp_path: Path, moto_url: str
+) -> AsyncIterator[Opened]:
+    async with PLACES[request.param](tmp_path, moto_url) as opened:
+        yield opened
+
+
+def read(files: Files, name: str) -> bytes:
+    (path,) = files.paths([name])
+    return path.read_bytes()
+
+
+async def run(work: Callable[[], None]) -> None:
+    await asyncio.to_thread(work)
+
+
+async def test_nothing_is_there_at_first(opened: Opened) -> None:
+    def work() -> None:
+        files = opened()
+        assert files.listed("bars/x") == {}
+        assert files.stamp(NAME) is None
+        files.drop(NAME)
+        with pytest.raises(FileNotFoundError):
+            read(files, NAME)
+
+    await run(work)
+
+
+async def test_what_was_put_is_there_for_everybody_byte_for_byte(opened: Opened) -> None:
+    def work() -> None:
+        here, there = opened(), opened()
+        here.put(NAME, b"one")
+        here.put(OTHER, b"two")
+        assert read(here, NAME) == read(there, NAME) == b"one"
+        assert [p.read_bytes() for p in there.paths([OTHER, NAME])] == [b"two", b"one"]
+        assert set(there.listed("bars/x")) == {"2026-11-19.parquet", "2026-11-20.parquet"}
+        assert there.listed("bars/x")["2026-11-19.parquet"] == there.stamp(NAME)
+        assert there.listed("bars") == {}, "folders are not files"
+
+    await run(work)
+
+
+async def test_another_content_has_another_stamp_and_is_what_is_read(opened: Opened) -> None:
+    def work() -> None:
+        files = opened()
+        files.put(NAME, b"one")
+        before = files.stamp(NAME)
+        files.put(NAME, b"three")
+        after = files.stamp(NAME)
+        assert before is not None
+        assert after is not None
+        assert before.state != after.state
+        assert read(files, NAME) == b"three" == read(opened(), NAME)
+        assert files.stamp(NAME) == after, "reading changes nothing"
+
+    await run(work)
+
+
+async def test_a_copy_outlives_what_it_was_made_of(opened: Opened) -> None:
+    def work() -> None:
+        files, copy = opened(), "bars/x/2026-11-19.r1.parquet"
+        files.put(NAME, b"one")
+        files.copy(NAME, copy)
+        files.put(NAME, b"two")
+        assert (read(files, copy), read(files, NAME)) == (b"one", b"two")
+        files.drop(NAME)
+        assert files.stamp(NAME) is None
+        assert read(opened(), copy) == b"one"
+        with pytest.raises(FileNotFoundError):
+            read(opened(), NAME)
+
+    await run(work)
+
+
+async def test_it_can_tell_whether_it_can_be_used(opened: Opened) -> None:
+    def work() -> None:
+        files = opened()
+        files.probe()
+        assert files.listed("probe") == {}
+
+    await run(work)
+
+
+async def test_the_store_keeps_its_promises_there(opened: Opened, tmp_path: Path) -> None:
+    def work() -> None:
+        store = Store(opened(), Folder(tmp_path / "own"))
+        assert not store.has(SERIES, DAY)
+        store.write(SERIES, DAY, FIRST, 1)
+        store.write(SERIES, DAY, SECOND, 2)
+        store.write(SERIES, NEXT, bars(NEXT, [row("AAPL")]), 1)
+        store.hold(SERIES, DAY, FIRST)
+        after_a_restart = Store(opened(), Folder(tmp_path / "elsewhere"))
+        for one in (store, after_a_restart):
+            assert one.read(SERIES, [DAY]).equals(SECOND)
+            assert one.read_revision(SERIES, DAY, 1).equals(FIRST)
+            assert one.read_revision(SERIES, DAY, 2).equals(SECOND)
+            assert one.read(SERIES, [DAY, NEXT], tickers=["AAPL"]).height == 2
+            assert one.tickers(SERIES, [DAY, NEXT]) == {"AAPL", "MSFT"}
+            held = one.held(SERIES, DAY)
+            assert held is not None
+            assert held.equals(FIRST)
+        assert store.state([SERIES], [DAY]) == after_a_restart.state([SERIES], [DAY])
+        store.drop_held(SERIES, DAY)
+        assert store.held(SERIES, DAY) is None
+
+    await run(work)
+
+
+async def test_files_by_ticker_are_made_once_for_everybody(opened: Opened, tmp_path: Path) -> None:
+    def work() -> None:
+        store = Store(opened(), Folder(tmp_path / "own"))
+        store.write(SERIES, DAY, FIRST, 1)
+        store.write(SERIES, NEXT, bars(NEXT, [row("AAPL")]), 1)
+        plain = store.read(SERIES, [DAY, NEXT], tickers=["AAPL"])
+        assert store.compact(SERIES) == 1
+        other = opened()
+        assert Quarters(other, SERIES).renew() == 0
+        (whole,) = Quarters(other, SERIES).names([DAY.date, NEXT.date])
+        assert whole.startswith("quarters/")
+        assert (
+            Store(other, Folder(tmp_path)).read(SERIES, [DAY, NEXT], tickers=["AAPL"]).equals(plain)
+        )
+
+    await run(work)
+
+
+async def test_what_a_worker_staged_is_taken_once(opened: Opened) -> None:
+    def work() -> None:
+        worker, bot = Staged(opened()), Staged(opened())
+        worker.put(SERIES, "2026-11-19.m4rk", FIRST)
+        assert bot.take(SERIES.key, "2026-11-19.m4rk").equals(FIRST)
+        with pytest.raises(FileNotFoundError):
+            bot.take(SERIES.key, "2026-11-19.m4rk")
+
+    await run(work)
+
+
+def test_the_same_frame_is_the_same_bytes() -> None:
+    assert parquet(FIRST) == parquet(pl.read_parquet(parquet(FIRST)))
