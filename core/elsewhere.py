@@ -7,16 +7,19 @@ whoever works takes them from its own environment.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import uuid4
+
+import polars as pl
 
 from core.bars import Bars, Series
 from core.calendar import TradingDay
 from core.conditions import Rules
 from core.errors import (
     BadBars,
+    HeldBars,
     NotPublished,
     SourceError,
     SourceRefused,
@@ -69,9 +72,11 @@ class Refused:
     kind: str
     seen: str
     verdict: Verdict
+    held: tuple[tuple[str, str], ...] = ()
+    """(series, name of the staged file) of rows to be kept aside, the series asked for first."""
 
     def error(self) -> SourceError:
-        """As the source raised it."""
+        """As the source raised it, if there are no rows to be kept aside."""
         return _KINDS[self.kind](self.seen, self.verdict)
 
 
@@ -95,23 +100,32 @@ async def fetched(source: Source, task: Task, staged: Staged) -> Receipt | Refus
     began = time.monotonic()
     try:
         served = await source.bars(task.day)
+    except HeldBars as error:
+        held = await _put(staged, task, ((source.series, error.rows), *error.also))
+        return Refused(HeldBars.__name__, error.seen, error.verdict, held)
     except SourceError as error:
         kind = next(name for name, kind in _KINDS.items() if isinstance(error, kind))
         return Refused(kind, error.seen, error.verdict)
-    files = list[tuple[str, str]]()
-    for series, bars in ((source.series, served.bars), *served.also):
-        name = f"{task.day}.{task.mark}"
-        await asyncio.to_thread(staged.put, series, name, bars)
-        files.append((series.key, name))
     return Receipt(
         source=served.source,
         version=served.version,
         notes=served.notes,
         unknown=served.unknown,
         detail=served.detail,
-        files=tuple(files),
+        files=await _put(staged, task, ((source.series, served.bars), *served.also)),
         seconds=time.monotonic() - began,
     )
+
+
+async def _put(
+    staged: Staged, task: Task, frames: Iterable[tuple[Series, pl.DataFrame]]
+) -> tuple[tuple[str, str], ...]:
+    files = list[tuple[str, str]]()
+    for series, rows in frames:
+        name = f"{task.day}.{task.mark}"
+        await asyncio.to_thread(staged.put, series, name, rows)
+        files.append((series.key, name))
+    return tuple(files)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,13 +151,15 @@ class Elsewhere:
         """Raises what the source raises, and WorkerLost."""
         done = await self.submit(await self.task(self.source, day))
         if isinstance(done, Refused):
-            raise done.error()
-        own, *also = [
-            (Series.of_key(key), Bars(await asyncio.to_thread(self.staged.take, key, name)))
-            for key, name in done.files
-        ]
+            if not done.held:
+                raise done.error()
+            (_, rows), *others = await self._taken(done.held)
+            held = HeldBars(done.seen, rows)
+            held.also = tuple(others)
+            raise held
+        (_, bars), *also = await self._taken(done.files)
         return Served(
-            bars=own[1],
+            bars=bars,
             source=done.source,
             version=done.version,
             notes=done.notes,
@@ -151,6 +167,12 @@ class Elsewhere:
             detail=done.detail,
             also=tuple(also),
         )
+
+    async def _taken(self, files: Iterable[tuple[str, str]]) -> list[tuple[Series, Bars]]:
+        return [
+            (Series.of_key(key), Bars(await asyncio.to_thread(self.staged.take, key, name)))
+            for key, name in files
+        ]
 
     async def version(self, day: TradingDay) -> str | None:
         """Asked from here: it is cheap."""

@@ -2,10 +2,13 @@
 
 import asyncio
 import gzip
+import pickle
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -16,7 +19,10 @@ from polars.testing import assert_frame_equal
 
 from core.bars import BARS, Bars
 from core.calendar import TradingDay, trading_day
-from core.errors import BadBars, NotPublished, SourceRefused, SourceUnavailable
+from core.conditions import bundled
+from core.elsewhere import Elsewhere, Receipt, Refused, Task, fetched
+from core.errors import BadBars, HeldBars, NotPublished, SourceRefused, SourceUnavailable
+from core.files import Folder
 from core.sources import Source
 from core.sources.control import control_day
 from core.sources.day_aggs import key
@@ -27,6 +33,7 @@ from core.sources.s3 import S3Reader
 from core.sources.sample import SampleSource
 from core.sources.sample_market import SampleMarket
 from core.sources.short_volume import ShortVolumeSource
+from core.staged import Staged
 from tests import files
 from tests.files import HEADER, Clock, Line, line
 from tests.servers import faults, vendor_faults
@@ -169,7 +176,27 @@ async def built_in(moto_url: str) -> AsyncIterator[Adapter]:
     yield Adapter(SampleSource(SampleMarket()), Clock(NOW), publish, garble)
 
 
-DAILY = (over_rest, over_our_s3, over_moto)
+@asynccontextmanager
+async def elsewhere(moto_url: str) -> AsyncIterator[Adapter]:
+    """As another process has it: what goes there and comes back is pickled, frames go by disk."""
+    async with over_our_s3(moto_url) as near:
+        with tempfile.TemporaryDirectory() as name:
+            staged = Staged(Folder(Path(name)))
+
+            async def task(source: Source, day: TradingDay) -> Task:
+                return Task(source.name, source.series.key, day, bundled(), near.clock())
+
+            async def submit(asked: Task) -> Receipt | Refused:
+                given: Task = pickle.loads(pickle.dumps(asked))  # noqa: S301 - our own
+                done = await fetched(near.source, given, staged)
+                told: Receipt | Refused = pickle.loads(pickle.dumps(done))  # noqa: S301
+                return told
+
+            yield replace(near, source=Elsewhere(near.source, submit, staged, task))
+            assert not await asyncio.to_thread(staged.files.listed, "staged")
+
+
+DAILY = (over_rest, over_our_s3, over_moto, elsewhere)
 OFF_EXCHANGE = (over_finra, over_short_volume)
 VENDORS = (*DAILY, *OFF_EXCHANGE)
 
@@ -376,3 +403,11 @@ async def test_a_version_names_the_copy_that_was_served(vendor: Adapter) -> None
     assert await vendor.source.version(DAY) == second
     assert (first is None) == (vendor.source.name.startswith("REST"))
     assert first is None or first != second
+
+
+async def test_rows_of_another_session_come_along_to_be_kept_aside(bucket: Adapter) -> None:
+    await bucket.garble(DAY, files.packed(trading_day(date(2026, 10, 1)), LINES))
+    error = await refusal(bucket)
+    assert isinstance(error, HeldBars)
+    assert "rows are of 2026-10-01, not of 2026-10-02" in error.seen
+    assert error.rows["ticker"].to_list() == sorted(row["ticker"] for row in LINES)
