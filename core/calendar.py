@@ -90,6 +90,14 @@ def sessions_ending(last: TradingDay, count: int) -> list[TradingDay]:
     return days[::-1]
 
 
+def sessions_after(day: TradingDay, count: int) -> list[TradingDay]:
+    """The next `count` sessions, oldest first."""
+    days = [day]
+    while len(days) <= count:
+        days.append(trading_day(_next_session(days[-1])))
+    return days[1:]
+
+
 def last_complete(now: datetime) -> TradingDay:
     """The newest session whose tape, extended hours included, has ended."""
     day = on_or_before(now.astimezone(NEW_YORK).date())

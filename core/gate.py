@@ -6,6 +6,7 @@ last 20 sessions, and the whole day is held: kept aside, reported, asked for aga
 
 import math
 from dataclasses import dataclass
+from datetime import date
 
 import polars as pl
 
@@ -50,10 +51,11 @@ def screen(
 ) -> Screened:
     """Bars past the gate; raises HeldBars, carrying the rows, if the day cannot be trusted.
 
-    `history` has HISTORY_COLUMNS of up to 20 sessions before; with fewer than 5 of them only the
-    rows themselves are checked. `special`: the calendar expects another volume than usual (expiry,
-    index reconstitution, half day). `market`: the day's bars of all venues, for the price ranges of
-    off-exchange bars that have none of their own; `history` then has them in it.
+    `history` has HISTORY_COLUMNS of up to 20 sessions before, or after where the past comes in
+    newest first; with fewer than 5 of them only the rows themselves are checked. `special`: the
+    calendar expects another volume than usual (expiry, index reconstitution, half day). `market`:
+    the day's bars of all venues, for the price ranges of off-exchange bars that have none of their
+    own; `history` then has them in it.
     """
     kept, notes, impossible, traded = _sorted_out(bars)
     if impossible > _MAX_ASIDE_SHARE * traded:
@@ -61,7 +63,7 @@ def screen(
         raise HeldBars(f"{counted}: {'; '.join(notes)}", bars)
     if kept.is_empty():
         raise HeldBars("no row in which a share was traded", bars)
-    if history["session"].n_unique() >= _MIN_HISTORY:
+    if is_enough(history):
         seen = kept if market is None else in_context(kept, market, Scope.OFF_EXCHANGE)
         fault = (
             _row_count(seen, history)
@@ -71,6 +73,11 @@ def screen(
         if fault:
             raise HeldBars(fault, bars)
     return Screened(kept, tuple(notes))
+
+
+def is_enough(history: pl.DataFrame) -> bool:
+    """Can a day be compared with these sessions?"""
+    return history["session"].n_unique() >= _MIN_HISTORY
 
 
 def possible(bars: Bars) -> Screened:
@@ -109,12 +116,23 @@ def _row_count(bars: pl.DataFrame, history: pl.DataFrame) -> str | None:
     usual = history.group_by("session").len().select(pl.col("len").median()).item()
     if _ROWS_LOW <= len(bars) / usual <= _ROWS_HIGH:
         return None
-    return f"{len(bars):,} rows; the last sessions had {usual:,.0f}"
+    return f"{len(bars):,} rows; the sessions {_side(bars, history)} had {usual:,.0f}"
+
+
+def _side(bars: pl.DataFrame, history: pl.DataFrame) -> str:
+    return "before" if bars["session"][0] > history["session"][0] else "after"
+
+
+def _nearest(history: pl.DataFrame, day: date, count: int) -> pl.DataFrame:
+    """The rows of the sessions nearest to a day, on whichever side they are."""
+    known = history["session"].unique().sort()
+    nearest = known.tail(count) if known[-1] < day else known.head(count)
+    return history.filter(pl.col("session").is_in(nearest.implode()))
 
 
 def _day_before(bars: pl.DataFrame, history: pl.DataFrame) -> str | None:
-    """Is this the session before once more, or on another price scale?"""
-    before = history.filter(pl.col("session") == pl.col("session").max())
+    """Is this the nearest session once more, or on another price scale?"""
+    before = _nearest(history, bars["session"][0], 1)
     both = bars.join(before, on="ticker", suffix="_before")
     if len(both) < _SAME_LEAST_ROWS:
         return None
@@ -126,7 +144,8 @@ def _day_before(bars: pl.DataFrame, history: pl.DataFrame) -> str | None:
     if share > _SAME_SHARE:
         return f"{share:.0%} of the rows equal those of {before['session'][0]}: the same file again"
     if typical is not None and abs(typical) > _MOVE_LN:
-        return f"the typical price is {math.exp(typical):.2f}x the session before's: another scale"
+        side = _side(bars, history)
+        return f"the typical price is {math.exp(typical):.2f}x the session {side}'s: another scale"
     return None
 
 
@@ -136,9 +155,11 @@ class _Times:
 
     volume: float
     recent: float
-    """`volume` as a multiple of what it was in the sessions just before."""
+    """`volume` as a multiple of what it was in the nearest sessions."""
     size: float | None
     spread: float
+    side: str
+    """Are those sessions before, or after?"""
 
 
 def _times(bars: pl.DataFrame, history: pl.DataFrame) -> _Times | None:
@@ -154,9 +175,8 @@ def _times(bars: pl.DataFrame, history: pl.DataFrame) -> _Times | None:
         (measure / pl.col(f"usual_{name}")).fill_nan(None).median().alias(name)
         for name, measure in measures.items()
     )
-    last = traded["session"].unique().sort().tail(_RECENT_SESSIONS)
     lately = (
-        traded.filter(pl.col("session").is_in(last.implode()))
+        _nearest(traded, bars["session"][0], _RECENT_SESSIONS)
         .join(usual.select("ticker", "usual_volume"), on="ticker")
         .group_by("session")
         .agg((pl.col("volume") / pl.col("usual_volume")).median().alias("level"))
@@ -166,7 +186,8 @@ def _times(bars: pl.DataFrame, history: pl.DataFrame) -> _Times | None:
     found = today.row(0, named=True)
     if found["volume"] is None or found["spread"] is None or not lately:
         return None
-    return _Times(found["volume"], found["volume"] / lately, found["size"], found["spread"])
+    side = _side(bars, history)
+    return _Times(found["volume"], found["volume"] / lately, found["size"], found["spread"], side)
 
 
 def _volumes(times: _Times | None, *, special: bool) -> str | None:
@@ -183,5 +204,5 @@ def _volumes(times: _Times | None, *, special: bool) -> str | None:
     jumped = times.recent >= _RECENT_DOUBLED * slack and times.volume >= _RECENT_LEAST * slack
     if (jumped or times.volume >= _VOLUME_DOUBLED * slack) and times.spread < _CALM_RANGE:
         calm = f"on a calm day (price ranges {times.spread:.2f}x usual)"
-        return f"{said}, {times.recent:.2f}x the days before's, {calm}: volumes look doubled"
+        return f"{said}, {times.recent:.2f}x the days {times.side}'s, {calm}: volumes look doubled"
     return None

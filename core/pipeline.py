@@ -12,11 +12,11 @@ import polars as pl
 from core.anomaly import VERSION, Rule
 from core.bars import Scope, Series, check, more_than_bars
 from core.baseline import LOOKBACK_SESSIONS
-from core.calendar import TradingDay, is_special, sessions_ending
+from core.calendar import TradingDay, is_special, sessions_after, sessions_ending
 from core.db import Connection, Db, insert
 from core.detect import anomalies, lingering, market
 from core.errors import NotPublished, Refusal, SourceError
-from core.gate import HISTORY_COLUMNS, HISTORY_SESSIONS, possible, screen
+from core.gate import HISTORY_COLUMNS, HISTORY_SESSIONS, is_enough, possible, screen
 from core.headlines import Newsstand
 from core.judged import Beside, Judged
 from core.keep import Keeper
@@ -269,19 +269,25 @@ class Pipeline:
         return Beside(entry.source, entry.refused) if entry and entry.source else None
 
     async def gate(self, served: Served, day: TradingDay) -> Served:
-        """core.sources.Gate: hold what does not look like the sessions before."""
-        before = sessions_ending(day, HISTORY_SESSIONS + 1)[:-1]
-        read, market = self.store.read, None
-        if self.beside is None:
-            history = await asyncio.to_thread(read, self.series, before, HISTORY_COLUMNS)
-        else:
-            history = await self.record.bars(before, HISTORY_COLUMNS)
-            market = await asyncio.to_thread(read, self.beside.series, [day])
+        """core.sources.Gate: hold what does not look like the sessions around it."""
+        market = None
+        if self.beside is not None:
+            market = await asyncio.to_thread(self.store.read, self.beside.series, [day])
+        history = await self._history(sessions_ending(day, HISTORY_SESSIONS + 1)[:-1])
+        if not is_enough(history):
+            # The past comes in newest first: what is there is after it.
+            after = await self._history(sessions_after(day, HISTORY_SESSIONS))
+            history = after if is_enough(after) else history
         special = is_special(day)
         screened = await asyncio.to_thread(
             screen, served.bars, history, special=special, market=market
         )
         return replace(served, bars=screened.bars, notes=(*served.notes, *screened.notes))
+
+    async def _history(self, days: Sequence[TradingDay]) -> pl.DataFrame:
+        if self.beside is not None:
+            return await self.record.bars(days, HISTORY_COLUMNS)
+        return await asyncio.to_thread(self.store.read, self.series, days, HISTORY_COLUMNS)
 
     async def _entry(self, day: TradingDay) -> Entry:
         entry = await self.ledger.entry(day)

@@ -21,6 +21,7 @@ from core.calendar import (
     last_complete,
     on_or_before,
     sessions,
+    sessions_after,
     sessions_ending,
     trading_day,
 )
@@ -207,6 +208,13 @@ def test_sessions_ending_agrees_with_sessions_over_a_year_boundary(year: int) ->
     expected = sessions(date(year - 1, 12, 15), date(year, 1, 15))
     assert {each.date.year for each in expected} == {year - 1, year}
     assert sessions_ending(expected[-1], len(expected)) == expected
+
+
+@pytest.mark.parametrize("year", [2015, 2026])
+def test_sessions_after_agrees_with_sessions(year: int) -> None:
+    expected = sessions(date(year, 1, 1), date(year + 1, 3, 1))
+    assert sessions_after(expected[0], len(expected) - 1) == expected[1:]
+    assert sessions_after(expected[0], 0) == []
 
 
 def test_sessions_ending_crosses_new_year() -> None:

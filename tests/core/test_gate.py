@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 
 from core.bars import Bars
+from core.calendar import sessions_after
 from core.errors import HeldBars
 from core.gate import HISTORY_COLUMNS, possible, screen
 from tests.frames import bars, day, days_before, row
@@ -49,7 +50,7 @@ def test_an_ordinary_day_passes_without_a_word() -> None:
 def test_a_file_with_too_few_rows_is_held_with_all_its_rows(share: float) -> None:
     today = bars(DAY, market()[: int(share * 2000)])
 
-    with pytest.raises(HeldBars, match="the last sessions had 2,000") as held:
+    with pytest.raises(HeldBars, match="the sessions before had 2,000") as held:
         screen(today, HISTORY)
 
     assert held.value.rows.equals(today)
@@ -58,7 +59,7 @@ def test_a_file_with_too_few_rows_is_held_with_all_its_rows(share: float) -> Non
 def test_a_file_with_too_many_rows_is_held() -> None:
     more = [row(f"U{n}") for n in range(900)]
 
-    with pytest.raises(HeldBars, match="2,900 rows; the last sessions had 2,000"):
+    with pytest.raises(HeldBars, match="2,900 rows; the sessions before had 2,000"):
         screen(bars(DAY, market() + more), HISTORY)
 
 
@@ -163,6 +164,32 @@ def test_prices_on_another_scale_are_held() -> None:
         screen(bars(DAY, market(**cents)), HISTORY)
 
 
+def mirrored() -> pl.DataFrame:
+    """HISTORY with its sessions after DAY, the nearest one nearest again."""
+    days = HISTORY["session"].unique().sort()
+    later = dict(zip(days, (d.date for d in reversed(sessions_after(DAY, len(days)))), strict=True))
+    return HISTORY.with_columns(pl.col("session").replace_strict(later))
+
+
+@pytest.mark.parametrize(
+    ("today", "said"),
+    [
+        (bars(DAY, market()[:100]), "100 rows; the sessions after had 2,000"),
+        (bars(DAY, market(volume=1e6 * 1.001)), "100% of the rows equal those of 2026-11-23"),
+        (
+            bars(DAY, market(open=1e3, high=1040.0, low=980.0, close=1020.0)),
+            r"the typical price is 100\.00x the session after's",
+        ),
+        (busy(0.1, 1.0), "looks cut short"),
+        (busy(2.1, 1.0), r"2\.10x the days after's"),
+    ],
+)
+def test_a_day_before_all_others_is_compared_with_those_after(today: Bars, said: str) -> None:
+    with pytest.raises(HeldBars, match=said):
+        screen(today, mirrored())
+    assert len(screen(bars(DAY, market()), mirrored()).bars) == 2000
+
+
 @pytest.mark.parametrize("price", [0.0, -1.0])
 def test_a_few_impossible_prices_are_set_aside_and_named(price: float) -> None:
     today = market()
@@ -211,7 +238,7 @@ def test_with_too_little_history_only_the_rows_themselves_are_checked() -> None:
     assert len(screen(few, HISTORY.clear()).bars) == 100
     with pytest.raises(HeldBars, match="rows cannot be true"):
         screen(bars(DAY, [row("AAPL", low=0.0), row("MSFT")]), HISTORY.clear())
-    with pytest.raises(HeldBars, match="the last sessions had"):
+    with pytest.raises(HeldBars, match="the sessions before had"):
         screen(few, ordinary(5))
 
 

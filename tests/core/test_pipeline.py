@@ -474,7 +474,7 @@ async def test_a_released_day_has_the_prices_of_all_venues(house: House) -> None
         both(house, of)
         await taped(house).trading_day(of, announce=False)
     both(house, DAY, "MORE")
-    with pytest.raises(NoneServed, match="4 rows; the last sessions had 3"):
+    with pytest.raises(NoneServed, match="4 rows; the sessions before had 3"):
         await taped(house).trading_day(DAY, announce=True)
     assert (await taped(house).record.bars([DAY])).is_empty()
 
@@ -483,6 +483,18 @@ async def test_a_released_day_has_the_prices_of_all_venues(house: House) -> None
     found = await taped(house).record.bars([DAY])
     assert found["close"].to_list() == 4 * [10.2]
     assert not [name for name in await house.files() if name.startswith("held/")]
+
+
+async def test_where_the_past_comes_newest_first_a_day_is_held_against_those_after(
+    house: House,
+) -> None:
+    oldest, *later = [*BEFORE, DAY]
+    for of in reversed(later):
+        both(house, of)
+        await taped(house).trading_day(of, announce=False)
+    both(house, oldest, "MORE")
+    with pytest.raises(NoneServed, match="4 rows; the sessions after had 3"):
+        await taped(house).trading_day(oldest, announce=False)
 
 
 async def test_an_unknown_condition_is_said_in_one_digest_and_logged_once(
