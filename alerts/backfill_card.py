@@ -5,13 +5,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from alerts.model import Action, Message, Row
-from alerts.words import clock, listed, size, some, wait
+from alerts.words import clock, day, listed, size, some, wait
+from core.afterwards import Comparison, Differs
 from core.jobs import BAD, GOOD, Failure, Job, JobState, Policy, Unit
 from core.plan import Plan
 
 _BAR = 10
 _SHOWN = 15
 _CAUSES = 3
+_NAMES = 8
 _NAMED_BAD: Mapping[Unit, str] = {
     Unit.HELD: "held by the gate",
     Unit.ABSENT: "not published",
@@ -31,6 +33,8 @@ class Standing:
     """Of work, for a session; None while none has come in."""
     at_once: int
     """How many are worked on at the same time."""
+    compared: Comparison | None = None
+    """Of a job that is over and read everything again: what that has changed."""
 
     @property
     def total(self) -> int:
@@ -92,13 +96,54 @@ def backfill_card(standing: Standing, stamp: str) -> Message:
 
 def summary_card(standing: Standing, stamp: str) -> Message:
     """The one message that was asked for with `announce`."""
-    job = standing.job
+    job, changed = standing.job, difference(standing.compared)
     return Message(
         title=f"Backfill · {job.first} to {job.last}",
-        lead=f"Backfilled: {numbers(standing)}.",
+        lead=f"Backfilled: {numbers(standing)}{f'; {changed}' if changed else ''}.",
         facts=(("series", job.series), ("by cause", by_cause(standing.failures))),
         stamp=stamp,
     )
+
+
+def difference(found: Comparison | None) -> str:
+    """12 sessions changed, 4 past alerts would differ; empty if nothing was compared."""
+    if found is None:
+        return ""
+    said = f"{some(found.changed, 'session')} changed" if found.changed else "no session changed"
+    said += f", {found.new:,} new" if found.new else ""
+    if not found.changed and not found.new:
+        return said
+    if not found.is_counted:
+        return f"{said}, counting which past alerts would differ"
+    if not found.told:
+        return f"{said}, no past alerts among them"
+    if not found.alerts:
+        return f"{said}, no past alert would differ"
+    return f"{said}, {some(found.alerts, 'past alert')} would differ"
+
+
+def differences_card(standing: Standing, stamp: str) -> Message:
+    """Which past alerts would differ: a few lines."""
+    found = standing.compared
+    differing = found.differing if found else ()
+    lead = difference(found) or "nothing that was there was read again"
+    more = len(differing) - _SHOWN
+    return Message(
+        title=f"Backfill · {standing.job.first} to {standing.job.last} · past alerts",
+        lead=f"{lead[0].upper()}{lead[1:]}.",
+        rows=tuple(Row(day(one.session), _names(one)) for one in differing[:_SHOWN]),
+        footer=(
+            *((f"and {some(more, 'session')} more",) if more > 0 else ()),
+            "by the settings of then; what was said in the channels stands",
+            "/anomalies DATE as:sent, and as:now, show the lists",
+        ),
+        stamp=stamp,
+    )
+
+
+def _names(one: Differs) -> tuple[str, ...]:
+    said = (("would come", one.came), ("would go", one.went))
+    return tuple(f"{what}: {listed([*names], _NAMES)}" for what, names in said if names)
 
 
 def failures_card(standing: Standing, stamp: str) -> Message:
@@ -190,14 +235,16 @@ def _begun(job: Job) -> str:
 def _state(standing: Standing) -> str:
     job, running = standing.job, standing.counts.get(Unit.RUNNING, 0)
     finishing = f"; {some(running, 'session')} under way ends first" if running else ""
+    changed = difference(standing.compared)
+    after = f"; {changed}" if changed else ""
     match job.state:
         case JobState.RUNNING:
             return "under way"
         case JobState.PAUSED:
             return f"paused{finishing}"
         case JobState.CANCELLED:
-            return f"cancelled{finishing}"
-    return "done"
+            return f"cancelled{finishing}{after}"
+    return f"done{after}"
 
 
 def _actions(standing: Standing) -> tuple[Action, ...]:
@@ -211,6 +258,8 @@ def _actions(standing: Standing) -> tuple[Action, ...]:
         made.append(Action("Retry failed", "backfill retry"))
     if standing.failures:
         made.append(Action("Show failed", "backfill failed"))
+    if standing.compared is not None and standing.compared.alerts:
+        made.append(Action("Which alerts?", "backfill changes"))
     if not standing.job.is_over:
         made.append(Action("How far now?", "backfill"))
     return tuple(made)

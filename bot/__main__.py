@@ -269,6 +269,8 @@ async def _backfill(settings: Settings, chosen: argparse.Namespace) -> Exit:
         app.board.watchers.append(reading())
         done = await fill(app, words)
     print(f"{done.stored} of {done.wanted} sessions stored; {done.failed} failed in this run")
+    if done.changed:
+        print(done.changed)
     return Exit.TRY_AGAIN if done.failed else Exit.DONE
 
 

@@ -13,6 +13,7 @@ from alerts.model import TERMINAL, Destination
 from alerts.notices import say_deaf, say_held, say_late
 from alerts.publish import Outbox
 from alerts.subscriptions import first_routes
+from bot.aftermath import Aftermath
 from bot.arguments import Sessions
 from bot.backfilling import Backfilling
 from bot.charts import Charts
@@ -314,6 +315,7 @@ def _backfilling(
     limit = None if each is None else each * workers
     pool = Pool(Processes(workers, settle_in), work)
     runner = Runner(jobs, ladder, pool, Staged(files), task)
+    runner.after = Aftermath(jobs, ladder, runner.free)
     sessions = Sessions(ladder, ladder.top.now)
     return Backfilling(ladder, sessions, runner, Estimates(jobs, limit, workers))
 

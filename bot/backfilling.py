@@ -4,13 +4,20 @@ import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from alerts.backfill_card import Standing, backfill_card, failures_card, plan_card
+from alerts.backfill_card import (
+    Standing,
+    backfill_card,
+    differences_card,
+    failures_card,
+    plan_card,
+)
 from alerts.message import stamp
 from alerts.model import Message
 from bot.arguments import Sessions, no_more_than, span
 from bot.estimate import Estimates
 from bot.requests import CommandRequest
 from bot.runner import Runner
+from core.afterwards import Afterwards
 from core.calendar import TradingDay
 from core.errors import CommandError
 from core.jobs import Job, JobState, Policy
@@ -18,8 +25,9 @@ from core.ladder import Ladder
 from core.pipeline import Pipeline
 from core.plan import sort_out
 
-USAGE = "[plan|run FROM TO] [missing|missing+failed|all] [pause|resume|cancel|retry|failed]"
-_ACTIONS = ("status", "plan", "run", "pause", "resume", "cancel", "stop", "retry", "failed")
+USAGE = "[plan|run FROM TO] [missing|missing+failed|all] [pause|resume|cancel|retry|failed|changes]"
+_CARDS = {"status": backfill_card, "failed": failures_card, "changes": differences_card}
+_ACTIONS = (*_CARDS, "plan", "run", "pause", "resume", "cancel", "stop", "retry")
 _OLDEST_FIRST, _ANNOUNCE, _SERIES = "oldest-first", "announce", "series:"
 _SUCH = "2026-06-01 2026-11-25"
 
@@ -58,11 +66,9 @@ class Backfilling:
             wish = self.wish(action, rest)
             return await self._plan(wish) if action == "plan" else await self._run(request, wish)
         no_more_than(rest, 0, f"/backfill {USAGE}")
-        if action in ("status", "failed"):
+        if action in _CARDS:
             standing = await self.standing()
-            if standing is None:
-                return self._nothing()
-            return (failures_card if action == "failed" else backfill_card)(standing, self._stamp)
+            return _CARDS[action](standing, self._stamp) if standing else self._nothing()
         request.only_operators(f"/backfill {action}", everywhere=True)
         return await self._changed("cancel" if action == "stop" else action)
 
@@ -119,6 +125,7 @@ class Backfilling:
             await jobs.failures(job),
             await jobs.pace_s(job),
             self.runner.pool.crew.size,
+            await Afterwards(jobs.db).of(job),
         )
 
     async def _plan(self, wish: Wish) -> Message:

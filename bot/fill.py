@@ -5,14 +5,16 @@ from dataclasses import dataclass
 
 from tqdm import tqdm
 
-from alerts.backfill_card import Standing, by_cause, numbers
+from alerts.backfill_card import Standing, by_cause, difference, numbers
 from bot.app import App
 from bot.backfilling import Wish
 from bot.once import refreshed, say
+from bot.runner import Runner, untold
 from core.errors import CommandError
-from core.jobs import BAD, Job, JobState
+from core.jobs import BAD, Job, JobState, Stage
 
 _TOLD_EVERY = 10
+_LEFT = {Stage.ALERTS: "counting which past alerts would differ"}
 _WHO, _PLACE = "console:@terminal", "console:terminal"
 
 
@@ -23,6 +25,8 @@ class Filled:
     wanted: int
     stored: int
     failed: int
+    changed: str = ""
+    """What has changed, and which past alerts would differ by now; in words."""
 
 
 async def fill(app: App, words: list[str]) -> Filled:
@@ -34,11 +38,11 @@ async def fill(app: App, words: list[str]) -> Filled:
         await _worked(app, job)
     entries = await app.ladder.entries(wish.days)
     stored = sum(entries[d.date].revision > 0 for d in wish.days if d.date in entries)
-    failed = 0
-    if job is not None:
-        counts = await app.backfilling.runner.jobs.counts(job)
-        failed = sum(counts.get(unit, 0) for unit in BAD)
-    return Filled(len(wish.days), stored, failed)
+    standing = None if job is None else await app.backfilling.standing(job)
+    if standing is None:
+        return Filled(len(wish.days), stored, 0)
+    failed = sum(standing.counts.get(unit, 0) for unit in BAD)
+    return Filled(len(wish.days), stored, failed, difference(standing.compared))
 
 
 async def _begun(app: App, wish: Wish) -> Job | None:
@@ -83,6 +87,17 @@ async def _worked(app: App, job: Job) -> None:
             await runner.work_off(job)
     standing = await app.backfilling.standing(job)
     _say_end(job, standing)
+    runner.told = untold
+    await _settled(runner, job)
+
+
+async def _settled(runner: Runner, job: Job) -> None:
+    """A service that begins another job meanwhile goes on with this one's rest."""
+    while job.stage not in (None, Stage.NOTHING):
+        say(_LEFT[job.stage])
+        if not await runner.settle(job):
+            return
+        job = await runner.jobs.job(job.id)
 
 
 def _say_end(job: Job, standing: Standing | None) -> None:

@@ -227,6 +227,7 @@ _ALL = (
     Form("backfill", "stop after what is being read", action="cancel"),
     Form("backfill", "read once more what failed", action="retry"),
     Form("backfill", "what failed, and why", action="failed"),
+    Form("backfill", "past alerts that would differ now", action="changes"),
     Form("help", "what can be asked"),
 )
 

@@ -11,8 +11,9 @@ from alerts.deliver import Sender
 from alerts.message import stamp
 from alerts.model import TERMINAL, Destination, Letter, Message, Receipt
 from bot.backfilling import Backfilling
+from core.afterwards import Afterwards
 from core.errors import DeliveryError
-from core.jobs import Job, JobState
+from core.jobs import Job, JobState, Stage
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +26,7 @@ class JobCards:
 
     backfilling: Backfilling
     senders: Mapping[str, Sender]
-    _shown: dict[int, tuple[datetime, JobState]] = field(default_factory=dict)
+    _shown: dict[int, tuple[datetime, JobState, Stage | None]] = field(default_factory=dict)
 
     async def __call__(self, job: Job) -> None:
         """Post it or edit it; what cannot be said in the channel is in the log and /backfill."""
@@ -44,18 +45,18 @@ class JobCards:
             message_id = await self._put(job, where, backfill_card(standing, said))
             if message_id != job.receipt:
                 await jobs.posted(job, message_id)
-            if job.state is JobState.DONE and job.announce:
-                await self._said(
-                    Letter(f"backfill:{job.id}:end", summary_card(standing, said)), where
-                )
+            if _is_to_be_summed_up(job):
+                letter = Letter(f"backfill:{job.id}:end", summary_card(standing, said))
+                there = await self._said(letter, where)
+                await Afterwards(jobs.db).summed_up(job, there.message_id)
         except DeliveryError as error:
             logger.warning("the card is not shown", extra={"job": job.id, "seen": str(error)})
 
     def _is_due(self, job: Job, now: datetime) -> bool:
         shown = self._shown.get(job.id)
-        if shown is not None and shown[1] is job.state and now - shown[0] < _EVERY:
+        if shown is not None and shown[1:] == (job.state, job.stage) and now - shown[0] < _EVERY:
             return False
-        self._shown[job.id] = (now, job.state)
+        self._shown[job.id] = (now, job.state, job.stage)
         return True
 
     async def _put(self, job: Job, where: Destination, message: Message) -> str:
@@ -73,3 +74,9 @@ class JobCards:
             if there is None:
                 return await sender.send(where, letter)
             return await sender.edit(where, there, letter)
+
+
+def _is_to_be_summed_up(job: Job) -> bool:
+    """Not before it is known which past alerts would differ."""
+    is_known = job.state is JobState.DONE and job.stage is not Stage.ALERTS
+    return job.announce and is_known and job.summary is None

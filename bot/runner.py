@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
+from core.afterwards import Afterwards
 from core.calendar import TradingDay
 from core.elsewhere import Elsewhere, MakeTask
 from core.errors import HeldBars, NotPublished, SourceError, SourceUnavailable
@@ -31,8 +32,17 @@ Told = Callable[[Job], Awaitable[None]]
 """Hears of every session that is through, and of the end."""
 
 
+After = Callable[[Job], Awaitable[bool]]
+"""Does what a job's stage asks for; False if it gave way to another job."""
+
+
 async def untold(job: Job) -> None:
     """Where nobody looks."""
+
+
+async def nothing_more(job: Job) -> bool:
+    """Where nothing is done afterwards."""
+    return True
 
 
 @dataclass(slots=True)
@@ -49,6 +59,7 @@ class Runner:
     free: asyncio.Event = field(default_factory=asyncio.Event)
     """Not set while the newest session is coming in: then none of the past is begun."""
     told: Told = untold
+    after: After = nothing_more
     rest_s: float = _REST_S
     """Between two rounds while a source is away; a word in chat ends it."""
     _woken: asyncio.Event = field(default_factory=asyncio.Event)
@@ -56,6 +67,10 @@ class Runner:
     def __post_init__(self) -> None:
         """Nothing is coming in yet."""
         self.free.set()
+
+    @property
+    def _afterwards(self) -> Afterwards:
+        return Afterwards(self.jobs.db)
 
     def wake(self) -> None:
         """A job was begun, or changed."""
@@ -70,8 +85,19 @@ class Runner:
             job = await self.jobs.newest()
             if job is not None and job.state is JobState.RUNNING:
                 await self.work_off(job)
+            elif (over := await self._afterwards.unsettled()) is not None:
+                await self.settle(over)
             else:
                 await self._woken.wait()
+
+    async def settle(self, job: Job) -> bool:
+        """What is left to do after it, one stage; False if that gave way to another job."""
+        await self.told(job)
+        if not await self.after(job):
+            return False
+        await self._afterwards.settled(job)
+        await self.told(await self.jobs.job(job.id))
+        return True
 
     async def work_off(self, job: Job) -> None:
         """Until it is over, paused, or about another series."""

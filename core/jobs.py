@@ -35,6 +35,14 @@ class JobState(StrEnum):
     DONE = "done"
 
 
+class Stage(StrEnum):
+    """What is left to do when a job is over, in this order."""
+
+    ALERTS = "alerts"
+    """Everything was read again: count the past alerts that would differ."""
+    NOTHING = "nothing"
+
+
 class Unit(StrEnum):
     """Where a session of a job stands."""
 
@@ -77,6 +85,10 @@ class Job:
     receipt: str | None
     created_at: datetime
     ended_at: datetime | None
+    stage: Stage | None
+    """None while it is not over; and for one that was over before this was kept."""
+    summary: str | None
+    """The receipt of the one that was asked for."""
 
     @property
     def is_over(self) -> bool:
@@ -127,9 +139,11 @@ class Jobs:
                 cursor = await writer.execute("SELECT last_insert_rowid()")
                 (number,) = await cursor.fetchone() or (0,)
                 await writer.executemany(
-                    "INSERT INTO job_sessions (job, session, position, state) VALUES (?, ?, ?, ?)",
+                    "INSERT INTO job_sessions (job, session, position, state, revision) VALUES"
+                    " (?, ?, ?, ?, coalesce((SELECT revision FROM sessions"
+                    " WHERE series = ? AND session = ?), 0))",
                     [
-                        (number, str(day), position, Unit.WAITING)
+                        (number, str(day), position, Unit.WAITING, series, str(day))
                         for position, day in enumerate(sorted(days, reverse=newest_first))
                     ],
                 )
@@ -142,12 +156,12 @@ class Jobs:
     async def job(self, number: int) -> Job:
         """By its number."""
         (row,) = await self.db.rows("SELECT * FROM jobs WHERE id = ?", (number,))
-        return _job(row)
+        return job_of(row)
 
     async def newest(self) -> Job | None:
         """The last one that was begun, over or not."""
         row = await self.db.row("SELECT * FROM jobs ORDER BY id DESC LIMIT 1")
-        return None if row is None else _job(row)
+        return None if row is None else job_of(row)
 
     async def counts(self, job: Job) -> Mapping[Unit, int]:
         """How many of its sessions stand where."""
@@ -232,19 +246,23 @@ class Jobs:
                     (_EARLIER, job.id, job.id, Unit.WAITING, f"{_EARLIER}%"),
                 )
                 await writer.execute(
-                    "UPDATE jobs SET state = ?, reason = '', ended_at = NULL WHERE id = ?",
+                    "UPDATE jobs SET state = ?, reason = '', ended_at = NULL, stage = NULL"
+                    " WHERE id = ?",
                     (JobState.RUNNING, job.id),
                 )
+                await writer.execute("DELETE FROM job_alerts WHERE job = ?", (job.id,))
             return cursor.rowcount
 
     async def state(self, job: Job, state: JobState, reason: str = "") -> bool:
         """Has it changed? A job that is over stays over."""
-        ended = iso(self.now()) if state in (JobState.CANCELLED, JobState.DONE) else None
+        is_over = state in (JobState.CANCELLED, JobState.DONE)
+        stage = Stage.ALERTS if job.policy is Policy.ALL else Stage.NOTHING
+        after = (iso(self.now()), stage) if is_over else (None, None)
         async with self.db.transaction() as writer:
             cursor = await writer.execute(
-                "UPDATE jobs SET state = ?, reason = ?, ended_at = ? WHERE id = ? AND state != ?"
-                " AND state IN (?, ?)",
-                (state, reason, ended, job.id, state, JobState.RUNNING, JobState.PAUSED),
+                "UPDATE jobs SET state = ?, reason = ?, ended_at = ?, stage = ? WHERE id = ?"
+                " AND state != ? AND state IN (?, ?)",
+                (state, reason, *after, job.id, state, JobState.RUNNING, JobState.PAUSED),
             )
             return cursor.rowcount > 0
 
@@ -257,6 +275,11 @@ class Jobs:
             await writer.execute(
                 "UPDATE job_sessions SET state = ? WHERE job = ? AND state = ?",
                 (Unit.WAITING, job.id, Unit.FAILED),
+            )
+            await writer.execute(
+                "UPDATE job_sessions AS u SET revision = coalesce((SELECT revision FROM sessions"
+                " WHERE series = ? AND session = u.session), 0) WHERE job = ? AND state = ?",
+                (series, job.id, Unit.WAITING),
             )
 
     async def posted(self, job: Job, receipt: str) -> None:
@@ -296,7 +319,8 @@ class Jobs:
         return None if row is None else row["mean"]
 
 
-def _job(row: Row) -> Job:
+def job_of(row: Row) -> Job:
+    """A row of the table."""
     return Job(
         id=row["id"],
         series=row["series"],
@@ -312,4 +336,6 @@ def _job(row: Row) -> Job:
         receipt=row["receipt"],
         created_at=datetime.fromisoformat(row["created_at"]),
         ended_at=datetime.fromisoformat(row["ended_at"]) if row["ended_at"] else None,
+        stage=Stage(row["stage"]) if row["stage"] else None,
+        summary=row["summary"],
     )

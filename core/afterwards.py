@@ -1,0 +1,127 @@
+"""What is left to do after a backfill, and what one that read everything again has changed."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from core.db import Db
+from core.jobs import Job, Policy, Stage, job_of
+
+
+@dataclass(frozen=True, slots=True)
+class Differs:
+    """A digest that was sent, beside what the stored bars would have said by now."""
+
+    series: str
+    session: date
+    came: tuple[str, ...] = ()
+    """Tickers that would be its lines and were not, best first."""
+    went: tuple[str, ...] = ()
+    """Those that were and would not be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Before and after a job that read everything again."""
+
+    changed: int
+    """Sessions of which another revision is stored."""
+    new: int
+    """Sessions of which nothing was stored before."""
+    told: int
+    """Digests that were judged again."""
+    differing: Sequence[Differs]
+    """Those of them with other lines, newest session first."""
+    is_counted: bool
+    """False while digests wait to be judged again."""
+
+    @property
+    def alerts(self) -> int:
+        """Names that would come or go."""
+        return sum(len(d.came) + len(d.went) for d in self.differing)
+
+
+@dataclass(frozen=True, slots=True)
+class Afterwards:
+    """The stages of jobs that are over, and the table of their past alerts."""
+
+    db: Db
+
+    async def unsettled(self) -> Job | None:
+        """The first job that has something left to do."""
+        row = await self.db.row(
+            "SELECT * FROM jobs WHERE stage != ? ORDER BY id LIMIT 1", (Stage.NOTHING,)
+        )
+        return None if row is None else job_of(row)
+
+    async def settled(self, job: Job) -> None:
+        """What its stage asks for is done."""
+        stages = list(Stage)
+        after = stages[stages.index(job.stage or Stage.NOTHING) + 1]
+        async with self.db.transaction() as writer:
+            await writer.execute(
+                "UPDATE jobs SET stage = ? WHERE id = ? AND stage = ?", (after, job.id, job.stage)
+            )
+
+    async def summed_up(self, job: Job, receipt: str) -> None:
+        """The summary that was asked for is there."""
+        async with self.db.transaction() as writer:
+            await writer.execute("UPDATE jobs SET summary = ? WHERE id = ?", (receipt, job.id))
+
+    async def touched(self, job: Job) -> tuple[list[date], list[date]]:
+        """The sessions that changed, and those that are new, each oldest first."""
+        rows = await self.db.rows(
+            "SELECT u.session, u.revision FROM job_sessions AS u JOIN jobs ON jobs.id = u.job"
+            " LEFT JOIN sessions AS s ON (s.series, s.session) = (jobs.series, u.session)"
+            # One that was stored by a process that died of it is the same when it is read again.
+            " WHERE u.job = ? AND (u.state = 'stored'"
+            " OR (u.state = 'same' AND s.revision > u.revision)) ORDER BY u.session",
+            (job.id,),
+        )
+        changed, new = list[date](), list[date]()
+        for row in rows:
+            (new if row["revision"] == 0 else changed).append(date.fromisoformat(row["session"]))
+        return changed, new
+
+    async def done(self, job: Job) -> set[tuple[str, date]]:
+        """Series and session of the digests that were judged again."""
+        return {(d.series, d.session) for d in await self._all(job)}
+
+    async def put(self, job: Job, one: Differs) -> None:
+        """Unless the job is under way once more."""
+        async with self.db.transaction() as writer:
+            await writer.execute(
+                "INSERT OR REPLACE INTO job_alerts (job, series, session, came, went)"
+                " SELECT id, ?, ?, ?, ? FROM jobs WHERE id = ? AND stage = ?",
+                (one.series, str(one.session), json.dumps(one.came), json.dumps(one.went),
+                 job.id, Stage.ALERTS),
+            )  # fmt: skip
+
+    async def of(self, job: Job) -> Comparison | None:
+        """None for a job that is not over, or does not read again what is there."""
+        if job.policy is not Policy.ALL or job.stage is None:
+            return None
+        changed, new = await self.touched(job)
+        every = await self._all(job)
+        return Comparison(
+            len(changed),
+            len(new),
+            len(every),
+            [one for one in every if one.came or one.went],
+            is_counted=job.stage is not Stage.ALERTS,
+        )
+
+    async def _all(self, job: Job) -> list[Differs]:
+        rows = await self.db.rows(
+            "SELECT * FROM job_alerts WHERE job = ? ORDER BY session DESC, series", (job.id,)
+        )
+        return [
+            Differs(
+                r["series"],
+                date.fromisoformat(r["session"]),
+                tuple(json.loads(r["came"])),
+                tuple(json.loads(r["went"])),
+            )
+            for r in rows
+        ]
