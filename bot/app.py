@@ -285,7 +285,7 @@ async def opened(
         courier = Courier(db, senders, now, charts, settings.operator)
         stack.push_async_callback(courier.close)
         backfilling = _backfilling(settings, ladder, Jobs(db, now), tables, bars.files)
-        backfilling.runner.told = JobCards(backfilling, senders)
+        stack.push_async_callback((await _cards(backfilling, senders)).close)
         stack.push_async_callback(backfilling.runner.pool.close)
         links = list[Link]()
         asked = commands(
@@ -318,6 +318,14 @@ def _backfilling(
     runner.after = Aftermath(jobs, ladder, runner.free)
     sessions = Sessions(ladder, ladder.top.now)
     return Backfilling(ladder, sessions, runner, Estimates(jobs, limit, workers))
+
+
+async def _cards(backfilling: Backfilling, senders: MutableMapping[str, Sender]) -> JobCards:
+    runner = backfilling.runner
+    last = await runner.jobs.newest()
+    cards = JobCards(backfilling, senders, runner.jobs.now(), last.id if last else 0)
+    runner.told = cards
+    return cards
 
 
 def _doctor(

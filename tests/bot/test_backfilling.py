@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from concurrent.futures import BrokenExecutor, Executor, ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -102,10 +103,16 @@ def folder(shared: Shared, tmp_path: Path) -> Path:
 
 
 @asynccontextmanager
-async def at(folder: Path, *, running: bool = True, size: int = 1) -> AsyncIterator[There]:
+async def at(
+    folder: Path,
+    *,
+    running: bool = True,
+    size: int = 1,
+    now: Callable[[], datetime] = lambda: NOW,
+) -> AsyncIterator[There]:
     """The application over it, whose backfills are worked off beside it."""
     settings = await asyncio.to_thread(load, data_dir=folder)
-    async with opened(settings, now=lambda: NOW) as app:
+    async with opened(settings, now=now) as app:
         runner = app.backfilling.runner
         doing = Doing(runner.pool.do)
         runner.pool, runner.rest_s = Pool(Threads(size), doing), 0.05
