@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 
 from alerts.backfill_card import (
     Standing,
@@ -43,6 +44,11 @@ class Wish:
     announce: bool = False
     words: str = ""
     """All but the span, as it was typed."""
+
+    @property
+    def span(self) -> tuple[date, date]:
+        """The first and the last session."""
+        return self.days[0].date, self.days[-1].date
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +108,7 @@ class Backfilling:
                 f" or known to be missing; /backfill plan {first} {last} tells which"
             )
         job = await self.runner.jobs.begin(
-            wish.pipeline.series.key, days, wish.policy, who=who, place=place,
+            wish.pipeline.series.key, days, wish.policy, who=who, place=place, span=wish.span,
             newest_first=wish.newest_first, announce=wish.announce,
         )  # fmt: skip
         self.runner.wake()

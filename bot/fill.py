@@ -50,12 +50,11 @@ async def _begun(app: App, wish: Wish) -> Job | None:
     runner = app.backfilling.runner
     left = await runner.jobs.newest()
     if left is not None and not left.is_over:
-        if (left.first, left.last) < (wish.days[0].date, wish.days[-1].date) or (
-            left.policy is not wish.policy
-        ):
+        if not _is_the_same(left, wish):
             raise CommandError(
-                f"the backfill of {left.first} to {left.last} is not over: let a service go on with"
-                ' it, or end it by `python -m bot ask "/backfill cancel"`'
+                f"the backfill of {left.first} to {left.last} ({left.policy}, {left.asked}) is not"
+                ' over: let a service go on with it, or end it by `python -m bot ask "/backfill'
+                ' cancel"`'
             )
         say(f"going on with the backfill of {left.first} to {left.last}")
         await runner.jobs.interrupted()
@@ -64,6 +63,11 @@ async def _begun(app: App, wish: Wish) -> Job | None:
     if not await app.backfilling.unread(wish):
         return None
     return await app.backfilling.begin(wish, who=_WHO, place=_PLACE)
+
+
+def _is_the_same(left: Job, wish: Wish) -> bool:
+    asked = (left.first, left.last), left.policy, left.asked
+    return asked == (wish.span, wish.policy, wish.pipeline.series.key)
 
 
 async def _worked(app: App, job: Job) -> None:

@@ -73,8 +73,11 @@ class Job:
     id: int
     series: str
     """core.bars.Series.key"""
+    asked: str
+    """The one that was asked for: a better one may have been refused since."""
     first: date
     last: date
+    """Of the span that was asked for."""
     policy: Policy
     newest_first: bool
     announce: bool
@@ -125,12 +128,12 @@ class Jobs:
 
     async def begin(
         self, series: str, days: Sequence[TradingDay], policy: Policy, *, who: str, place: str,
-        newest_first: bool = True, announce: bool = False,
+        span: tuple[date, date], newest_first: bool = True, announce: bool = False,
     ) -> Job:  # fmt: skip
-        """A new job over `days`; CommandError while another one is not over."""
+        """A new job over `days` of a span; CommandError while another one is not over."""
         job: dict[str, Value] = {
-            "series": series, "first": str(min(days)), "last": str(max(days)), "policy": policy,
-            "newest_first": int(newest_first), "announce": int(announce),
+            "series": series, "asked": series, "first": str(span[0]), "last": str(span[1]),
+            "policy": policy, "newest_first": int(newest_first), "announce": int(announce),
             "state": JobState.RUNNING, "who": who, "place": place, "created_at": iso(self.now()),
         }  # fmt: skip
         try:
@@ -324,6 +327,7 @@ def job_of(row: Row) -> Job:
     return Job(
         id=row["id"],
         series=row["series"],
+        asked=row["asked"] or row["series"],
         first=date.fromisoformat(row["first"]),
         last=date.fromisoformat(row["last"]),
         policy=Policy(row["policy"]),
