@@ -14,7 +14,11 @@ from core.errors import CommandError
 from core.jobs import BAD, Job, JobState, Stage
 
 _TOLD_EVERY = 10
-_LEFT = {Stage.ALERTS: "counting which past alerts would differ"}
+_LEFT = {
+    Stage.ALERTS: "counting which past alerts would differ",
+    Stage.NUMBERS: "all is stored; measuring the newest sessions, for /scorecard and /preview"
+    " (a service goes on with that if it is ended here)",
+}
 _WHO, _PLACE = "console:@terminal", "console:terminal"
 
 

@@ -40,6 +40,8 @@ class Stage(StrEnum):
 
     ALERTS = "alerts"
     """Everything was read again: count the past alerts that would differ."""
+    NUMBERS = "numbers"
+    """Measure the sessions that commands look at."""
     NOTHING = "nothing"
 
 
@@ -259,7 +261,7 @@ class Jobs:
     async def state(self, job: Job, state: JobState, reason: str = "") -> bool:
         """Has it changed? A job that is over stays over."""
         is_over = state in (JobState.CANCELLED, JobState.DONE)
-        stage = Stage.ALERTS if job.policy is Policy.ALL else Stage.NOTHING
+        stage = Stage.ALERTS if job.policy is Policy.ALL else Stage.NUMBERS
         after = (iso(self.now()), stage) if is_over else (None, None)
         async with self.db.transaction() as writer:
             cursor = await writer.execute(

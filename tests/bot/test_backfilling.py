@@ -4,13 +4,14 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import BrokenExecutor, Executor, ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
 import pytest
 
 from alerts.model import Destination
+from bot.aftermath import Aftermath
 from bot.app import App, opened
 from bot.settings import load
 from core.bars import Bars
@@ -109,13 +110,19 @@ async def at(
     running: bool = True,
     size: int = 1,
     now: Callable[[], datetime] = lambda: NOW,
+    measured: int = 1,
 ) -> AsyncIterator[There]:
-    """The application over it, whose backfills are worked off beside it."""
+    """The application over it, whose backfills are worked off beside it.
+
+    `measured`: of so many sessions the numbers are made afterwards.
+    """
     settings = await asyncio.to_thread(load, data_dir=folder)
     async with opened(settings, now=now) as app:
         runner = app.backfilling.runner
         doing = Doing(runner.pool.do)
         runner.pool, runner.rest_s = Pool(Threads(size), doing), 0.05
+        assert isinstance(runner.after, Aftermath)
+        runner.after = replace(runner.after, measured=measured)
         task = asyncio.create_task(runner.run()) if running else None
         yield There(app, doing)
         if task is not None:
