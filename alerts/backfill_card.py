@@ -183,6 +183,7 @@ def plan_card(plan: Plan, stamp: str) -> Message:
         ("missing", f"{plan.missing:,}"),
         ("failed before", f"{plan.failed:,}"),
         ("asked in turn", ", ".join(plan.sources)),
+        *(("served by", said) for said in plan.served_by),
     ]
     if plan.to_read:
         facts += [("requests", f"{plan.requests:,}{_limit(plan)}"), ("download", _bytes(plan))]

@@ -7,27 +7,20 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Protocol, runtime_checkable
 
+from bot.reach import Looked, Reaches, reaches
 from core.calendar import TradingDay
-from core.errors import NotPublished, SourceError, SourceRefused, Verdict
+from core.errors import SourceError
 from core.jobs import Jobs, Policy
 from core.ledger import Entry
 from core.pipeline import Pipeline
 from core.plan import Plan, sort_out
-from core.sources import Source
 from core.sources.rest import RestSource
+from core.sources.short_volume import ShortVolumeSource
 
-_SAMPLED, _VERSIONS, _AT_ONCE = 3, 20, 4
-_STEPS, _STEPS_OF_FEW_CALLS, _FEW_CALLS = 12, 3, 30
-
-
-@runtime_checkable
-class Looked(Protocol):
-    """A source that tells of a session without reading it."""
-
-    async def look(self, day: TradingDay) -> int:
-        """Its size in bytes; raises what bars() does."""
+_VERSIONS, _AT_ONCE, _FEW_CALLS = 20, 4, 30
+_LIMITED = (RestSource, ShortVolumeSource)
+"""Whose calls the vendor's plan counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +31,8 @@ class Estimates:
     calls_per_minute: int | None
     """The backfill's share of the vendor's limit; None without one."""
     at_once: int
+    patience_s: float = 6.0
+    """So long the sources have to answer."""
 
     async def plan(
         self, pipeline: Pipeline, days: Sequence[TradingDay], policy: Policy, words: str = ""
@@ -46,11 +41,14 @@ class Estimates:
         entries = await pipeline.ledger.entries(days)
         known = sort_out(days, entries)
         to_read = known.to_read(policy)
-        stale, notes = await _stale(pipeline, [entries[d.date] for d in known.complete])
-        serves, sizes, seen = await self._asked(pipeline, to_read or list(days))
-        requests = len(to_read) * _requests(pipeline)
-        is_limited = isinstance(_first(pipeline), RestSource)
-        limit = self.calls_per_minute if is_limited else None
+        (stale, notes), chains = await asyncio.gather(
+            self._stale(pipeline, [entries[d.date] for d in known.complete]),
+            asyncio.gather(*(self._reaches(part, to_read or days) for part in _parts(pipeline))),
+        )
+        needs = [_needs(chain) for chain in chains] if to_read else []
+        limited = sum(need.limited for need in needs)
+        limit = self.calls_per_minute if limited else None
+        sized = [need.bytes for need in needs if need.bytes is not None]
         return Plan(
             first=days[0].date,
             last=days[-1].date,
@@ -62,94 +60,76 @@ class Estimates:
             failed=len(known.failed),
             to_read=tuple(to_read),
             sources=tuple(s.name for p in _parts(pipeline) for s in p.chain.sources),
-            requests=requests,
+            served_by=tuple(chain.words for chain in chains),
+            requests=sum(need.requests for need in needs),
             calls_per_minute=limit,
-            bytes=fmean(sizes) * len(to_read) if sizes else None,
-            seconds=await self._seconds(pipeline, len(to_read), requests, limit),
-            serves=serves,
-            notes=(*notes, *seen),
+            bytes=sum(sized) if sized else None,
+            seconds=await self._seconds(pipeline, len(to_read), limited, limit),
+            serves=_serves(chains),
+            notes=(*notes, *(r.seen for chain in chains for r in chain.every if r.seen)),
             words=words,
         )
 
     async def _seconds(
-        self, pipeline: Pipeline, sessions: int, requests: int, limit: int | None
+        self, pipeline: Pipeline, sessions: int, calls: int, limit: int | None
     ) -> float | None:
         each = await self.jobs.pace_of_series_s(pipeline.series.key)
         worked = None if each is None else each * sessions / self.at_once
-        waited = 60 * requests / limit if limit else None
+        waited = 60 * calls / limit if limit else None
         known = [seconds for seconds in (worked, waited) if seconds is not None]
         return max(known) if known else None
 
-    async def _asked(
-        self, pipeline: Pipeline, days: Sequence[TradingDay]
-    ) -> tuple[str, list[int], list[str]]:
-        """How far back the first source goes, in words; a few sizes; what else was seen."""
-        source, sizes = _first(pipeline), list[int]()
-        try:
-            await _look(source, days[0], sizes)
-            serves = f"{days[0]} and later, as far as was asked"
-        except SourceRefused as error:
-            if error.verdict is not Verdict.DATE_OUTSIDE_PLAN:
-                return f"nothing of this: {error.verdict}", [], [f"{source.name}: {error.seen}"]
-            serves = await self._since(source, days, sizes)
-        except NotPublished as error:
-            serves = f"unknown: {days[0]} is not there ({error.seen})"
-        except SourceError as error:
-            return f"unknown: {error.verdict}", [], [f"{source.name}: {error.seen}"]
-        return serves, await _sampled(source, days, sizes), []
+    async def _reaches(self, pipeline: Pipeline, days: Sequence[TradingDay]) -> Reaches:
+        sources = pipeline.chain.sources
+        limit = self.calls_per_minute
+        # One that is refused is asked for another session as well: two calls.
+        few = None if limit is None or limit >= _FEW_CALLS else max(1, limit // 2 - 1)
+        probes = [few if isinstance(source, _LIMITED) else None for source in sources]
+        return await reaches(sources, days, probes, self.patience_s)
 
-    async def _since(self, source: Source, days: Sequence[TradingDay], sizes: list[int]) -> str:
-        """The oldest session that is served, by halves: the first of `days` is not."""
-        few = self.calls_per_minute is not None and self.calls_per_minute < _FEW_CALLS
-        refused, served = 0, len(days)
-        for _ in range(_STEPS_OF_FEW_CALLS if few else _STEPS):
-            if served - refused < 2:
-                break
-            middle = (refused + served) // 2
-            try:
-                await _look(source, days[middle], sizes)
-                served = middle
-            except SourceRefused:
-                refused = middle
-            except NotPublished:
-                served = middle
-        if served == len(days):
-            return f"nothing up to {days[refused]}: outside the plan"
-        exactly = "" if served - refused < 2 else f" at the latest; not {days[refused]}"
-        return f"{days[served]} and later{exactly}"
+    async def _stale(
+        self, pipeline: Pipeline, entries: Sequence[Entry]
+    ) -> tuple[int, Sequence[str]]:
+        try:
+            async with asyncio.timeout(self.patience_s):
+                return await _stale(pipeline, entries)
+        except TimeoutError:
+            why = f"no answer in {self.patience_s:g} s"
+            return 0, [f"whether stored sessions are stale is not known: {why}"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Needs:
+    requests: int
+    limited: int
+    """Those of them that are calls of the vendor's limit."""
+    bytes: float | None
+
+
+def _needs(chain: Reaches) -> _Needs:
+    """What it takes to read all that is served, each session by the first that may have it."""
+    requests = limited = 0
+    size: float | None = None
+    for part in chain.likely:
+        many, source = part.end - part.first, part.reach.source
+        # A flat file is looked for, then read.
+        requests += many * (2 if isinstance(source, Looked) else 1)
+        limited += many if isinstance(source, _LIMITED) else 0
+        if part.reach.sizes:
+            size = (size or 0.0) + many * fmean(part.reach.sizes)
+    return _Needs(requests, limited, size)
+
+
+def _serves(chains: Sequence[Reaches]) -> str:
+    """The oldest session that can be had, of all that a session needs."""
+    reach = max((chain.oldest for chain in chains), key=lambda reach: reach.served)
+    if not reach.served:
+        return f"{reach.days[0]} and later, as far as was asked"
+    return reach.words
 
 
 def _parts(pipeline: Pipeline) -> list[Pipeline]:
     return [part for part in (pipeline.beside, pipeline) if part is not None]
-
-
-def _first(pipeline: Pipeline) -> Source:
-    return pipeline.chain.sources[0]
-
-
-def _requests(pipeline: Pipeline) -> int:
-    """Of a session: a flat file is looked for, then read."""
-    firsts = [_first(part) for part in _parts(pipeline)]
-    return sum(2 if isinstance(source, Looked) else 1 for source in firsts)
-
-
-async def _look(source: Source, day: TradingDay, sizes: list[int]) -> None:
-    if isinstance(source, Looked):
-        sizes.append(await source.look(day))
-    else:
-        await source.bars(day)
-
-
-async def _sampled(source: Source, days: Sequence[TradingDay], sizes: list[int]) -> list[int]:
-    """Sizes of a few sessions, evenly spread; those that cannot be told are left out."""
-    if not isinstance(source, Looked):
-        return []
-    for n in range(1, _SAMPLED + 1):
-        try:
-            await _look(source, days[(len(days) - 1) * n // _SAMPLED], sizes)
-        except SourceError:
-            continue
-    return sizes
 
 
 async def _stale(pipeline: Pipeline, entries: Sequence[Entry]) -> tuple[int, list[str]]:

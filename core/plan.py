@@ -58,6 +58,9 @@ class Plan:
     failed: int
     to_read: tuple[TradingDay, ...]
     sources: tuple[str, ...]
+    served_by: tuple[str, ...]
+    """In words: which of them serves which part; first of what the prices are from, if that is
+    another series."""
     requests: int
     calls_per_minute: int | None
     bytes: float | None

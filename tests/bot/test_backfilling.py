@@ -147,6 +147,7 @@ async def test_a_span_is_planned_read_and_told(there: There) -> None:
         "missing": "5",
         "failed before": "0",
         "asked in turn": "built-in sample market",
+        "served by": "built-in sample market: all of it",
         "requests": "5",
         "download": "unknown",
         "time": "not known before the first sessions were read on this machine",
