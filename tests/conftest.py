@@ -1,12 +1,13 @@
 """What every test has: no blocking call on the loop, no settings of the machine."""
 
+import gc
 import os
 import re
 from collections.abc import Iterator
 
 import pytest
 import stamina
-from blockbuster import BlockBuster, blockbuster_ctx
+from blockbuster import BlockBuster
 from syrupy.assertion import SnapshotAssertion
 
 from tests.shared import Shared
@@ -21,11 +22,24 @@ _NAMES = (
 )
 
 
+def pytest_collection_finish() -> None:
+    """What is imported by now is no garbage: the collector need not walk through it each time."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="session")
+def _blocking_calls() -> BlockBuster:
+    """Found once: there are sixty of them."""
+    return BlockBuster(scanned_modules=["bot", "alerts", "core"])
+
+
 @pytest.fixture(autouse=True)
-def _loop_stays_free() -> Iterator[BlockBuster]:
+def _loop_stays_free(_blocking_calls: BlockBuster) -> Iterator[BlockBuster]:
     """A blocking call made on the event loop by our own code fails the test."""
-    with blockbuster_ctx(scanned_modules=["bot", "alerts", "core"]) as blockbuster:
-        yield blockbuster
+    _blocking_calls.activate()
+    yield _blocking_calls
+    _blocking_calls.deactivate()
 
 
 @pytest.fixture(autouse=True)
