@@ -6,10 +6,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
-from apscheduler.schedulers.asyncio import AsyncIOScheduler
-from apscheduler.triggers.cron import CronTrigger
-from apscheduler.triggers.interval import IntervalTrigger
-
 from core.calendar import NEW_YORK, TradingDay, sessions_ending
 from core.ledger import Entry, Status
 
@@ -74,6 +70,11 @@ class Bell:
     @asynccontextmanager
     async def ringing(self) -> AsyncIterator[None]:
         """Ring by the clock until the block ends."""
+        # Only the service rings: a command does not wait for this to load.
+        from apscheduler.schedulers.asyncio import AsyncIOScheduler
+        from apscheduler.triggers.cron import CronTrigger
+        from apscheduler.triggers.interval import IntervalTrigger
+
         scheduler = AsyncIOScheduler(timezone=NEW_YORK)
         # APScheduler's defaults would skip a tick that comes a second late.
         always = {"misfire_grace_time": None, "coalesce": True, "max_instances": 1}

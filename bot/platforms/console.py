@@ -6,12 +6,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from shutil import get_terminal_size
 
-from prompt_toolkit import PromptSession
-from prompt_toolkit.completion import WordCompleter
-from prompt_toolkit.output.defaults import create_output
-from prompt_toolkit.output.vt100 import Vt100_Output
-from prompt_toolkit.patch_stdout import patch_stdout
-
 from alerts.model import Check, Destination, Letter, Message, Receipt, Section, Tried
 from alerts.words import inert
 from bot.requests import CommandRequest, Reply
@@ -99,6 +93,13 @@ async def converse(
     answer: Callable[[CommandRequest], Awaitable[Reply]], names: Sequence[str]
 ) -> None:
     """Read commands until the end of input (Ctrl-D), `quit`, or Ctrl-C."""
+    # It takes its time to load, and only who types needs it.
+    from prompt_toolkit import PromptSession
+    from prompt_toolkit.completion import WordCompleter
+    from prompt_toolkit.output.defaults import create_output
+    from prompt_toolkit.output.vt100 import Vt100_Output
+    from prompt_toolkit.patch_stdout import patch_stdout
+
     output = create_output()
     if isinstance(output, Vt100_Output):
         # Terminals that do not answer the cursor question would get a warning instead.
