@@ -5,13 +5,15 @@ They are filled once a run, from servers, and copied. Tests of a first run begin
 
 import asyncio
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 
 from bot.app import App, opened
 from bot.settings import Settings, load
-from core.calendar import TradingDay, sessions
+from core.baseline import LOOKBACK_SESSIONS
+from core.calendar import TradingDay, last_complete, sessions, sessions_ending
 from tests import market
 from tests.market import NOW
 from tests.shared import Shared, copied
@@ -65,22 +67,39 @@ def _until(shared: Shared, kind: Kind, last: TradingDay) -> Path:
             copied(_until(shared, kind, before), folder)
         elif kind is Kind.FINRA:
             copied(_until(shared, Kind.FLAT_FILES, last), folder)
-        asyncio.run(_backfilled(kind, folder, sessions(first.date, last.date)))
+        asyncio.run(_backfilled(shared, kind, folder, sessions(first.date, last.date)))
 
     return shared.once(f"{kind}-{last}", make)
 
 
-async def _backfilled(kind: Kind, folder: Path, days: Sequence[TradingDay]) -> None:
+async def _backfilled(shared: Shared, kind: Kind, folder: Path, days: Sequence[TradingDay]) -> None:
     if kind is Kind.SAMPLE:
         await _stored(await asyncio.to_thread(load, data_dir=folder), days)
         return
     off = {"dark_pool_only": "true"} if kind is Kind.FINRA else {}
-    async with market.vendor(folder / "vendor", days) as running:
+    async with market.vendor(folder / "vendor", days, shared=shared) as running:
         await _stored(await running.settings(folder, **off), days)
     await asyncio.to_thread(shutil.rmtree, folder / "vendor")
 
 
-async def _stored(settings: Settings, days: Sequence[TradingDay]) -> None:
+def until_today(shared: Shared, to: Path) -> Path:
+    """`to`, with the built-in market as a process that reads the machine's clock will want it:
+    only its newest session is missing, and nobody was told of the others."""
+    *days, newest = sessions_ending(last_complete(_now()), LOOKBACK_SESSIONS)
+
+    def make(folder: Path) -> None:
+        asyncio.run(_stored(load(data_dir=folder), days, _now))
+
+    return copied(shared.once(f"today-{newest}", make), to)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+async def _stored(
+    settings: Settings, days: Sequence[TradingDay], now: Callable[[], datetime] = lambda: NOW
+) -> None:
     """As `python -m bot backfill` stores them."""
-    async with opened(settings, now=lambda: NOW) as app:
+    async with opened(settings, now=now) as app:
         assert await history(app, days) == (len(days), 0)

@@ -1,6 +1,7 @@
 """The built-in market behind local vendor servers: real HTTP, real boto3, no key of anyone's."""
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from tests.servers.s3 import S3Server
 from tests.servers.vendor import VendorServer
 from tests.servers.vendor_data import Split
 from tests.servers.vendor_reference import whole_market
+from tests.shared import Shared
 
 NOW = datetime(2026, 3, 7, 16, 5, tzinfo=UTC)
 """Saturday 11:05 in New York: Friday's files are there."""
@@ -87,17 +89,32 @@ class Vendor:
         return await asyncio.to_thread(load, **(values | changes))
 
 
+def publish(folder: Path, days: Sequence[TradingDay], shared: Shared | None = None) -> None:
+    """Lay the files of these sessions, which may be made once for all workers, into a folder."""
+    kept = shared.once("vendor", lambda made: publish(made, window())) if shared else folder
+    for day in days:
+        for name, make in (
+            (key("day_aggs_v1", day.date), day_file),
+            (f"finra/{name_of(day.date)}", off_exchange_file),
+        ):
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if shared is None:
+                path.write_bytes(make(day))
+            else:
+                shutil.copyfile(kept / name, path)
+
+
 @asynccontextmanager
 async def vendor(
-    folder: Path, days: Sequence[TradingDay], now: datetime = NOW
+    folder: Path,
+    days: Sequence[TradingDay],
+    now: datetime = NOW,
+    *,
+    shared: Shared | None = None,
 ) -> AsyncIterator[Vendor]:
     """All servers with these sessions published."""
-    (folder / "finra").mkdir(parents=True, exist_ok=True)
-    for day in days:
-        path = folder / key("day_aggs_v1", day.date)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(day_file(day))
-        (folder / "finra" / name_of(day.date)).write_bytes(off_exchange_file(day))
+    await asyncio.to_thread(publish, folder, days, shared)
     # The vendor's date only: signatures go by the machine's clock on both sides.
     today = now.astimezone(NEW_YORK).date()
     splits = [

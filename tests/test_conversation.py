@@ -12,11 +12,13 @@ from pathlib import Path
 import pytest
 
 from tests.crash.runs import DISCORD_TOKEN, ROOT, SLACK_TOKEN
+from tests.filled import until_today
 from tests.servers.discord import DiscordServer
 from tests.servers.discord_interaction import Interaction
 from tests.servers.faults import Hang
 from tests.servers.slack import APP_TOKEN, SlackServer
 from tests.servers.slack_asked import Asked
+from tests.shared import Shared
 
 DISCORD_CHANNEL, SLACK_CHANNEL = 123_456_789_012_345_678, "C0123ABCD"
 PERSON, BOSS = 900_000_000_000_000_777, 900_000_000_000_000_778
@@ -82,7 +84,8 @@ class Service:
 
 
 @pytest.fixture
-async def service(tmp_path: Path) -> AsyncIterator[Service]:
+async def service(shared: Shared, tmp_path: Path) -> AsyncIterator[Service]:
+    await asyncio.to_thread(until_today, shared, tmp_path / "data")
     async with (
         DiscordServer(token=DISCORD_TOKEN) as discord,
         SlackServer(token=SLACK_TOKEN) as slack,

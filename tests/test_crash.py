@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 
 from tests.crash.runs import DEATHS, DISCORD_TOKEN, ROOT, SLACK_TOKEN, crashes, main
+from tests.filled import until_today
 from tests.servers.discord import DiscordServer
 from tests.servers.slack import SlackServer
+from tests.shared import Shared
 
 SEEDS = range(8)
 
@@ -76,8 +78,9 @@ def _all_arrived(folder: Path) -> bool:
 
 @pytest.mark.timeout(90)
 async def test_the_service_itself_killed_after_acceptance_says_its_digest_once(
-    tmp_path: Path,
+    shared: Shared, tmp_path: Path
 ) -> None:
+    await asyncio.to_thread(until_today, shared, tmp_path)
     async with (
         DiscordServer(token=DISCORD_TOKEN) as discord,
         SlackServer(token=SLACK_TOKEN) as slack,

@@ -82,10 +82,10 @@ def published(folder: Path, tapes: dict[str, bytes]) -> None:
 
 
 @pytest.fixture
-async def vendor(tmp_path: Path) -> AsyncIterator[Vendor]:
+async def vendor(shared: Shared, tmp_path: Path) -> AsyncIterator[Vendor]:
     """Everything published, of the tape one name; the plan is the test's business."""
     await asyncio.to_thread(published, tmp_path / "vendor", await asyncio.to_thread(_thin_tapes))
-    async with market.vendor(tmp_path / "vendor", DAYS) as running:
+    async with market.vendor(tmp_path / "vendor", DAYS, shared=shared) as running:
         yield running
 
 
@@ -155,10 +155,10 @@ async def test_a_developer_plan_counts_every_trade(
 
 
 async def test_a_name_that_moves_off_exchange_is_said_in_either_scope(
-    tmp_path: Path, long_tapes: dict[str, bytes]
+    shared: Shared, tmp_path: Path, long_tapes: dict[str, bytes]
 ) -> None:
     await asyncio.to_thread(published, tmp_path / "vendor", long_tapes)
-    async with market.vendor(tmp_path / "vendor", DAYS) as vendor:
+    async with market.vendor(tmp_path / "vendor", DAYS, shared=shared) as vendor:
         settings = await asked_for(vendor, tmp_path / "data")
         async with opened(settings, now=lambda: NOW) as app:
             await counted_before(app, long_tapes, DAYS[-50:-1])
@@ -202,10 +202,14 @@ async def test_finras_volume_shows_a_name_that_moves_off_exchange(
 
 
 async def test_a_starter_plan_gets_the_free_volume_and_the_doctors_word(
-    vendor: Vendor, tmp_path: Path
+    vendor: Vendor, shared: Shared, tmp_path: Path
 ) -> None:
     vendor.s3.entitled = lambda name: "trades_v1" not in name
-    async with opened(await asked_for(vendor, tmp_path / "data"), now=lambda: NOW) as app:
+    folder = await asyncio.to_thread(until, shared, Kind.FINRA, DAYS[-7], tmp_path / "data")
+    async with opened(await asked_for(vendor, folder), now=lambda: NOW) as app:
+        assert await history(app, DAYS[-6:-1]) == (5, 0)
+        refused = [r for r in vendor.s3.requests if r.status == 403]
+        assert len(refused) <= 2, "a plan that lacks the data set is not asked for every session"
         shown = await swept(app)
         said = await app.commands.digests.report(NEWEST)
         assert said.judged.source == "FINRA daily file"
@@ -219,7 +223,6 @@ async def test_a_starter_plan_gets_the_free_volume_and_the_doctors_word(
         assert stored.rows["close"].null_count() == len(stored.rows)
         with pytest.raises(NotPublished, match="scope"):
             await stored_bars(app, DAYS[0], Scope.OFF_EXCHANGE)
-    assert len([r for r in vendor.s3.requests if r.status == 403]) <= 2
 
 
 async def test_a_basic_plan_has_rest_and_the_free_volume(vendor: Vendor, eve: Path) -> None:

@@ -40,9 +40,9 @@ PROMISED = {
 
 
 @pytest.fixture
-async def vendor(tmp_path: Path) -> AsyncIterator[Vendor]:
+async def vendor(shared: Shared, tmp_path: Path) -> AsyncIterator[Vendor]:
     """All sessions published, both servers up."""
-    async with market.vendor(tmp_path / "vendor", DAYS) as running:
+    async with market.vendor(tmp_path / "vendor", DAYS, shared=shared) as running:
         yield running
 
 

@@ -46,7 +46,7 @@ async def test_after_an_outage_it_asks_again_at_the_next_ring_whatever_the_hour(
 ) -> None:
     folder = tmp_path / "data"
     await asyncio.to_thread(until, shared, Kind.FLAT_FILES, DAYS[-7], folder)
-    async with market.vendor(tmp_path / "vendor", DAYS) as vendor:
+    async with market.vendor(tmp_path / "vendor", DAYS, shared=shared) as vendor:
         settings = await vendor.settings(folder, use_flat_files="false")
         vendor.s3.entitled = lambda name: False
         vendor.rest.faults.add(Answered(503), on="grouped", times=9)
@@ -105,7 +105,7 @@ async def test_at_the_deadline_what_is_not_there_is_no_longer_waited_for(
     clock = FakeClock(datetime(2026, 3, 7, 17, tzinfo=UTC))
     folder = tmp_path / "data"
     await asyncio.to_thread(until, shared, Kind.FINRA, EVE, folder)
-    async with market.vendor(tmp_path / "vendor", DAYS) as vendor:
+    async with market.vendor(tmp_path / "vendor", DAYS, shared=shared) as vendor:
         settings = await vendor.settings(folder, dark_pool_only="true", use_trades_files="true")
         async with opened(settings, now=clock) as app:
             ready = asyncio.Event()

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from alerts.model import TERMINAL, Letter, Message, Row
 from bot.platforms.console import ConsoleSender, render
+from tests.filled import until_today
+from tests.shared import Shared
 
 ROOT = Path(__file__).parent.parent.parent
 HOSTILE = st.text(max_size=300)
@@ -46,7 +48,10 @@ def _read_until(terminal: int, text: str) -> str:
     return seen
 
 
-async def test_a_person_sees_the_digest_asks_and_leaves_with_ctrl_c(tmp_path: Path) -> None:
+async def test_a_person_sees_the_digest_asks_and_leaves_with_ctrl_c(
+    shared: Shared, tmp_path: Path
+) -> None:
+    await asyncio.to_thread(until_today, shared, tmp_path / "data")
     ours, theirs = pty.openpty()
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "bot", "run"),

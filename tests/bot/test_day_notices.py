@@ -36,9 +36,9 @@ def doubled(payload: bytes) -> bytes:
 
 
 @pytest.fixture
-async def vendor(tmp_path: Path) -> AsyncIterator[Vendor]:
+async def vendor(shared: Shared, tmp_path: Path) -> AsyncIterator[Vendor]:
     """All sessions are published; the newest one is not as it should be."""
-    async with market.vendor(tmp_path / "vendor", market.window()) as running:
+    async with market.vendor(tmp_path / "vendor", market.window(), shared=shared) as running:
         path = tmp_path / "vendor" / key("day_aggs_v1", NEWEST.date)
         await asyncio.to_thread(path.write_bytes, doubled(market.day_file(NEWEST)))
         yield running
