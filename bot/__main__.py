@@ -36,7 +36,7 @@ from bot.once import (
 )
 from bot.platforms import console
 from bot.setting_checks import notices
-from bot.settings import Settings, load
+from bot.settings import Settings, load, strangers
 from bot.storage import copied, opened_files
 from bot.supervise import supervised
 from core.bars import Scope
@@ -48,6 +48,7 @@ from core.sources import NoneServed
 
 _FIRST_DIGEST_S = 60.0
 _DRAIN_S, _GOODBYE_S = 5.0, 2.0
+_READ_SESSIONS = ("run", "once", "backfill")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -57,6 +58,9 @@ def main(arguments: list[str] | None = None) -> int:
         settings = load()
         quiet = chosen.command != "run" or console.attached()
         logs.set_up(settings.secrets, logging.WARNING if quiet else logging.INFO)
+        if chosen.command in _READ_SESSIONS:
+            for notice in [*notices(settings), *strangers()]:
+                say(notice)
         return int(asyncio.run(chosen.go(settings, chosen)))
     except ConfigError as error:
         say("Tapewatch cannot start:\n" + "\n".join(f"  - {fault}" for fault in error.faults))
@@ -131,7 +135,6 @@ async def _run(settings: Settings, chosen: argparse.Namespace) -> Exit:
 
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
-    _say_notices(settings)
     async with opened(settings) as app, app.bell.ringing():
         await app.name_channels(ending=True)
         app.senders["console"] = console.ConsoleSender(show)
@@ -170,7 +173,6 @@ async def _talk(
 
 
 async def _once(settings: Settings, chosen: argparse.Namespace) -> Exit:
-    _say_notices(settings)
     async with opened(settings) as app:
         # What is printed below is this destination's message.
         app.senders["console"] = console.ConsoleSender(lambda text: None)
@@ -261,7 +263,6 @@ async def _doctor(settings: Settings, chosen: argparse.Namespace) -> Exit:
 
 
 async def _backfill(settings: Settings, chosen: argparse.Namespace) -> Exit:
-    _say_notices(settings)
     words = [chosen.first, chosen.last, chosen.policy]
     words += ["oldest-first"] if chosen.oldest_first else []
     words += [f"series:{chosen.series}"] if chosen.series else []
@@ -318,11 +319,6 @@ async def _invite(settings: Settings, chosen: argparse.Namespace) -> Exit:
         say(f"Discord does not tell whose token that is: {error.reason} ({error.seen})")
         return Exit.TRY_AGAIN
     return Exit.DONE
-
-
-def _say_notices(settings: Settings) -> None:
-    for notice in notices(settings):
-        say(notice)
 
 
 def _print_json(value: object) -> None:

@@ -1,5 +1,6 @@
 """Every setting, read once from the environment and .env into one frozen object."""
 
+import difflib
 import os
 import re
 from datetime import time
@@ -11,6 +12,7 @@ from pydantic import AliasChoices, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from alerts.model import Destination
+from bot import secret_files
 from bot.permissions import Operators
 from bot.setting_checks import conflicts
 from bot.setting_types import (
@@ -170,28 +172,29 @@ class Settings(BaseSettings):
     @property
     def secrets(self) -> list[str]:
         """Values that must never leave the process; for the log filter."""
-        held = (
-            self.polygon_api_key,
-            self.flatfiles_access_key_id,
-            self.flatfiles_secret_access_key,
-            self.data_access_key_id,
-            self.data_secret_access_key,
-            self.discord_token,
-            self.slack_bot_token,
-            self.slack_app_token,
-            self.slack_signing_secret,
-            self.heartbeat_url,
-        )
+        held = (getattr(self, name) for name in SECRETS)
         return [value.get_secret_value() for value in held if value is not None]
+
+
+SECRETS = tuple(
+    name for name, field in Settings.model_fields.items() if "SecretStr" in str(field.annotation)
+)
+"""The settings that are never shown, and may be in files."""
+_NEAR = 0.8
+"""So alike a name is a slip; the environment is full of other programs' names."""
+_ALSO = {"MASSIVE_API_KEY": "polygon_api_key"}
 
 
 def load(**overrides: Any) -> Settings:
     """The settings of this process; raises ConfigError with everything that is wrong."""
-    faults: list[str] = []
     try:
+        environment = _environment()
+        files, faults = secret_files.read(environment, [*map(str.upper, SECRETS), *_ALSO])
+        values = {_ALSO.get(name, name.lower()): value for name, value in files.items()}
+        overrides = values | overrides
         settings = Settings(**overrides)
     except ValidationError as error:
-        faults = [fault for e in error.errors() for fault in _faults(e)]
+        faults += [fault for e in error.errors() for fault in _faults(e)]
         # With defaults in the place of what is wrong, the rest can be checked in the same go.
         names = {str(e["loc"][0]) for e in error.errors()}
         settings = Settings(**(overrides | {name: _default(name) for name in names}))
@@ -200,6 +203,20 @@ def load(**overrides: Any) -> Settings:
     if faults := faults + conflicts(settings):
         raise ConfigError(faults)
     return settings
+
+
+def strangers() -> list[str]:
+    """Names that look like settings and are none, each with what may have been meant; blocking."""
+    known = [*map(str.upper, Settings.model_fields), *_ALSO]
+    known += [f"{name}{secret_files.SUFFIX}" for name in (*map(str.upper, SECRETS), *_ALSO)]
+    own, said = {name.upper() for name in dotenv_values(".env")}, list[str]()
+    for name in sorted({*_environment(), *own} - {*known}):
+        near = difflib.get_close_matches(name.removeprefix("TAPEWATCH_"), known, 1, _NEAR)
+        if near:
+            said.append(f"{name} is no setting: did you mean {near[0]}?")
+        elif name in own or name.startswith("TAPEWATCH_"):
+            said.append(f"{name} is no setting of Tapewatch; .env.example lists them")
+    return said
 
 
 def _default(name: str) -> Any:
@@ -228,15 +245,16 @@ def _shown(name: str) -> str:
     """What was typed, as the environment or .env has it; secrets and passwords hidden."""
     if any(word in name for word in ("KEY", "SECRET", "TOKEN", "HEARTBEAT")):
         return "(hidden)"
-    raw = _raw(name)
+    raw = _environment().get(name, "")
     if looks_secret(raw):
         return "(hidden)"
     return re.sub(r"//[^@/]*@", "//(hidden)@", raw)[:100]
 
 
-def _raw(name: str) -> str:
+def _environment() -> dict[str, str]:
+    """What is set, by names in capitals: .env, and over it the process's own."""
     merged = {**dotenv_values(".env"), **os.environ}
-    return next((v for k, v in merged.items() if k.upper() == name and v), "")
+    return {name.upper(): value for name, value in merged.items() if value}
 
 
 def _lower(said: str) -> str:

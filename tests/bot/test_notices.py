@@ -50,3 +50,31 @@ def test_who_only_looks_says_nothing_of_them(
     main(words)
     caught = capsys.readouterr()
     assert HALF_SAID not in caught.out + caught.err
+
+
+def test_names_that_are_nearly_settings_are_pointed_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text(
+        "DISCORD_ALERT_CHANEL=1\nSOMETHING=2\nALERT_TOP=7\nSLACK_TOKEN=\n"
+    )
+    for name in (
+        "TAPEWATCH_DATA_DIR",
+        "TAPEWATCH_X",
+        "POLYGON_APIKEY",
+        "HOMEBREW_PREFIX",
+        "DATABASE",
+    ):
+        monkeypatch.setenv(name, "s3cr3t")
+    monkeypatch.setenv("MASSIVE_API_KEY_FILE", "")
+    assert main(["once", "--session", "2999-01-04"]) == Exit.USAGE
+    said = [line for line in capsys.readouterr().err.splitlines() if " is no setting" in line]
+    assert said == [
+        "DISCORD_ALERT_CHANEL is no setting: did you mean DISCORD_ALERT_CHANNEL?",
+        "POLYGON_APIKEY is no setting: did you mean POLYGON_API_KEY?",
+        "SLACK_TOKEN is no setting: did you mean SLACK_BOT_TOKEN?",
+        "SOMETHING is no setting of Tapewatch; .env.example lists them",
+        "TAPEWATCH_DATA_DIR is no setting: did you mean DATA_DIR?",
+        "TAPEWATCH_X is no setting of Tapewatch; .env.example lists them",
+    ]

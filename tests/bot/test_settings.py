@@ -322,3 +322,47 @@ def test_half_of_a_bucket_is_no_bucket(monkeypatch: pytest.MonkeyPatch) -> None:
     assert faults(monkeypatch, DATA_ACCESS_KEY_ID="a") == [
         "DATA_ACCESS_KEY_ID is set, but DATA_URL is not: where is the bucket?"
     ]
+
+
+def test_secrets_may_be_in_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "key").write_text(f"{SECRET}\n")
+    (tmp_path / "token").write_text("  xoxb-1-2-3 \n\n")
+    monkeypatch.setenv("MASSIVE_API_KEY_FILE", str(tmp_path / "key"))
+    monkeypatch.setenv("SLACK_BOT_TOKEN_FILE", str(tmp_path / "token"))
+    settings = load()
+    assert settings.secrets == [SECRET, "xoxb-1-2-3"]
+
+
+def test_a_file_that_cannot_be_the_secret_is_said_and_what_is_in_it_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "empty").write_text("\n")
+    (tmp_path / "spaced").write_text("se cret")
+    (tmp_path / "large").write_bytes(b"x" * 70_000)
+    (tmp_path / "bytes").write_bytes(b"\xff\xfe")
+    said = faults(
+        monkeypatch,
+        POLYGON_API_KEY_FILE=str(tmp_path / "nowhere"),
+        FLATFILES_ACCESS_KEY_ID_FILE=str(tmp_path / "empty"),
+        DISCORD_TOKEN_FILE=str(tmp_path / "spaced"),
+        SLACK_BOT_TOKEN_FILE=str(tmp_path / "large"),
+        SLACK_APP_TOKEN_FILE=str(tmp_path / "bytes"),
+        SLACK_SIGNING_SECRET_FILE=str(tmp_path / "empty"),
+        SLACK_SIGNING_SECRET=SECRET,
+        HEARTBEAT_URL_FILE=str(tmp_path),
+    )
+    told = "\n".join(said)
+    for name, why in {
+        "POLYGON_API_KEY_FILE": "No such file or directory",
+        "FLATFILES_ACCESS_KEY_ID_FILE": "it is empty",
+        "SLACK_BOT_TOKEN_FILE": "more than 65,536 bytes",
+        "SLACK_APP_TOKEN_FILE": "it is no text",
+        "HEARTBEAT_URL_FILE": "Is a directory",
+    }.items():
+        assert re.search(f"{name}='.*': should be a file with the value \\(.*{why}.*\\)", told), (
+            name
+        )
+    assert "SLACK_SIGNING_SECRET and SLACK_SIGNING_SECRET_FILE are both set" in told
+    assert "DISCORD_TOKEN='(hidden)': should be the key as the dashboard shows it" in told
+    assert "se cret" not in told
+    assert SECRET not in told
