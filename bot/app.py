@@ -290,7 +290,7 @@ async def opened(
         links = list[Link]()
         asked = commands(
             *(ladder, doctor, board, courier, destinations),
-            *(lambda: _next_try(hours), settings.alert_top, backfilling, links),
+            *(lambda: _next_try(hours), settings, backfilling, links),
         )
         reception = Reception(db, asked, settings.operators, now, charts)
         heard = ears(settings, reception, Suggestions(ladder), now)

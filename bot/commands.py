@@ -13,6 +13,7 @@ from alerts.model import Message, Row
 from bot import (
     backfilling,
     channels,
+    config_desk,
     digests,
     mute_words,
     muting,
@@ -58,6 +59,7 @@ class Commands:
         "outbox": (outbox_desk.USAGE, "what did not arrive, and what to do"),
         "source": ("status", "what each source answers, and the next step"),
         "backfill": (backfilling.USAGE, "sessions of the past, read silently"),
+        "config": (config_desk.USAGE, "the settings of this bot, without secrets"),
         "help": ("", "this list"),
     }
 

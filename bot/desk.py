@@ -10,6 +10,7 @@ from bot.audit import audited
 from bot.backfilling import Backfilling
 from bot.channels import Channels
 from bot.commands import Commands
+from bot.config_desk import ConfigDesk
 from bot.digests import Digests
 from bot.hindsight import Hindsight
 from bot.links import Link
@@ -19,6 +20,7 @@ from bot.opinions import Opinions
 from bot.outbox_desk import OutboxDesk
 from bot.requests import Handler
 from bot.reviews import Reviews
+from bot.settings import Settings
 from bot.watching import Watching
 from core.bars import Scope
 from core.ladder import Ladder
@@ -33,12 +35,12 @@ def commands(
     courier: Courier,
     always: Collection[Destination],
     next_try: Callable[[], str],
-    top: int,
+    settings: Settings,
     backfilling: Backfilling,
     links: Sequence[Link],
 ) -> Commands:
     """All commands."""
-    sessions = backfilling.sessions
+    sessions, top = backfilling.sessions, settings.alert_top
     digests, reviews = Digests(ladder, sessions, top), Reviews(ladder, sessions, top)
     names = Names(ladder, sessions, digests)
     watching = Watching(ladder, sessions, digests)
@@ -61,6 +63,7 @@ def commands(
         "channels": channels.channels,
         "outbox": OutboxDesk(courier, now, said).answer,
         "backfill": backfilling.answer,
+        "config": ConfigDesk(settings, said).answer,
     }
     audit = audited(courier.db, now)
     return Commands(ladder, doctor, board, next_try, digests, parts, audit)

@@ -228,6 +228,12 @@ _ALL = (
     Form("backfill", "read once more what failed", action="retry"),
     Form("backfill", "what failed, and why", action="failed"),
     Form("backfill", "past alerts that would differ now", action="changes"),
+    Form(
+        "config",
+        "the settings of this bot, without secrets",
+        (Field("all", "the defaults as well", Kind.FLAG, types="all"),),
+        action="show",
+    ),
     Form("help", "what can be asked"),
 )
 

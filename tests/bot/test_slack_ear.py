@@ -43,6 +43,7 @@ WORDS = {
     "outbox": "",
     "source": "status",
     "backfill": "status",
+    "config": "show",
 }
 
 
