@@ -148,12 +148,12 @@ def _names(one: Differs) -> tuple[str, ...]:
 
 def failures_card(standing: Standing, stamp: str) -> Message:
     """Every session that did not come in, and why."""
-    found = standing.failures
+    found, job = standing.failures, standing.job
     rows = [Row(f"{f.session}: {_NAMED_BAD[f.unit]}", (f.seen,)) for f in found[:_SHOWN]]
     more = len(found) - len(rows)
-    again = (Action("Retry failed", "backfill retry"),) if found else ()
+    again = (Action("Retry failed", f"backfill retry {job.id}"),) if found else ()
     return Message(
-        title=f"Backfill · {standing.job.first} to {standing.job.last} · not stored",
+        title=f"Backfill · {job.first} to {job.last} · not stored",
         lead=f"{some(len(found), 'session')}: {by_cause(found)}." if found else "All came in.",
         rows=tuple(rows),
         footer=(f"and {more:,} more",) if more > 0 else (),
@@ -249,18 +249,20 @@ def _state(standing: Standing) -> str:
 
 
 def _actions(standing: Standing) -> tuple[Action, ...]:
-    state = standing.job.state
+    job, state = standing.job, standing.job.state
     made = list[Action]()
-    if state is JobState.RUNNING:
-        made += [Action("Pause", "backfill pause"), Action("Cancel", "backfill cancel")]
-    elif state is JobState.PAUSED:
-        made += [Action("Resume", "backfill resume"), Action("Cancel", "backfill cancel")]
+    if not job.is_over:
+        name = "Pause" if state is JobState.RUNNING else "Resume"
+        made += [
+            Action(name, f"backfill {name.lower()} {job.id}"),
+            Action("Cancel", f"backfill cancel {job.id}"),
+        ]
     elif standing.failures:
-        made.append(Action("Retry failed", "backfill retry"))
+        made.append(Action("Retry failed", f"backfill retry {job.id}"))
     if standing.failures:
-        made.append(Action("Show failed", "backfill failed"))
+        made.append(Action("Show failed", f"backfill failed {job.id}"))
     if standing.compared is not None and standing.compared.alerts:
-        made.append(Action("Which alerts?", "backfill changes"))
-    if not standing.job.is_over:
-        made.append(Action("How far now?", "backfill"))
+        made.append(Action("Which alerts?", f"backfill changes {job.id}"))
+    if not job.is_over:
+        made.append(Action("How far now?", f"backfill status {job.id}"))
     return tuple(made)

@@ -34,6 +34,7 @@ from bot.storage import opened_store, probe
 from bot.suggest import Suggestions
 from bot.supervise import LINK_LONGEST_S, supervised
 from bot.worker import settle_in, work
+from core.afterwards import Afterwards
 from core.backfill import Step
 from core.baseline import LOOKBACK_SESSIONS
 from core.calendar import NEW_YORK, TradingDay, last_complete, sessions, sessions_ending
@@ -322,8 +323,8 @@ def _backfilling(
 
 async def _cards(backfilling: Backfilling, senders: MutableMapping[str, Sender]) -> JobCards:
     runner = backfilling.runner
-    last = await runner.jobs.newest()
-    cards = JobCards(backfilling, senders, runner.jobs.now(), last.id if last else 0)
+    last = await Afterwards(runner.jobs.db).last()
+    cards = JobCards(backfilling, senders, runner.jobs.now(), last)
     runner.told = cards
     return cards
 

@@ -1,6 +1,7 @@
 """/backfill: what a span of sessions needs; reading it, silently; how far that is."""
 
 import difflib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -23,6 +24,7 @@ from core.calendar import TradingDay
 from core.errors import CommandError
 from core.jobs import Job, JobState, Policy
 from core.ladder import Ladder
+from core.paces import pace_s
 from core.pipeline import Pipeline
 from core.plan import sort_out
 
@@ -30,6 +32,7 @@ USAGE = "[plan|run FROM TO] [missing|missing+failed|all] [pause|resume|cancel|re
 _CARDS = {"status": backfill_card, "failed": failures_card, "changes": differences_card}
 _ACTIONS = (*_CARDS, "plan", "run", "pause", "resume", "cancel", "stop", "retry")
 _OLDEST_FIRST, _ANNOUNCE, _SERIES = "oldest-first", "announce", "series:"
+_NUMBER = re.compile("[0-9]{1,9}")
 _SUCH = "2026-06-01 2026-11-25"
 
 
@@ -71,12 +74,22 @@ class Backfilling:
         if action in ("plan", "run"):
             wish = self.wish(action, rest)
             return await self._plan(wish) if action == "plan" else await self._run(request, wish)
-        no_more_than(rest, 0, f"/backfill {USAGE}")
-        if action in _CARDS:
-            standing = await self.standing()
-            return _CARDS[action](standing, self._stamp) if standing else self._nothing()
-        request.only_operators(f"/backfill {action}", everywhere=True)
-        return await self._changed("cancel" if action == "stop" else action)
+        if action not in _CARDS:
+            request.only_operators(f"/backfill {action}", everywhere=True)
+        job = await self._meant(rest)
+        if job is None:
+            return self._nothing()
+        if action not in _CARDS:
+            return await self._changed(job, "cancel" if action == "stop" else action)
+        standing = await self.standing(job)
+        assert standing is not None  # noqa: S101 - it was read from there just now
+        return _CARDS[action](standing, self._stamp)
+
+    async def _meant(self, words: Sequence[str]) -> Job | None:
+        """The job of a number, which the buttons of its card have; or else the newest."""
+        jobs, is_number = self.runner.jobs, bool(words) and _NUMBER.fullmatch(words[0])
+        no_more_than(words, 1 if is_number else 0, f"/backfill {USAGE}")
+        return await jobs.job(int(words[0])) if is_number else await jobs.newest()
 
     def wish(self, action: str, words: Sequence[str]) -> Wish:
         """FROM TO and what may stand beside them, in any order; CommandError for anything else."""
@@ -129,7 +142,7 @@ class Backfilling:
             job,
             await jobs.counts(job),
             await jobs.failures(job),
-            await jobs.pace_s(job),
+            await pace_s(jobs.db, job),
             self.runner.pool.crew.size,
             await Afterwards(jobs.db).of(job),
         )
@@ -143,17 +156,18 @@ class Backfilling:
         job = await self.begin(wish, who=request.who, place=request.where)
         return await self._card(job)
 
-    async def _changed(self, action: str) -> Message:
-        job = await self.runner.jobs.newest()
-        if job is None:
-            return self._nothing()
+    async def _changed(self, job: Job, action: str) -> Message:
+        jobs, which = self.runner.jobs, f"the backfill of {job.first} to {job.last} is"
         if action == "retry":
             if not job.is_over:
-                raise CommandError("it is under way: what failed is asked for again at its end")
-            if not await self.runner.jobs.again(job):
+                raise CommandError(
+                    f"{which} {job.state}: what failed is read again when it is over"
+                )
+            if not await jobs.again(job):
                 raise CommandError("nothing failed: /backfill shows how it ended")
         elif not await self._moved(job, action):
-            raise CommandError(f"nothing to {action}: the backfill is {job.state}")
+            state = (await jobs.job(job.id)).state
+            raise CommandError(f"nothing to {action}: {which} {state}")
         self.runner.wake()
         return await self._card(job)
 

@@ -13,6 +13,7 @@ from core.calendar import TradingDay
 from core.errors import SourceError
 from core.jobs import Jobs, Policy
 from core.ledger import Entry
+from core.paces import pace_of_series_s
 from core.pipeline import Pipeline
 from core.plan import Plan, sort_out
 from core.sources.rest import RestSource
@@ -73,7 +74,7 @@ class Estimates:
     async def _seconds(
         self, pipeline: Pipeline, sessions: int, calls: int, limit: int | None
     ) -> float | None:
-        each = await self.jobs.pace_of_series_s(pipeline.series.key)
+        each = await pace_of_series_s(self.jobs.db, pipeline.series.key)
         worked = None if each is None else each * sessions / self.at_once
         waited = 60 * calls / limit if limit else None
         known = [seconds for seconds in (worked, waited) if seconds is not None]

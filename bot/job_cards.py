@@ -57,7 +57,8 @@ class JobCards:
             if job.receipt is not None:
                 await self._edit(card, where, Receipt(job.receipt))
             else:
-                await jobs.posted(job, (await self._post(card, where, job)).message_id)
+                there = await self._post(card, where, job)
+                await Afterwards(jobs.db).posted(job, there.message_id)
             if _is_to_be_summed_up(job):
                 letter = Letter(f"backfill:{job.id}:end", summary_card(standing, said))
                 there = await self._post(letter, where, job)

@@ -153,8 +153,8 @@ class Runner:
         """The next series of the ladder serves instead; after the last one a person has to help."""
         keys = [rung.series.key for rung in self.ladder.rungs]
         now = await self.jobs.job(job.id)
-        if now.series != job.series:
-            return  # another unit has met the same
+        if now.series != job.series or now.is_over:
+            return  # another unit has met the same, or nobody wants it any more
         if lower := keys[keys.index(job.series) + 1 :]:
             await self.jobs.move(job, lower[0], f"{job.series} is refused: {seen}")
         else:
@@ -199,11 +199,16 @@ class Runner:
                 raise
             async with self.turn:
                 changed |= await one.take(day, served)
+                # In the same turn: the nightly run would say a session that is only stored.
+                await self._finished(pipeline, day)
         async with self.turn:
-            entry = await pipeline.ledger.entry(day)
-            if entry is not None and entry.status is not Status.FINISHED:
-                await pipeline.finish_silently(day)
+            await self._finished(pipeline, day)
         return changed
+
+    async def _finished(self, pipeline: Pipeline, day: TradingDay) -> None:
+        entry = await pipeline.ledger.entry(day)
+        if entry is not None and entry.revision and entry.status is not Status.FINISHED:
+            await pipeline.finish_silently(day)
 
     async def _end(self, job: Job) -> None:
         counts = await self.jobs.counts(job)

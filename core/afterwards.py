@@ -1,4 +1,4 @@
-"""What is left to do after a backfill, and what one that read everything again has changed."""
+"""What is said of a backfill and left to do after it; what reading everything again has changed."""
 
 import json
 from collections.abc import Sequence
@@ -44,9 +44,14 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Afterwards:
-    """The stages of jobs that are over, and the table of their past alerts."""
+    """The messages of jobs, the stages of those that are over, the table of their past alerts."""
 
     db: Db
+
+    async def last(self) -> int:
+        """The number of the job that was begun last; 0 if there never was one."""
+        (row,) = await self.db.rows("SELECT coalesce(max(id), 0) AS last FROM jobs")
+        return int(row["last"])
 
     async def unsettled(self) -> Job | None:
         """The first job that has something left to do."""
@@ -63,6 +68,11 @@ class Afterwards:
             await writer.execute(
                 "UPDATE jobs SET stage = ? WHERE id = ? AND stage = ?", (after, job.id, job.stage)
             )
+
+    async def posted(self, job: Job, receipt: str) -> None:
+        """Its card is there."""
+        async with self.db.transaction() as writer:
+            await writer.execute("UPDATE jobs SET receipt = ? WHERE id = ?", (receipt, job.id))
 
     async def summed_up(self, job: Job, receipt: str) -> None:
         """The summary that was asked for is there."""

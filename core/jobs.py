@@ -153,19 +153,27 @@ class Jobs:
                     ],
                 )
         except Conflict as error:
-            raise CommandError(
-                "one is under way: /backfill shows how far it is, and cancels it"
-            ) from error
+            raise await self._one_is_under_way() from error
         return await self.job(number)
 
+    async def _one_is_under_way(self) -> CommandError:
+        job = await self.newest()
+        which = f"that of {job.first} to {job.last} is {job.state}" if job else "there is one"
+        way_out = "/backfill shows how far it is, /backfill cancel ends it"
+        return CommandError(f"one backfill at a time: {which}; {way_out}")
+
     async def job(self, number: int) -> Job:
-        """By its number."""
-        (row,) = await self.db.rows("SELECT * FROM jobs WHERE id = ?", (number,))
+        """By its number; CommandError if there is none."""
+        row = await self.db.row("SELECT * FROM jobs WHERE id = ?", (number,))
+        if row is None:
+            raise CommandError(f"there is no backfill {number}; /backfill shows the newest")
         return job_of(row)
 
     async def newest(self) -> Job | None:
-        """The last one that was begun, over or not."""
-        row = await self.db.row("SELECT * FROM jobs ORDER BY id DESC LIMIT 1")
+        """The one that is not over, or else the last that was."""
+        row = await self.db.row(
+            "SELECT * FROM jobs ORDER BY ended_at IS NULL DESC, ended_at DESC, id DESC LIMIT 1"
+        )
         return None if row is None else job_of(row)
 
     async def counts(self, job: Job) -> Mapping[Unit, int]:
@@ -236,8 +244,24 @@ class Jobs:
             )
 
     async def again(self, job: Job) -> int:
-        """A job whose failed sessions wait once more; how many they are."""
+        """A job that is over, whose failed sessions wait once more; how many they are.
+
+        CommandError while another one is not over.
+        """
+        try:
+            return await self._again(job)
+        except Conflict as error:
+            raise await self._one_is_under_way() from error
+
+    async def _again(self, job: Job) -> int:
         async with self.db.transaction() as writer:
+            if job.state is JobState.CANCELLED:
+                # What it never came to is not wanted any more.
+                await writer.execute(
+                    "DELETE FROM job_sessions WHERE job = ? AND state = ? AND EXISTS (SELECT 1 FROM"
+                    " job_sessions WHERE job = ? AND state IN (?, ?, ?))",
+                    (job.id, Unit.WAITING, job.id, *BAD),
+                )
             cursor = await writer.execute(
                 "UPDATE job_sessions SET state = ?, cause = NULL, seen = NULL WHERE job = ?"
                 " AND state IN (?, ?, ?)",
@@ -287,11 +311,6 @@ class Jobs:
                 (series, job.id, Unit.WAITING),
             )
 
-    async def posted(self, job: Job, receipt: str) -> None:
-        """Its card is there."""
-        async with self.db.transaction() as writer:
-            await writer.execute("UPDATE jobs SET receipt = ? WHERE id = ?", (receipt, job.id))
-
     async def failures(self, job: Job) -> list[Failure]:
         """The sessions that did not come in, newest first."""
         rows = await self.db.rows(
@@ -303,25 +322,6 @@ class Jobs:
             Failure(date.fromisoformat(r["session"]), Unit(r["state"]), r["cause"], r["seen"])
             for r in rows
         ]
-
-    async def pace_s(self, job: Job, many: int = 30) -> float | None:
-        """The mean of its last sessions that came in, in seconds of work each; None if none did."""
-        row = await self.db.row(
-            "SELECT avg(seconds) AS mean FROM (SELECT seconds FROM job_attempts WHERE job = ?"
-            " AND outcome = ? ORDER BY id DESC LIMIT ?)",
-            (job.id, Unit.STORED, many),
-        )
-        return None if row is None else row["mean"]
-
-    async def pace_of_series_s(self, series: str, many: int = 30) -> float | None:
-        """The same over the newest sessions of all jobs of a series."""
-        row = await self.db.row(
-            "SELECT avg(seconds) AS mean FROM (SELECT seconds FROM job_attempts JOIN jobs"
-            " ON jobs.id = job WHERE series = ? AND outcome = ? ORDER BY job_attempts.id DESC"
-            " LIMIT ?)",
-            (series, Unit.STORED, many),
-        )
-        return None if row is None else row["mean"]
 
 
 def job_of(row: Row) -> Job:

@@ -87,7 +87,7 @@ async def test_past_alerts_that_would_differ_are_counted_and_shown(there: There)
     assert row.head == "Fri 6 Mar 2026"
     assert name in row.details[0].removeprefix("would come: ").split(", ")
     card = (await ask(app, "/backfill")).message
-    assert "backfill changes" in [action.command for action in card.actions]
+    assert "backfill changes 1" in [action.command for action in card.actions]
     # What the channels have is as it was, and so is what /anomalies calls sent.
     assert await app.db.rows("SELECT * FROM deliveries") == deliveries
     differs = (await ask(app, f"/anomalies {NEWEST} as:now")).message.banners[0]

@@ -155,7 +155,7 @@ async def test_a_span_is_planned_read_and_told(there: There) -> None:
     }
     assert [action.command for action in plan.actions] == [f"backfill run {SPAN}"]
     assert "0 of 5 sessions: under way" in await told(app, f"/backfill run {SPAN}")
-    assert "one is under way" in await told(app, f"/backfill run {SPAN}")
+    assert "one backfill at a time" in await told(app, f"/backfill run {SPAN}")
     assert await there.ended() == "5 of 5 sessions: done."
     # The newest first: that is what the next judgement needs.
     assert there.doing.asked == list(reversed(WEEK))
@@ -180,7 +180,7 @@ async def test_it_is_paused_resumed_and_cancelled(there: There) -> None:
     assert "1 of 5 sessions: paused" in await there.ended()
     assert await told(app, "/backfill resume")
     assert await there.ended() == "5 of 5 sessions: done."
-    assert "nothing to cancel: the backfill is done" in await told(app, "/backfill cancel")
+    assert "nothing to cancel: the backfill of" in await told(app, "/backfill cancel")
     await told(app, f"/backfill run {SPAN} all")
     assert "cancelled" in await told(app, "/backfill stop")
     assert "cancelled" in await there.ended()
