@@ -1,4 +1,4 @@
-"""The command line: python -m bot run | once | ask | anomalies | bars | doctor | backfill."""
+"""The command line: python -m bot run | once | ask | anomalies | bars | doctor | backfill ..."""
 
 import argparse
 import asyncio
@@ -8,13 +8,14 @@ import logging
 import signal
 import sys
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from alerts.message import digest
 from alerts.model import SAMPLE_STAMP, TERMINAL
-from bot import logs
+from bot import logs, shell_files
 from bot.app import App, opened
 from bot.arguments import Sessions, span
 from bot.commands import CommandRequest, Commands
@@ -37,13 +38,9 @@ from bot.once import (
 from bot.platforms import console
 from bot.setting_checks import notices
 from bot.settings import Settings, load, strangers
-from bot.storage import copied, opened_files
 from bot.supervise import supervised
 from core.bars import Scope
-from core.db import Db
 from core.errors import CommandError, ConfigError, DeliveryError, NotPublished, SourceError
-from core.files import Folder
-from core.ledger import finished_series
 from core.sources import NoneServed
 
 _FIRST_DIGEST_S = 60.0
@@ -111,7 +108,13 @@ def _parser() -> argparse.ArgumentParser:
     manifest = add("manifest", _manifest, "the manifest of a Slack app with just what is used")
     manifest.add_argument("--url", metavar="https://HOST", help="Slack posts there: no Socket Mode")
     add("invite", _invite, "the address that adds the bot to a Discord server")
-    copying = add("copy-bars", _copy_bars, "bars of DATA_DIR that DATA_URL does not have yet")
+    taken = add("backup", shell_files.back_up, "state and bars in one file, at any time")
+    taken.add_argument("file", metavar="FILE.tar", type=Path)
+    put = add("restore", shell_files.put_back, "a backup into an empty DATA_DIR")
+    put.add_argument("file", metavar="FILE.tar", type=Path)
+    copying = add(
+        "copy-bars", shell_files.copy_bars, "bars of DATA_DIR that DATA_URL does not have yet"
+    )
     copying.add_argument("--back", action="store_true", help="from DATA_URL into DATA_DIR")
     _backfill_words(add("backfill", _backfill, "store the sessions of a span, silently"))
     return parser
@@ -273,24 +276,6 @@ async def _backfill(settings: Settings, chosen: argparse.Namespace) -> Exit:
     if done.changed:
         print(done.changed)
     return Exit.TRY_AGAIN if done.failed else Exit.DONE
-
-
-async def _copy_bars(settings: Settings, chosen: argparse.Namespace) -> Exit:
-    if settings.data_url is None:
-        say("DATA_URL is not set: bars are in DATA_DIR, and there is nowhere to copy them to")
-        return Exit.CONFIG
-    bucket = await asyncio.to_thread(opened_files, settings)
-    both = [Folder(settings.data_dir), bucket]
-    source, to = reversed(both) if chosen.back else both
-    async with Db.open(settings.data_dir / "state.db") as db:
-        known = await finished_series(db)
-    try:
-        count = await asyncio.to_thread(copied, source, to, known)
-    except OSError as error:
-        say(f"not all is copied: {error}. What is there stays there: run it again")
-        return Exit.TRY_AGAIN
-    say(f"{count:,} files copied from {source} to {to}; the others were there")
-    return Exit.DONE
 
 
 async def _manifest(settings: Settings, chosen: argparse.Namespace) -> Exit:

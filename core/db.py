@@ -3,17 +3,14 @@
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import aiosqlite
 
-from core.errors import ConfigError
-
-MIGRATIONS = Path(__file__).parent / "migrations"
-_BUSY_TIMEOUT_MS = 10_000
+from core.migrate import BUSY_TIMEOUT_MS, migrate
 
 Value = str | int | float | None
 StorageError = sqlite3.Error
@@ -34,7 +31,7 @@ class Db:
     @classmethod
     @asynccontextmanager
     async def open(cls, path: Path) -> AsyncIterator[Self]:
-        """Open, migrating first; raises ConfigError if the file is from a newer Tapewatch."""
+        """Open, migrating first; raises ConfigError as core.migrate does."""
         await asyncio.to_thread(migrate, path)
         async with AsyncExitStack() as stack:
             # Autocommit: only transaction() decides where one begins and ends.
@@ -42,7 +39,7 @@ class Db:
             reader = await stack.enter_async_context(aiosqlite.connect(path, isolation_level=None))
             for connection in (writer, reader):
                 connection.row_factory = sqlite3.Row
-                await connection.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
+                await connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
                 await connection.execute("PRAGMA foreign_keys = ON")
             await writer.execute("PRAGMA synchronous = FULL")
             await reader.execute("PRAGMA query_only = ON")
@@ -89,58 +86,3 @@ async def insert(
 def iso(moment: datetime) -> str:
     """How a moment is kept: ISO text, UTC, to the second."""
     return moment.astimezone(UTC).isoformat(timespec="seconds")
-
-
-def migrate(path: Path, folder: Path = MIGRATIONS) -> None:
-    """Bring the file to the newest schema, one numbered script and one transaction at a time."""
-    scripts = sorted(folder.glob("[0-9]*.sql"))
-    wait_s = _BUSY_TIMEOUT_MS / 1000
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with closing(sqlite3.connect(path, isolation_level=None, timeout=wait_s)) as connection:
-            connection.execute("PRAGMA journal_mode = WAL")
-            version = _version(connection)
-            if version > len(scripts):
-                newer = f"from a newer Tapewatch: schema {version}, not {len(scripts)}"
-                raise _unusable(path, newer)
-            for number, script in enumerate(scripts, 1):
-                if number > version:
-                    _apply(connection, number, script.read_text())
-    except (sqlite3.DatabaseError, OSError) as error:
-        raise _unusable(path, str(error)) from error
-
-
-def _unusable(path: Path, why: str) -> ConfigError:
-    way_out = "install the version that wrote it, restore a backup, or point DATA_DIR elsewhere"
-    return ConfigError([f"the state database {path} cannot be used ({why}): {way_out}"])
-
-
-def _apply(connection: sqlite3.Connection, number: int, script: str) -> None:
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        # Another process may have migrated while this one waited for the lock.
-        if _version(connection) < number:
-            for statement in _statements(script):
-                connection.execute(statement)
-            connection.execute(f"PRAGMA user_version = {number}")
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
-    connection.execute("COMMIT")
-
-
-def _statements(script: str) -> list[str]:
-    """The script's statements; executescript() would commit before the first one."""
-    statements, current = [], ""
-    for line in script.splitlines(keepends=True):
-        current += line
-        if sqlite3.complete_statement(current):
-            statements.append(current)
-            current = ""
-    # A last one without its semicolon is no less part of the script.
-    return [*statements, current] if current.strip() else statements
-
-
-def _version(connection: sqlite3.Connection) -> int:
-    found: tuple[Any, ...] = connection.execute("PRAGMA user_version").fetchone()
-    return int(found[0])

@@ -20,8 +20,9 @@ from alerts.subscriptions import subscribe
 from alerts.troubled import troubled
 from alerts.wants import Wants
 from core.calendar import trading_day
-from core.db import MIGRATIONS, Db, migrate
+from core.db import Db
 from core.errors import DeliveryAmbiguous, DeliveryDeferred, DeliveryRefused, Reason
+from core.migrate import MIGRATIONS, migrate
 from tests.chat import After, FakePlatform
 from tests.fakes import FakeClock
 from tests.records import DAILY, SESSION, anomaly, judged, said

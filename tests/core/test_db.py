@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from core.db import MIGRATIONS, Connection, Db, Value, insert, migrate
+from core.db import Connection, Db, Value, insert
 from core.errors import ConfigError
+from core.migrate import MIGRATIONS, migrate
 
 NEWEST = len(list(MIGRATIONS.glob("[0-9]*.sql")))
 

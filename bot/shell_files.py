@@ -1,0 +1,53 @@
+"""The shell's commands that move files: backup, restore, copy-bars."""
+
+import argparse
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+from bot.once import Exit, say
+from bot.settings import Settings
+from bot.storage import copied, opened_files
+from core.backup import backup, restore
+from core.db import Db
+from core.files import Folder
+from core.ledger import finished_series
+
+
+async def back_up(settings: Settings, chosen: argparse.Namespace) -> Exit:
+    """`python -m bot backup FILE.tar`."""
+    return await _filed(backup, "written", settings.data_dir, chosen.file)
+
+
+async def put_back(settings: Settings, chosen: argparse.Namespace) -> Exit:
+    """`python -m bot restore FILE.tar`."""
+    return await _filed(restore, "put back", chosen.file, settings.data_dir)
+
+
+async def _filed(do: Callable[[Path, Path], int], did: str, source: Path, to: Path) -> Exit:
+    try:
+        count = await asyncio.to_thread(do, source, to)
+    except OSError as error:
+        say(f"not {did}: {error}")
+        return Exit.TRY_AGAIN
+    say(f"{did}: the state, and {count:,} files of bars, in {to}")
+    return Exit.DONE
+
+
+async def copy_bars(settings: Settings, chosen: argparse.Namespace) -> Exit:
+    """`python -m bot copy-bars [--back]`."""
+    if settings.data_url is None:
+        say("DATA_URL is not set: bars are in DATA_DIR, and there is nowhere to copy them to")
+        return Exit.CONFIG
+    bucket = await asyncio.to_thread(opened_files, settings)
+    both = [Folder(settings.data_dir), bucket]
+    source, to = reversed(both) if chosen.back else both
+    async with Db.open(settings.data_dir / "state.db") as db:
+        known = await finished_series(db)
+    try:
+        count = await asyncio.to_thread(copied, source, to, known)
+    except OSError as error:
+        say(f"not all is copied: {error}. What is there stays there: run it again")
+        return Exit.TRY_AGAIN
+    say(f"{count:,} files copied from {source} to {to}; the others were there")
+    return Exit.DONE

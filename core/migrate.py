@@ -1,0 +1,116 @@
+"""The schema of the state database: numbered scripts, forward only, all or none. Blocking."""
+
+import logging
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from core.backup import copy_database
+from core.errors import ConfigError
+
+logger = logging.getLogger(__name__)
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+BUSY_TIMEOUT_MS = 10_000
+_COPIES_KEPT = 2
+
+
+def migrate(path: Path, folder: Path = MIGRATIONS) -> None:
+    """Bring the file to the newest schema; raises ConfigError, and then it is as it was.
+
+    A database that has something in it is copied first, to `state.db.schema-7` beside it.
+    """
+    scripts = sorted(folder.glob("[0-9]*.sql"))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with closing(connected(path)) as connection:
+            connection.execute("PRAGMA journal_mode = WAL")
+            version = schema_of(connection)
+            if version > len(scripts):
+                newer = f"from a newer Tapewatch: schema {version}, not {len(scripts)}"
+                raise _unusable(path, newer)
+            if version < len(scripts):
+                _upgrade(connection, path, scripts)
+    except (sqlite3.DatabaseError, OSError) as error:
+        raise _unusable(path, str(error)) from error
+
+
+def connected(path: Path) -> sqlite3.Connection:
+    """In autocommit: only what says BEGIN begins a transaction."""
+    return sqlite3.connect(path, isolation_level=None, timeout=BUSY_TIMEOUT_MS / 1000)
+
+
+def schema_of(connection: sqlite3.Connection) -> int:
+    """The number of the newest script that was applied."""
+    found: tuple[Any, ...] = connection.execute("PRAGMA user_version").fetchone()
+    return int(found[0])
+
+
+def _unusable(path: Path, why: str) -> ConfigError:
+    way_out = "install the version that wrote it, restore a backup, or point DATA_DIR elsewhere"
+    return ConfigError([f"the state database {path} cannot be used ({why}): {way_out}"])
+
+
+def _upgrade(connection: sqlite3.Connection, path: Path, scripts: Sequence[Path]) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    # Another process may have migrated while this one waited for the lock.
+    version, script = schema_of(connection), None
+    try:
+        if 0 < version < len(scripts):
+            _copied(path, version)
+        for number, script in enumerate(scripts[version:], version + 1):
+            for statement in _statements(script.read_text()):
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {number}")
+        _check(connection)
+    except BaseException as error:
+        connection.execute("ROLLBACK")
+        if isinstance(error, sqlite3.DatabaseError) and script is not None:
+            raise ConfigError([_undone(path, version, script, error)]) from error
+        raise
+    connection.execute("COMMIT")
+    if 0 < version < len(scripts):
+        facts = {"from": version, "to": len(scripts), "copy": _copy(path, version).name}
+        logger.info("the state database was upgraded", extra=facts)
+
+
+def _check(connection: sqlite3.Connection) -> None:
+    """Raises DatabaseError if the scripts left something that contradicts itself."""
+    broken = connection.execute("PRAGMA foreign_key_check").fetchall()
+    found = connection.execute("PRAGMA quick_check(1)").fetchall()
+    if broken or found != [("ok",)]:
+        raise sqlite3.DatabaseError(f"check failed: {(broken or found)[0]}")
+
+
+def _undone(path: Path, version: int, script: Path, error: sqlite3.Error) -> str:
+    return (
+        f"the state database {path} could not be upgraded ({script.name}: {error}). Nothing was"
+        f" changed: it is still schema {version}, as the version of Tapewatch before this one uses"
+        " it. Go back to that version, and report this"
+    )
+
+
+def _copy(path: Path, version: int) -> Path:
+    return path.with_name(f"{path.name}.schema-{version}")
+
+
+def _copied(path: Path, version: int) -> None:
+    """As it was before the upgrade; older copies than the last two are deleted."""
+    copy_database(path, _copy(path, version))
+    copies = sorted(path.parent.glob(f"{path.name}.schema-*"), key=lambda p: p.stat().st_mtime)
+    for old in copies[:-_COPIES_KEPT]:
+        old.unlink()
+
+
+def _statements(script: str) -> list[str]:
+    """The script's statements; executescript() would commit before the first one."""
+    statements, current = [], ""
+    for line in script.splitlines(keepends=True):
+        current += line
+        if sqlite3.complete_statement(current):
+            statements.append(current)
+            current = ""
+    # A last one without its semicolon is no less part of the script.
+    return [*statements, current] if current.strip() else statements

@@ -1,0 +1,47 @@
+"""`python -m bot backup` and `restore`: a market moved to another folder, and what is said."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from bot.__main__ import main
+from bot.once import Exit
+from tests.bot.small_market import ask, at, stored_market
+from tests.shared import Shared
+
+
+def shell(folder: Path, monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
+    monkeypatch.setenv("DATA_DIR", str(folder))
+    return main(list(words))
+
+
+def test_a_market_that_was_put_back_gives_the_same_answers(
+    shared: Shared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    old, new = stored_market(shared, tmp_path / "old"), tmp_path / "new"
+    file = str(tmp_path / "market.tar")
+    assert shell(old, monkeypatch, "backup", file) == Exit.DONE
+    assert shell(new, monkeypatch, "restore", file) == Exit.DONE
+    said = capsys.readouterr().err.splitlines()
+    assert said[0].startswith("written: the state, and ")
+    assert said[1].startswith("put back: the state, and ")
+
+    async def answers(folder: Path) -> list[object]:
+        async with at(folder) as app:
+            asked = [await ask(app, text) for text in ("/anomalies today", "/ticker XWUP 20")]
+        assert all(reply.ok for reply in asked)
+        return [reply.message for reply in asked]
+
+    assert asyncio.run(answers(new)) == asyncio.run(answers(old))
+
+
+def test_what_cannot_be_done_is_said_in_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert shell(tmp_path / "new", monkeypatch, "backup", str(tmp_path / "b.tar")) == Exit.USAGE
+    assert "nothing to back up" in capsys.readouterr().err
+    nowhere = str(tmp_path / "no.tar")
+    assert shell(tmp_path / "new", monkeypatch, "restore", nowhere) == Exit.TRY_AGAIN
+    assert "not put back: [Errno 2] No such file or directory" in capsys.readouterr().err

@@ -1,0 +1,136 @@
+"""core.backup: what was backed up while others wrote is put back as it was at one moment."""
+
+import io
+import sqlite3
+import tarfile
+import threading
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from core.backup import backup, restore
+from core.bars import Family, Scope, Series
+from core.errors import CommandError
+from core.migrate import migrate
+from core.store import Store
+from tests.frames import bars, day, row
+
+DAY = day("2026-11-19")
+SERIES = Series(Scope.ALL, Family.DAILY)
+WRITES = (
+    "INSERT INTO attempts (at, series, session, source, verdict, seen)"
+    " VALUES (?, '', '', '', '', ?)"
+)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A folder with state, two revisions of a session, and rows that are held."""
+    folder = tmp_path / "data"
+    migrate(folder / "state.db")
+    store = Store.on_disk(folder)
+    for revision in (1, 2):
+        store.write(SERIES, DAY, bars(DAY, [row("AAPL", volume=float(revision))]), revision)
+    store.hold(SERIES, day("2026-11-20"), bars(day("2026-11-20"), [row("MSFT")]))
+    (folder / "measured").mkdir()
+    (folder / "measured" / "made-anew.parquet").touch()
+    return folder
+
+
+def files(root: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(root)): p.read_bytes() for p in root.rglob("*.parquet")}
+
+
+def noted(path: Path) -> list[tuple[str, str]]:
+    with closing(sqlite3.connect(path)) as connection:
+        return connection.execute("SELECT at, seen FROM attempts ORDER BY id").fetchall()
+
+
+def test_what_is_put_back_is_what_was_there(data: Path, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(data / "state.db")) as connection, connection:
+        connection.execute(WRITES, ("now", "one"))
+    assert backup(data, tmp_path / "b.tar") == 3
+    assert restore(tmp_path / "b.tar", tmp_path / "new") == 3
+    assert noted(tmp_path / "new" / "state.db") == [("now", "one")]
+    assert files(tmp_path / "new") == {k: v for k, v in files(data).items() if "measured" not in k}
+    assert sorted(p.name for p in (tmp_path / "new").iterdir()) == ["bars", "held", "state.db"]
+
+
+def test_it_is_of_one_moment_though_somebody_writes(data: Path, tmp_path: Path) -> None:
+    """Pairs are written in one transaction: never is there half of one."""
+    stop = threading.Event()
+
+    def write() -> None:
+        with closing(sqlite3.connect(data / "state.db", isolation_level=None)) as connection:
+            n = 0
+            while not stop.is_set():
+                n += 1
+                connection.execute("BEGIN IMMEDIATE")
+                connection.execute(WRITES, (str(n), "first"))
+                connection.execute(WRITES, (str(n), "second"))
+                connection.execute("COMMIT")
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        for n in range(5):
+            backup(data, tmp_path / f"{n}.tar")
+    finally:
+        stop.set()
+        writer.join()
+    for n in range(5):
+        restore(tmp_path / f"{n}.tar", tmp_path / f"new{n}")
+        found = noted(tmp_path / f"new{n}" / "state.db")
+        assert [seen for _, seen in found] == ["first", "second"] * (len(found) // 2)
+
+
+def test_a_folder_in_use_and_a_file_that_is_there_are_left_alone(
+    data: Path, tmp_path: Path
+) -> None:
+    backup(data, tmp_path / "b.tar")
+    with pytest.raises(CommandError, match="is there already: name a new file"):
+        backup(data, tmp_path / "b.tar")
+    with pytest.raises(CommandError, match="stop the service and move the folder away"):
+        restore(tmp_path / "b.tar", data)
+    with pytest.raises(CommandError, match="nothing to back up"):
+        backup(tmp_path / "nowhere", tmp_path / "c.tar")
+
+
+def tar_of(path: Path, **members: bytes) -> Path:
+    with tarfile.open(path, "w") as tar:
+        for name, body in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(body)
+            tar.addfile(info, io.BytesIO(body))
+    return path
+
+
+def test_what_is_no_backup_is_refused_and_leaves_nothing(data: Path, tmp_path: Path) -> None:
+    backup(data, tmp_path / "whole.tar")
+    whole = (tmp_path / "whole.tar").read_bytes()
+    (tmp_path / "half.tar").write_bytes(whole[: len(whole) // 3])
+    (tmp_path / "text.tar").write_text("not a backup")
+    tar_of(tmp_path / "other.tar", readme=b"hello")
+    tar_of(tmp_path / "damaged.tar", **{"state.db": b"SQLite format 3\0" + b"x" * 5000})
+    for name in ("half", "text", "other", "damaged"):
+        with pytest.raises(CommandError):
+            restore(tmp_path / f"{name}.tar", tmp_path / "new")
+        assert list((tmp_path / "new").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "name", ["../out.parquet", "bars/../../out.parquet", "/tmp/out.parquet", "bars/x/y/z.parquet"]
+)
+def test_nothing_that_was_put_into_it_gets_out_of_the_folder(
+    data: Path, tmp_path: Path, name: str
+) -> None:
+    backup(data, tmp_path / "b.tar")
+    with tarfile.open(tmp_path / "b.tar") as tar:
+        found = tar.extractfile("state.db")
+        assert found is not None
+        state = found.read()
+    tar_of(tmp_path / "evil.tar", **{name: b"out", "state.db": state})
+    restore(tmp_path / "evil.tar", tmp_path / "new")
+    assert [p.name for p in (tmp_path / "new").rglob("*")] == ["state.db"]
+    assert not (tmp_path / "out.parquet").exists()

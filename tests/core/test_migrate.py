@@ -1,0 +1,144 @@
+"""core.migrate: from every earlier schema, with a copy taken first, all of it or nothing."""
+
+import re
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from core.errors import ConfigError
+from core.migrate import MIGRATIONS, migrate
+
+SCRIPTS = sorted(MIGRATIONS.glob("[0-9]*.sql"))
+NEWEST = len(SCRIPTS)
+_CHOICE = re.compile(r"(\w+)\s+TEXT[^,]*?CHECK\s*\(\s*\1 IN \('([^']+)'")
+_VALUES = {"INTEGER": 1, "REAL": 1.5, "TEXT": "2026-03-06", "BLOB": b"\x01"}
+
+
+def scripts(folder: Path, *, upto: int, broken: str = "") -> Path:
+    """A folder with the first `upto` scripts, and then one of its own."""
+    folder.mkdir()
+    for script in SCRIPTS[:upto]:
+        (folder / script.name).write_text(script.read_text())
+    if broken:
+        (folder / "9999_broken.sql").write_text(broken)
+    return folder
+
+
+def dump(path: Path) -> list[str]:
+    with closing(sqlite3.connect(path)) as connection:
+        return list(connection.iterdump())
+
+
+def counts(path: Path) -> dict[str, int]:
+    with closing(sqlite3.connect(path)) as connection:
+        names = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+        tables = [name for (name,) in connection.execute(names)]
+        return {t: connection.execute(f"SELECT count(*) FROM {t}").fetchone()[0] for t in tables}  # noqa: S608
+
+
+def filled(path: Path) -> None:
+    """A row in every table, of values that its columns allow."""
+    with closing(sqlite3.connect(path)) as connection, connection:
+        tables = connection.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'table'")
+        for name, sql in tables.fetchall():
+            if name.startswith("sqlite_"):
+                continue
+            allowed = dict(_CHOICE.findall(sql))
+            columns = connection.execute(f"PRAGMA table_info({name})").fetchall()
+            row = {c[1]: allowed.get(c[1], _VALUES[c[2]]) for c in columns}
+            marks = ", ".join("?" * len(row))
+            connection.execute(
+                f"INSERT INTO {name} ({', '.join(row)}) VALUES ({marks})",  # noqa: S608
+                tuple(row.values()),
+            )
+
+
+@pytest.mark.parametrize("version", range(1, NEWEST))
+def test_every_earlier_schema_becomes_the_newest_with_its_rows(
+    version: int, tmp_path: Path
+) -> None:
+    path, fresh = tmp_path / "state.db", tmp_path / "fresh.db"
+    migrate(path, scripts(tmp_path / "earlier", upto=version))
+    filled(path)
+    had = counts(path)
+    before = dump(path)
+    assert set(had.values()) == {1}
+
+    migrate(path)
+    migrate(fresh)
+
+    now = counts(path)
+    assert set(now) == set(counts(fresh))
+    assert {t: now[t] for t in had if t in now} == {t: n for t, n in had.items() if t in now}
+    assert schema(path) == schema(fresh)
+    assert dump(tmp_path / f"state.db.schema-{version}") == before
+
+
+def schema(path: Path) -> set[str]:
+    """What every table has, in whatever order its columns came."""
+    with closing(sqlite3.connect(path)) as connection:
+        found = set[str]()
+        for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'"):
+            columns = connection.execute(f"PRAGMA table_info({name})").fetchall()
+            found |= {f"{name}.{c[1]} {c[2]} {c[3]} {c[5]}" for c in columns}
+        return found
+
+
+@pytest.mark.parametrize(
+    ("broken", "said"),
+    [
+        ("CREATE TABLE half (a TEXT);\nCREATE TABLE half (a TEXT);", "half already exists"),
+        ("CREATE TABLE a (x INTEGER);\nSELECT x FROM nowhere;", "no such table: nowhere"),
+        ("DELETE FROM jobs;\nDROP TABLE sessions;\nnonsense;", "syntax error"),
+    ],
+)
+def test_a_script_that_fails_leaves_everything_as_it_was_and_says_so(
+    tmp_path: Path, broken: str, said: str
+) -> None:
+    path = tmp_path / "state.db"
+    migrate(path)
+    filled(path)
+    before = dump(path)
+
+    with pytest.raises(ConfigError) as caught:
+        migrate(path, scripts(tmp_path / "later", upto=NEWEST, broken=broken))
+
+    (fault,) = caught.value.faults
+    assert re.search(f"could not be upgraded \\(9999_broken.sql: .*{said}", fault)
+    assert f"Nothing was changed: it is still schema {NEWEST}" in fault
+    assert dump(path) == before
+    migrate(path)
+
+
+def test_of_several_new_scripts_none_stays_if_the_last_one_fails(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    migrate(path, scripts(tmp_path / "earlier", upto=4))
+    before = dump(path)
+
+    with pytest.raises(ConfigError, match="still schema 4"):
+        migrate(path, scripts(tmp_path / "later", upto=NEWEST, broken="nonsense;"))
+
+    assert dump(path) == before
+
+
+def test_what_contradicts_itself_afterwards_is_undone(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    migrate(path)
+    bad = (
+        "CREATE TABLE parent (id INTEGER PRIMARY KEY) STRICT;\n"
+        "CREATE TABLE child (of_id INTEGER REFERENCES parent (id)) STRICT;\n"
+        "INSERT INTO child VALUES (7);"
+    )
+    with pytest.raises(ConfigError, match="check failed"):
+        migrate(path, scripts(tmp_path / "later", upto=NEWEST, broken=bad))
+    assert "child" not in counts(path)
+
+
+def test_a_new_database_has_no_copy_beside_it_and_old_copies_go(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    for version in range(1, NEWEST + 1):
+        migrate(path, scripts(tmp_path / str(version), upto=version))
+    copies = sorted(p.name for p in tmp_path.glob("state.db.schema-*"))
+    assert copies == [f"state.db.schema-{n}" for n in (NEWEST - 2, NEWEST - 1)]
