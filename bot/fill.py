@@ -10,6 +10,7 @@ from bot.app import App
 from bot.backfilling import Wish
 from bot.once import refreshed, say
 from bot.runner import Runner, untold
+from core.afterwards import Afterwards
 from core.errors import CommandError
 from core.jobs import BAD, Job, JobState, Stage
 
@@ -101,8 +102,10 @@ async def _worked(app: App, job: Job) -> None:
 
 async def _settled(runner: Runner, job: Job) -> None:
     """A service that begins another job meanwhile goes on with this one's rest."""
+    is_work = any(await Afterwards(runner.jobs.db).touched(job))
     while job.stage not in (None, Stage.NOTHING):
-        say(_LEFT[job.stage])
+        if is_work:
+            say(_LEFT[job.stage])
         if not await runner.settle(job):
             return
         job = await runner.jobs.job(job.id)

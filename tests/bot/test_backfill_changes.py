@@ -163,14 +163,16 @@ async def test_what_a_killed_process_had_stored_counts_as_changed(folder: Path) 
         assert (await there.units())[str(EVE)] == "same"
 
 
-async def test_the_shell_says_it_too(folder: Path) -> None:
+async def test_the_shell_says_it_too(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     async with at(folder, running=False) as there:
         await misled(there.app)
         done = await fill(there.app, [str(EVE), str(EVE), "all"])
         assert (done.stored, done.failed) == (1, 0)
         assert done.changed.startswith("1 session changed, ")
         assert "would differ" in done.changed
+        assert "counting which past alerts would differ" in capsys.readouterr().err
         assert (await fill(there.app, [str(EVE), str(EVE), "all"])).changed == "no session changed"
+        assert "counting" not in capsys.readouterr().err
         assert (await fill(there.app, [str(EVE), str(EVE)])).changed == ""
 
 
