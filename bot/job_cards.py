@@ -37,7 +37,7 @@ class JobCards:
     _late: dict[int, asyncio.Task[None]] = field(default_factory=dict)
     _tried: dict[str, datetime] = field(default_factory=dict)
     """By its key, when a letter was sent last."""
-    _shown: dict[int, tuple[datetime, JobState, Stage | None]] = field(default_factory=dict)
+    _shown: dict[int, tuple[datetime, JobState, Stage | None, str]] = field(default_factory=dict)
 
     async def __call__(self, job: Job) -> None:
         """Post it or edit it; what cannot be said in the channel is in the log and /backfill."""
@@ -86,10 +86,10 @@ class JobCards:
         await asyncio.gather(*self._late.values(), return_exceptions=True)
 
     def _is_due(self, job: Job, now: datetime) -> bool:
-        shown = self._shown.get(job.id)
-        if shown is not None and shown[1:] == (job.state, job.stage) and now - shown[0] < _EVERY:
+        shown, told = self._shown.get(job.id), (job.state, job.stage, job.reason)
+        if shown is not None and shown[1:] == told and now - shown[0] < _EVERY:
             return False
-        self._shown[job.id] = (now, job.state, job.stage)
+        self._shown[job.id] = (now, *told)
         return True
 
     async def _post(self, letter: Letter, where: Destination, job: Job) -> Receipt:

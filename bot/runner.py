@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, replace
 
 from core.afterwards import Afterwards
 from core.calendar import TradingDay
-from core.elsewhere import Elsewhere, MakeTask
-from core.errors import HeldBars, NotPublished, SourceError, SourceUnavailable
+from core.elsewhere import Elsewhere, MakeTask, NobodyToWork, NotTried, WorkerUnfit
+from core.errors import HeldBars, NotPublished, SourceError, SourceUnavailable, TapewatchError
 from core.jobs import BAD, GOOD, Job, Jobs, JobState, Outcome, Policy, Unit
 from core.ladder import Ladder
 from core.ledger import Status
@@ -21,6 +21,7 @@ from core.pipeline import Pipeline
 from core.pool import Pool
 from core.sources import AWAY_AFTER, Chain, NoneServed
 from core.staged import Staged
+from core.unworked import Unworked
 
 logger = logging.getLogger(__name__)
 
@@ -72,6 +73,10 @@ class Runner:
     def _afterwards(self) -> Afterwards:
         return Afterwards(self.jobs.db)
 
+    @property
+    def _unworked(self) -> Unworked:
+        return Unworked(self.jobs.db)
+
     def wake(self) -> None:
         """A job was begun, or changed."""
         self._woken.set()
@@ -106,45 +111,76 @@ class Runner:
             said = f"{job.series} is not read under these settings"
             await self.jobs.state(job, JobState.PAUSED, said)
             return await self.told(await self.jobs.job(job.id))
-        await self.told(job)
-        units = set[asyncio.Task[SourceError | None]]()
+        units, away = set[asyncio.Task[TapewatchError | None]](), None
         try:
+            await self.pool.ready()
+            await self._unworked.because(job, "")
+            await self.told(await self.jobs.job(job.id))
             await pipeline.learn_splits(job.first, job.last)
             await self._units(job, pipeline, units)
+        except NobodyToWork as error:
+            away = error
         finally:
             for unit in units:
                 unit.cancel()
             await asyncio.gather(*units, return_exceptions=True)
             await self.pool.close()
-        await self._end(job)
+            await self._unworked.give_back(job)
+        if away is None or (await self.jobs.job(job.id)).state is not JobState.RUNNING:
+            await self._end(job)
+        else:
+            await self._rest(job, f"{away}; it goes on by itself when somebody is there again")
         return None
 
     async def _units(
-        self, job: Job, pipeline: Pipeline, units: set[asyncio.Task[SourceError | None]]
+        self, job: Job, pipeline: Pipeline, units: set[asyncio.Task[TapewatchError | None]]
     ) -> None:
-        away = 0
+        """Raises NobodyToWork, once every session that is under way has ended."""
+        away, nobody = 0, None
         while True:
             await self.free.wait()
             if (await self.jobs.job(job.id)).series != job.series:
                 return
-            if len(units) < self.pool.crew.size and (day := await self.jobs.take(job)):
+            more = nobody is None and len(units) < self.pool.crew.size
+            if more and (day := await self.jobs.take(job)):
                 units.add(asyncio.create_task(self._unit(job, pipeline, day), name=f"unit {day}"))
                 continue
             if not units:
+                if nobody is not None:
+                    raise nobody
                 return
-            done, _ = await asyncio.wait(units, return_when=asyncio.FIRST_COMPLETED)
-            units -= done
-            away = await self._weighed(job, [unit.result() for unit in done], away)
+            errors = await self._some(job, units)
+            nobody = next((e for e in errors if isinstance(e, NobodyToWork)), nobody)
+            away = await self._weighed(job, errors, away)
             await self.told(job)
             if away >= AWAY_AFTER:
                 away = 0
                 await self._rest(job)
                 pipeline.ask_all_again()
 
-    async def _weighed(self, job: Job, errors: list[SourceError | None], away: int) -> int:
+    async def _some(
+        self, job: Job, units: set[asyncio.Task[TapewatchError | None]]
+    ) -> list[TapewatchError | None]:
+        """What came of those that end next; a word in chat that cancels the job ends all."""
+        woken = asyncio.create_task(self._woken.wait(), name="woken")
+        try:
+            await asyncio.wait({*units, woken}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            woken.cancel()
+        if self._woken.is_set():
+            self._woken.clear()
+            if (await self.jobs.job(job.id)).state is JobState.CANCELLED:
+                await self.pool.close("the backfill is cancelled")
+        done = {unit for unit in units if unit.done()}
+        units -= done
+        return [unit.result() for unit in done]
+
+    async def _weighed(self, job: Job, errors: list[TapewatchError | None], away: int) -> int:
         """How many in a row were the source's fault by now; what holds for all pauses the job."""
         for error in errors:
             away = away + 1 if isinstance(_cause(error), SourceUnavailable) else 0
+            if isinstance(error, WorkerUnfit):
+                await self.jobs.state(job, JobState.PAUSED, str(error))
             if isinstance(error, NoneServed) and error.for_every_session:
                 await self._refused(job, str(error))
         return away
@@ -160,20 +196,29 @@ class Runner:
         else:
             await self.jobs.state(job, JobState.PAUSED, seen)
 
-    async def _rest(self, job: Job) -> None:
-        logger.warning("the source is away: the backfill rests", extra={"job": job.id})
+    async def _rest(self, job: Job, nobody: str = "") -> None:
+        """Because the source is away, or nobody is there to work; the card says so of the last."""
+        if nobody:
+            await self._unworked.because(await self.jobs.job(job.id), nobody)
+            await self.told(await self.jobs.job(job.id))
+        facts = {"job": job.id, "seen": nobody or None}
+        who = "whoever works for it" if nobody else "the source"
+        logger.warning("the backfill rests, for %s is away", who, extra=facts)
         with suppress(TimeoutError):
             async with asyncio.timeout(self.rest_s):
                 await self._woken.wait()
         self._woken.clear()
 
-    async def _unit(self, job: Job, pipeline: Pipeline, day: TradingDay) -> SourceError | None:
+    async def _unit(self, job: Job, pipeline: Pipeline, day: TradingDay) -> TapewatchError | None:
         """One attempt at one session, on record either way."""
         clock = asyncio.get_running_loop().time
         began, error = clock(), None
         try:
             changed = await self._brought(pipeline, day, again=job.policy is Policy.ALL)
             outcome = Outcome(Unit.STORED if changed else Unit.SAME, clock() - began)
+        except NotTried as caught:
+            await self._unworked.give_back(job, day)
+            return caught
         except SourceError as caught:
             error = caught
             unit = _unit_of(caught)
@@ -234,8 +279,9 @@ class Runner:
         return replace(pipeline, chain=chain)
 
 
-def _cause(error: SourceError | None) -> SourceError:
-    return getattr(error, "weightiest", error) or SourceError("")
+def _cause(error: TapewatchError | None) -> SourceError:
+    cause = getattr(error, "weightiest", error)
+    return cause if isinstance(cause, SourceError) else SourceError("")
 
 
 def _unit_of(error: SourceError) -> Unit:

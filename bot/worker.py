@@ -15,8 +15,8 @@ from bot.outside import outside
 from bot.settings import load
 from bot.sources import Sources
 from bot.storage import opened_files
-from core.elsewhere import Receipt, Refused, Task, fetched
-from core.errors import ConfigError, SourceRefused, Verdict
+from core.elsewhere import Receipt, Refused, Task, WorkerUnfit, fetched
+from core.errors import ConfigError, Verdict
 from core.parent import end_when
 from core.progress import Board
 from core.staged import Staged
@@ -40,7 +40,7 @@ async def _worked(task: Task) -> Receipt | Refused:
     try:
         settings = await asyncio.to_thread(load, **own)
     except ConfigError as error:
-        return _not_configured("this worker's settings are wrong: " + "; ".join(error.faults))
+        return _unfit("this worker's settings are wrong: " + "; ".join(error.faults))
 
     def now() -> datetime:
         return task.asked_at
@@ -52,8 +52,8 @@ async def _worked(task: Task) -> Receipt | Refused:
             return await fetched(
                 found, task, Staged(await asyncio.to_thread(opened_files, settings))
             )
-    return _not_configured(f"this worker's settings know no {task.source!r} for {task.series}")
+    return _unfit(f"this worker's settings know no {task.source!r} for {task.series}")
 
 
-def _not_configured(seen: str) -> Refused:
-    return Refused(SourceRefused.__name__, seen, Verdict.NOT_CONFIGURED)
+def _unfit(seen: str) -> Refused:
+    return Refused(WorkerUnfit.__name__, seen, Verdict.NOT_CONFIGURED)

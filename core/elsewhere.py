@@ -24,6 +24,7 @@ from core.errors import (
     SourceError,
     SourceRefused,
     SourceUnavailable,
+    TapewatchError,
     Verdict,
 )
 from core.sources import Served, Source
@@ -75,9 +76,10 @@ class Refused:
     held: tuple[tuple[str, str], ...] = ()
     """(series, name of the staged file) of rows to be kept aside, the series asked for first."""
 
-    def error(self) -> SourceError:
-        """As the source raised it, if there are no rows to be kept aside."""
-        return _KINDS[self.kind](self.seen, self.verdict)
+    def error(self) -> TapewatchError:
+        """As the source raised it, if there are no rows to be kept aside; or WorkerUnfit."""
+        kind = _KINDS.get(self.kind)
+        return WorkerUnfit(self.seen) if kind is None else kind(self.seen, self.verdict)
 
 
 _KINDS: dict[str, type[SourceError]] = {
@@ -93,6 +95,18 @@ MakeTask = Callable[[Source, TradingDay], Awaitable[Task]]
 
 class WorkerLost(SourceUnavailable):
     """The process that worked on it is gone."""
+
+
+class NotTried(TapewatchError):
+    """No session's fault, and no source's: it waits as if nobody had begun it."""
+
+
+class NobodyToWork(NotTried):
+    """Whoever works is away: nothing can be read until they are back."""
+
+
+class WorkerUnfit(NotTried):
+    """Whoever works cannot do it for any session: a person has to help."""
 
 
 async def fetched(source: Source, task: Task, staged: Staged) -> Receipt | Refused:
@@ -148,7 +162,7 @@ class Elsewhere:
         return self.source.series
 
     async def bars(self, day: TradingDay) -> Served:
-        """Raises what the source raises, and WorkerLost."""
+        """Raises what the source raises, WorkerLost, and NotTried."""
         done = await self.submit(await self.task(self.source, day))
         if isinstance(done, Refused):
             if not done.held:
@@ -169,10 +183,16 @@ class Elsewhere:
         )
 
     async def _taken(self, files: Iterable[tuple[str, str]]) -> list[tuple[Series, Bars]]:
-        return [
-            (Series.of_key(key), Bars(await asyncio.to_thread(self.staged.take, key, name)))
-            for key, name in files
-        ]
+        try:
+            return [
+                (Series.of_key(key), Bars(await asyncio.to_thread(self.staged.take, key, name)))
+                for key, name in files
+            ]
+        except FileNotFoundError as error:
+            raise WorkerUnfit(
+                f"a worker has written {', '.join(f'{key} {name}' for key, name in files)}, and it"
+                " is not where the bot looks for it: they do not share DATA_DIR"
+            ) from error
 
     async def version(self, day: TradingDay) -> str | None:
         """Asked from here: it is cheap."""

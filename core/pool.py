@@ -3,12 +3,22 @@
 import asyncio
 import multiprocessing
 from collections.abc import Callable
-from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor
+from concurrent.futures import (
+    BrokenExecutor,
+    CancelledError,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+)
+from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from typing import Protocol
 
-from core.elsewhere import Receipt, Refused, Task, WorkerLost
+from core.elsewhere import NobodyToWork, Receipt, Refused, Task, WorkerLost
+
+_LOOK_EVERY_S, _LOOK_S = 2.0, 15.0
+_DIED = "the process that read it died: out of memory?"
 
 
 class Crew(Protocol):
@@ -16,10 +26,16 @@ class Crew(Protocol):
 
     @property
     def size(self) -> int:
-        """How many tasks are worth being on their way."""
+        """How many tasks are worth being on their way; 1 while nobody is hired."""
 
     def hire(self) -> Executor:
         """Blocking. Raises OSError in words if nobody can be had."""
+
+    def look(self) -> None:
+        """Blocking. Raises OSError in words if those who were hired are there no more."""
+
+    def meant(self, error: BaseException) -> BaseException:
+        """What an error of a task is: WorkerLost, WorkerUnfit, NobodyToWork, or just itself."""
 
     def dismiss(self, executor: Executor) -> None:
         """Blocking: end it at once, work under way as well."""
@@ -41,11 +57,28 @@ class Processes:
         theirs, self._line = fresh.Pipe(duplex=False)
         return ProcessPoolExecutor(self.size, fresh, self.settle_in, (theirs,))
 
+    def look(self) -> None:
+        """The executor itself sees who dies."""
+
+    def meant(self, error: BaseException) -> BaseException:
+        """A pool of processes is broken by the first that dies."""
+        return WorkerLost(_DIED) if isinstance(error, BrokenExecutor | CancelledError) else error
+
     def dismiss(self, executor: Executor) -> None:
         """Hang up, which ends them in the midst of their work."""
         if self._line is not None:
             self._line.close()
         executor.shutdown(cancel_futures=True)
+
+
+@dataclass(eq=False, slots=True)
+class _Hired:
+    """An executor, those who wait for it, and why they are to wait no longer."""
+
+    executor: Executor
+    waiting: set[asyncio.Event] = field(default_factory=set)
+    absent: str = ""
+    watch: asyncio.Task[None] | None = None
 
 
 @dataclass(slots=True)
@@ -55,33 +88,104 @@ class Pool:
     crew: Crew
     do: Callable[[Task], Receipt | Refused]
     """Runs over there; found there by its name."""
-    _executor: Executor | None = None
+    look_every_s: float = _LOOK_EVERY_S
+    _hired: _Hired | None = None
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
+    async def ready(self) -> None:
+        """Have a crew; raises NobodyToWork."""
+        await self._crew()
+
     async def __call__(self, task: Task) -> Receipt | Refused:
-        """Raises WorkerLost."""
+        """Raises WorkerLost, WorkerUnfit and NobodyToWork."""
+        hired = await self._crew()
+        future = await self._submitted(task, hired)
+        await self._ended(future, hired)
+        if not future.done():
+            raise NobodyToWork(hired.absent)
+        error = CancelledError() if future.cancelled() else future.exception()
+        if error is None:
+            return future.result()
+        if isinstance(error, CancelledError | BrokenExecutor):
+            await self._let_go(hired)
+        raise self._meant(error, hired) from error
+
+    async def close(self, why: str = "it is ended") -> None:
+        """Nothing more to do; who waits for a task is told that it is not done."""
         async with self._turn:
-            if self._executor is None:
+            hired = self._hired
+        if hired is not None:
+            await self._let_go(hired, why)
+
+    async def _crew(self) -> _Hired:
+        # Whoever is cancelled while somebody is hired leaves nobody who is never dismissed.
+        return await asyncio.shield(asyncio.create_task(self._hire()))
+
+    async def _hire(self) -> _Hired:
+        async with self._turn:
+            if self._hired is None:
                 try:
-                    self._executor = await asyncio.to_thread(self.crew.hire)
+                    executor = await asyncio.to_thread(self.crew.hire)
                 except OSError as error:
-                    raise WorkerLost(f"nobody to work: {error}") from error
-            executor = self._executor
+                    raise NobodyToWork(str(error)) from error
+                self._hired = _Hired(executor)
+                watching = self._watch(self._hired)
+                self._hired.watch = asyncio.create_task(watching, name="crew")
+            return self._hired
+
+    async def _submitted(self, task: Task, hired: _Hired) -> Future[Receipt | Refused]:
+        # In a thread: starting a process takes a while, and it is started here.
+        submitting = asyncio.ensure_future(asyncio.to_thread(hired.executor.submit, self.do, task))
+        await asyncio.wait([submitting])
+        error = submitting.exception()
+        if error is None:
+            return submitting.result()
+        await self._let_go(hired)
+        if isinstance(error, RuntimeError) and not isinstance(error, BrokenExecutor):
+            raise NobodyToWork(hired.absent or "whoever was hired has ended") from error
+        raise self._meant(error, hired) from error
+
+    async def _ended(self, future: Future[Receipt | Refused], hired: _Hired) -> None:
+        """Until the task is done, or nobody is there to do it.
+
+        Not by awaiting the future: one that is cancelled over there would look like the
+        cancellation of whoever waits here; and cancelling it may block, by asking the network.
+        """
+        rung, loop = asyncio.Event(), asyncio.get_running_loop()
+
+        def ring(_: Future[Receipt | Refused]) -> None:
+            with suppress(RuntimeError):  # the loop has ended, and all who waited with it
+                loop.call_soon_threadsafe(rung.set)
+
+        hired.waiting.add(rung)
         try:
-            # Starting a process takes a while, and it is started here.
-            future = await asyncio.to_thread(executor.submit, self.do, task)
-            return await asyncio.wrap_future(future)
-        except BrokenExecutor as error:
-            await self._let_go(executor)
-            raise WorkerLost("the process that read it died: out of memory?") from error
+            future.add_done_callback(ring)
+            if not hired.absent:
+                await rung.wait()
+        finally:
+            hired.waiting.discard(rung)
 
-    async def close(self) -> None:
-        """Nothing more to do."""
-        if self._executor is not None:
-            await self._let_go(self._executor)
+    async def _watch(self, hired: _Hired) -> None:
+        try:
+            while True:
+                await asyncio.sleep(self.look_every_s)
+                async with asyncio.timeout(_LOOK_S):
+                    await asyncio.to_thread(self.crew.look)
+        except OSError as error:  # TimeoutError is one
+            await self._let_go(hired, str(error) or "whoever was hired does not answer")
 
-    async def _let_go(self, executor: Executor) -> None:
+    def _meant(self, error: BaseException, hired: _Hired) -> BaseException:
+        """What is let go because nobody is there is not the fault of a worker."""
+        return NobodyToWork(hired.absent) if hired.absent else self.crew.meant(error)
+
+    async def _let_go(self, hired: _Hired, why: str = "") -> None:
+        hired.absent = hired.absent or why
         async with self._turn:
-            if self._executor is executor:
-                self._executor = None
-                await asyncio.to_thread(self.crew.dismiss, executor)
+            if self._hired is hired:
+                self._hired = None
+                await asyncio.to_thread(self.crew.dismiss, hired.executor)
+        if why:
+            for rung in hired.waiting:
+                rung.set()
+        if hired.watch is not None and hired.watch is not asyncio.current_task():
+            hired.watch.cancel()

@@ -1,8 +1,9 @@
 """/backfill: planned, begun by operators, told while it goes on, paused, ended, begun anew."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import BrokenExecutor, Executor, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, CancelledError, Executor, ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -17,7 +18,7 @@ from bot.settings import load
 from core.bars import Bars
 from core.calendar import TradingDay, sessions_ending
 from core.elsewhere import Receipt as Done
-from core.elsewhere import Refused, Task
+from core.elsewhere import Refused, Task, WorkerLost
 from core.errors import Verdict
 from core.jobs import Jobs, JobState, Unit
 from core.ledger import Status
@@ -34,20 +35,31 @@ SPAN = f"{WEEK[0]} {WEEK[-1]}"
 
 @dataclass(slots=True)
 class Threads:
-    """A crew that needs no process of its own; `dies` breaks it as a killed process would."""
+    """A crew that needs no process of its own; nobody can be hired while it is `away`."""
 
     size: int = 1
     hired: int = 0
-    dies: int = 0
+    away: str = ""
+    refused: int = 0
 
     def hire(self) -> Executor:
         """core.pool.Crew."""
+        if self.away:
+            self.refused += 1
+            raise OSError(self.away)
         self.hired += 1
         return ThreadPoolExecutor(self.size)
 
+    def look(self) -> None:
+        """core.pool.Crew."""
+
+    def meant(self, error: BaseException) -> BaseException:
+        """core.pool.Crew."""
+        return WorkerLost("died") if isinstance(error, BrokenExecutor | CancelledError) else error
+
     def dismiss(self, executor: Executor) -> None:
         """core.pool.Crew."""
-        executor.shutdown(cancel_futures=True)
+        executor.shutdown(wait=False, cancel_futures=True)
 
 
 @dataclass(slots=True)
@@ -250,6 +262,59 @@ async def test_what_is_refused_for_every_session_pauses_it_in_words(there: There
     assert await there.ended() == "5 of 5 sessions, 1 failed: done."
     await told(there.app, "/backfill retry")
     assert await there.ended() == "5 of 5 sessions: done."
+
+
+async def test_files_that_are_not_there_pause_it_in_words(there: There, tmp_path: Path) -> None:
+    work = there.doing.work
+    there.doing.work = lambda task: work(replace(task, place=str(tmp_path / "elsewhere")))
+    await told(there.app, f"/backfill run {SPAN}")
+    assert await there.ended() == "0 of 5 sessions: paused."
+    (said,) = (await ask(there.app, "/backfill")).message.banners
+    assert said.endswith(": workers and bot do not share DATA_DIR")
+    assert set((await there.units()).values()) == {Unit.WAITING}
+    there.doing.work = work
+    await told(there.app, "/backfill resume")
+    assert await there.ended() == "5 of 5 sessions: done."
+
+
+async def test_nobody_to_work_costs_no_session_a_try_however_long(there: There) -> None:
+    crew = there.app.backfilling.runner.pool.crew
+    assert isinstance(crew, Threads)
+    crew.away, there.app.backfilling.runner.rest_s = "they are on holiday", 0.001
+    await told(there.app, f"/backfill run {SPAN}")
+    for _ in range(1_000):
+        if crew.refused >= 20:
+            break
+        await asyncio.sleep(0.01)
+    assert crew.refused >= 20
+    (said,) = (await ask(there.app, "/backfill")).message.banners
+    assert said.startswith("at rest: they are on holiday; it goes on by itself")
+    crew.away = ""
+    assert await there.ended() == "5 of 5 sessions: done."
+    assert (await ask(there.app, "/backfill")).message.banners == ()
+    rows = await there.app.db.rows("SELECT outcome FROM job_attempts")
+    assert [row["outcome"] for row in rows] == 5 * [Unit.STORED]
+
+
+async def test_cancel_ends_what_is_under_way(there: There) -> None:
+    end = threading.Event()
+
+    def work(task: Task) -> Refused:
+        end.wait(20)
+        return AWAY
+
+    there.doing.work = work
+    await told(there.app, f"/backfill run {SPAN}")
+    await until_asked(there, 1)
+    assert "cancelled" in await told(there.app, "/backfill cancel")
+    for _ in range(500):
+        if (await there.units())[str(WEEK[4])] == Unit.WAITING:
+            break
+        await asyncio.sleep(0.01)
+    end.set()
+    assert set((await there.units()).values()) == {Unit.WAITING}
+    assert there.doing.asked == [WEEK[4]]
+    assert await there.app.db.rows("SELECT 1 FROM job_attempts") == []
 
 
 async def test_it_goes_on_after_a_restart(folder: Path) -> None:
