@@ -31,7 +31,7 @@ bench: $(VENV)/dev.stamp ## every measurement, as ratios
 
 lock: $(VENV)/dev.stamp ## pin the dependencies anew (needs uv)
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --quiet -o requirements.txt
-	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --quiet -o requirements-dev.txt
+	uv pip compile pyproject.toml --extra dev --extra cluster --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --quiet -o requirements-dev.txt
 
 clean: ## forget the virtual environment; data/ stays
 	rm -rf $(VENV)

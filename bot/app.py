@@ -17,6 +17,7 @@ from bot.aftermath import Aftermath
 from bot.arguments import Sessions
 from bot.backfilling import Backfilling
 from bot.charts import Charts
+from bot.cluster import Cluster
 from bot.commands import Commands
 from bot.desk import commands
 from bot.ears import Ear, ears
@@ -47,7 +48,7 @@ from core.jobs import Jobs
 from core.ladder import Ladder
 from core.ledger import Status
 from core.pipeline import REVISIT_SESSIONS
-from core.pool import Pool, Processes
+from core.pool import Crew, Pool, Processes
 from core.progress import Board
 from core.schedule import Bell, Hours, announced
 from core.sources import Source
@@ -305,20 +306,22 @@ async def opened(
 def _backfilling(
     settings: Settings, ladder: Ladder, jobs: Jobs, tables: VendorTables, files: Files
 ) -> Backfilling:
+    scheduler = settings.backfill_scheduler
+    crew: Crew = Processes(settings.backfill_workers, settle_in)
+    if scheduler is not None:
+        crew = Cluster(scheduler)
+
     async def task(source: Source, day: TradingDay) -> Task:
         return Task(
             *(source.name, source.series.key, day, await tables.rules(), jobs.now()),
-            place=str(settings.data_dir.absolute()),
-            calls_per_minute=each,
+            place=str(settings.data_dir.absolute()) if scheduler is None else None,
+            calls_per_minute=settings.backfill_calls_each(crew.size),
         )
 
-    each, workers = settings.backfill_calls_each, settings.backfill_workers
-    limit = None if each is None else each * workers
-    pool = Pool(Processes(workers, settle_in), work)
-    runner = Runner(jobs, ladder, pool, Staged(files), task)
+    runner = Runner(jobs, ladder, Pool(crew, work), Staged(files), task)
     runner.after = Aftermath(jobs, ladder, runner.free)
-    sessions = Sessions(ladder, ladder.top.now)
-    return Backfilling(ladder, sessions, runner, Estimates(jobs, limit, workers))
+    estimates = Estimates(jobs, settings.backfill_calls_each, lambda: crew.size)
+    return Backfilling(ladder, Sessions(ladder, ladder.top.now), runner, estimates)
 
 
 async def _cards(backfilling: Backfilling, senders: MutableMapping[str, Sender]) -> JobCards:

@@ -4,7 +4,7 @@ Asks the sources little: a few sizes, one old session, versions of a few stored 
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
@@ -29,11 +29,18 @@ class Estimates:
     """Makes plans."""
 
     jobs: Jobs
-    calls_per_minute: int | None
-    """The backfill's share of the vendor's limit; None without one."""
-    at_once: int
+    calls_each: Callable[[int], int | None]
+    """A worker's share of the vendor's limit, when there are so many; None without one."""
+    workers: Callable[[], int]
     patience_s: float = 6.0
     """So long the sources have to answer."""
+
+    @property
+    def calls_per_minute(self) -> int | None:
+        """The backfill's share of the vendor's limit; None without one."""
+        workers = self.workers()
+        each = self.calls_each(workers)
+        return None if each is None else each * workers
 
     async def plan(
         self, pipeline: Pipeline, days: Sequence[TradingDay], policy: Policy, words: str = ""
@@ -75,7 +82,7 @@ class Estimates:
         self, pipeline: Pipeline, sessions: int, calls: int, limit: int | None
     ) -> float | None:
         each = await pace_of_series_s(self.jobs.db, pipeline.series.key)
-        worked = None if each is None else each * sessions / self.at_once
+        worked = None if each is None else each * sessions / self.workers()
         waited = 60 * calls / limit if limit else None
         known = [seconds for seconds in (worked, waited) if seconds is not None]
         return max(known) if known else None

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bot import cluster
 from core.files import Folder
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ def conflicts(settings: "Settings") -> list[str]:
         )
     faults += _half_a_bucket(settings)
     faults += _mute_platforms(settings)
+    if settings.backfill_scheduler is not None and not cluster.is_installed():
+        faults.append(cluster.NOT_INSTALLED)
     if fault := _unusable(settings.data_dir):
         faults.append(fault)
     return faults

@@ -98,6 +98,18 @@ def _gateway_url(value: object) -> str:
     return text
 
 
+def _scheduler(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    text = value.strip().rstrip("/")
+    parts = urlsplit(text)
+    # A port that is no number, or too large, raises in words of its own.
+    whole = parts.scheme in ("tcp", "tls") and parts.hostname and parts.port
+    if not whole or parts.username or parts.path or parts.query or parts.fragment:
+        raise ValueError("a Dask scheduler's address, such as tcp://10.0.0.5:8786 (or tls://...)")
+    return text
+
+
 def _guild(value: object) -> object:
     if not isinstance(value, str):
         return value
@@ -148,6 +160,7 @@ def _operator(value: object) -> object:
     return f"{platform.lower()}:{channel}"
 
 
+Scheduler = Annotated[str, BeforeValidator(_scheduler)]
 Key = Annotated[SecretStr, BeforeValidator(_key)]
 DiscordChannels = Annotated[
     tuple[str, ...],

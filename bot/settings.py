@@ -25,6 +25,7 @@ from bot.setting_types import (
     Key,
     Operator,
     SafeUrl,
+    Scheduler,
     SecretUrl,
     SlackChannels,
     SlackPeople,
@@ -73,6 +74,7 @@ class Settings(BaseSettings):
     data_secret_access_key: Key | None = None
     data_cache_mb: int = Field(2048, ge=64, le=10_000_000)
     backfill_workers: int = Field(1, ge=1, le=64)
+    backfill_scheduler: Scheduler | None = None
     alert_top: int = Field(10, ge=1, le=50)
     alert_min_z: float = Field(4.0, ge=LEAST_Z, le=12)
     alert_floor_usd: Usd = Field(1e6, ge=1e4, le=1e10)
@@ -93,12 +95,11 @@ class Settings(BaseSettings):
     heartbeat_url: SecretUrl | None = None
     port: int = Field(8080, ge=0, le=65_535)
 
-    @property
-    def backfill_calls_each(self) -> int | None:
+    def backfill_calls_each(self, workers: int) -> int | None:
         """A backfill's share of the calls a minute, for each worker: one is left for the chats."""
         if self.polygon_calls_per_minute == 0:
             return None
-        return max(1, (self.polygon_calls_per_minute - 1) // self.backfill_workers)
+        return max(1, (self.polygon_calls_per_minute - 1) // workers)
 
     @property
     def first_routes(self) -> tuple[Destination, ...]:

@@ -14,7 +14,7 @@ from tests.shared import Shared
 
 _PREFIXES = (
     *("POLYGON_", "MASSIVE_", "FLATFILES_", "FINRA_", "AWS_", "EOD_", "ALERT_", "DATA_"),
-    *("DISCORD_", "SLACK_", "OPERATOR_", "HEARTBEAT_"),
+    *("DISCORD_", "SLACK_", "OPERATOR_", "HEARTBEAT_", "BACKFILL_"),
 )
 _NAMES = (
     *("USE_FLAT_FILES", "USE_TRADES_FILES", "DARK_POOL_ONLY"),
