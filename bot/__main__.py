@@ -54,7 +54,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         settings = load()
         quiet = chosen.command != "run" or console.attached()
-        logs.set_up(settings.secrets, logging.WARNING if quiet else logging.INFO)
+        level = logging.WARNING if quiet else logging.INFO
+        logs.set_up(settings.secrets, level, settings.log_format)
         if chosen.command in _READ_SESSIONS:
             for notice in [*notices(settings), *strangers()]:
                 say(notice)

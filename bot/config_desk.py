@@ -20,14 +20,14 @@ SHOWN = frozenset(
         "finra": ("url",),
         "eod": ("schedule_time", "poll_minutes", "deadline"),
         "data": ("dir", "url", "endpoint_url", "region", "cache_mb"),
-        "backfill": ("workers",),
+        "backfill": ("workers", "scheduler"),
         "alert": ("top", "min_z", "floor_usd", "min_price_usd"),
         "discord": ("alert_channel", "guild_id", "operators", "api_url", "gateway_url"),
         "slack": ("alert_channel", "operators", "api_url"),
         "operator": ("channel",),
     }.items()
     for name in names
-) | {"port"}
+) | {"log_format", "port"}
 """Settings whose values may be shown; one that is new is not, until it is put here."""
 
 

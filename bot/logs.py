@@ -1,9 +1,19 @@
 """Logging: one line a fact, and no secret in any of them."""
 
+import json
 import logging
 import sys
+from datetime import UTC, datetime
+from enum import StrEnum
 
 _STANDARD = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+
+class Form(StrEnum):
+    """How a line looks: for a person, or for a program."""
+
+    TEXT = "text"
+    JSON = "json"
 
 
 class Redacted(logging.Formatter):
@@ -15,21 +25,59 @@ class Redacted(logging.Formatter):
         self._secrets = sorted((s for s in secrets if s), key=len, reverse=True)
 
     def format(self, record: logging.LogRecord) -> str:
-        """The standard line, the facts in `extra`, then the trace if there is one."""
-        facts = {k: v for k, v in vars(record).items() if k not in _STANDARD and v is not None}
-        head, *trace = super().format(record).split("\n", 1)
-        text = "\n".join([" ".join([head, *(f"{k}={v}" for k, v in facts.items())]), *trace])
+        """One line, whatever is in the facts; then the trace, if there is one."""
+        said = " ".join([record.getMessage(), *(f"{k}={v}" for k, v in self.facts(record).items())])
+        head = f"{self.formatTime(record)} {record.levelname} {record.name}: {said}"
+        return self.blanked("\n".join([_in_one_line(head), *self.trace(record)]))
+
+    def facts(self, record: logging.LogRecord) -> dict[str, object]:
+        """What was given in `extra`."""
+        return {k: v for k, v in vars(record).items() if k not in _STANDARD and v is not None}
+
+    def trace(self, record: logging.LogRecord) -> list[str]:
+        """Of the exception, and of whoever logged; mostly neither."""
+        found = [self.formatException(record.exc_info)] if record.exc_info else []
+        return [*found, *([self.formatStack(record.stack_info)] if record.stack_info else [])]
+
+    def blanked(self, text: str) -> str:
+        """Without the secrets."""
         for secret in self._secrets:
             text = text.replace(secret, "(hidden)")
         return text
 
 
-def set_up(secrets: list[str], level: int = logging.INFO) -> None:
+class JsonLines(Redacted):
+    """An object a line: at, level, logger, message, what was given in `extra`, trace."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Numbers stay numbers; everything else is text."""
+        said = {
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+            **self.facts(record),
+        }
+        if trace := self.trace(record):
+            said["trace"] = "\n".join(trace)
+        plain = {
+            key: value if isinstance(value, bool | int | float) else self.blanked(str(value))
+            for key, value in said.items()
+        }
+        return json.dumps(plain, ensure_ascii=False)
+
+
+def set_up(secrets: list[str], level: int = logging.INFO, form: Form = Form.TEXT) -> None:
     """Log to standard error; chatty libraries only from WARNING."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(Redacted(secrets))
+    handler.setFormatter((JsonLines if form is Form.JSON else Redacted)(secrets))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
     for name in ("apscheduler", "httpx", "httpcore", "botocore", "urllib3", "asyncio", "stamina"):
         logging.getLogger(name).setLevel(logging.ERROR if name == "stamina" else logging.WARNING)
+
+
+def _in_one_line(text: str) -> str:
+    """A vendor's answer may have line breaks in it, and must not look like lines of ours."""
+    return text.replace("\r", "\\r").replace("\n", "\\n")

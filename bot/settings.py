@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from alerts.model import Destination
 from bot import secret_files
+from bot.logs import Form
 from bot.permissions import Operators
 from bot.setting_checks import conflicts
 from bot.setting_types import (
@@ -93,6 +94,7 @@ class Settings(BaseSettings):
     slack_api_url: SafeUrl = "https://slack.com/api"
     operator_channel: Operator | None = None
     heartbeat_url: SecretUrl | None = None
+    log_format: Form = Form.TEXT
     port: int = Field(8080, ge=0, le=65_535)
 
     def backfill_calls_each(self, workers: int) -> int | None:
@@ -229,6 +231,7 @@ _ALLOWED = {
     "bool_parsing": "true or false",
     "int_parsing": "a whole number",
     "float_parsing": "a number",
+    "enum": "text or json",
     "string_pattern_mismatch": "a name of lower case letters, digits, dots and hyphens",
 }
 

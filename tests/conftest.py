@@ -17,7 +17,7 @@ _PREFIXES = (
     *("DISCORD_", "SLACK_", "OPERATOR_", "HEARTBEAT_", "BACKFILL_"),
 )
 _NAMES = (
-    *("USE_FLAT_FILES", "USE_TRADES_FILES", "DARK_POOL_ONLY"),
+    *("USE_FLAT_FILES", "USE_TRADES_FILES", "DARK_POOL_ONLY", "LOG_FORMAT", "PORT"),
     *("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"),
 )
 

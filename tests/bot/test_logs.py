@@ -1,8 +1,11 @@
 """Logs hold facts and no secrets."""
 
+import json
 import logging
+import sys
+from typing import Any
 
-from bot.logs import Redacted
+from bot.logs import JsonLines, Redacted
 
 SECRET = "s3cr3ts3cr3ts3cr3ts3cr3ts3cr3t00"
 
@@ -25,3 +28,36 @@ def test_a_secret_in_any_place_is_blanked() -> None:
     assert SECRET not in shown
     assert SECRET[:8] not in shown
     assert shown.count("(hidden)") == 2
+
+
+def test_what_a_vendor_answers_cannot_look_like_a_line_of_ours() -> None:
+    shown = line("refused", seen="no\n2026-11-20 CRITICAL core.x: sold everything\r\n")
+    assert len(shown.splitlines()) == 1
+    assert "seen=no\\n2026-11-20 CRITICAL" in shown
+
+
+def parsed(message: str, **extra: object) -> dict[str, Any]:
+    """One JSON line."""
+    try:
+        raise ValueError(f"with {SECRET}")
+    except ValueError:
+        trace = sys.exc_info()
+    made = logging.getLogger("core.x").makeRecord(
+        "core.x", logging.INFO, "f", 1, message, (), trace, extra=extra
+    )
+    shown = JsonLines([SECRET, 'quo"ted']).format(made)
+    assert len(shown.splitlines()) == 1
+    found: dict[str, Any] = json.loads(shown)
+    return found
+
+
+def test_a_json_line_has_the_facts_by_name_and_no_secret() -> None:
+    found = parsed(
+        'stored\nquo"ted', rows=12, share=0.5, held=False, session="2026-11-20", none=None
+    )
+    assert found.pop("at").endswith("+00:00")
+    assert "ValueError: with (hidden)" in found.pop("trace")
+    assert found == {
+        "level": "INFO", "logger": "core.x", "message": "stored\n(hidden)", "rows": 12,
+        "share": 0.5, "held": False, "session": "2026-11-20",
+    }  # fmt: skip
