@@ -33,6 +33,8 @@ class Standing:
     """Of work, for a session; None while none has come in."""
     at_once: int
     """How many are worked on at the same time."""
+    lets_end: bool = True
+    """Does what is under way end, when the job is paused or cancelled?"""
     compared: Comparison | None = None
     """Of a job that is over and read everything again: what that has changed."""
 
@@ -235,7 +237,8 @@ def _begun(job: Job) -> str:
 
 def _state(standing: Standing) -> str:
     job, running = standing.job, standing.counts.get(Unit.RUNNING, 0)
-    finishing = f"; {some(running, 'session')} under way ends first" if running else ""
+    waits = running and standing.lets_end
+    finishing = f"; {some(running, 'session')} under way ends first" if waits else ""
     changed = difference(standing.compared)
     after = f"; {changed}" if changed else ""
     match job.state:

@@ -13,15 +13,12 @@ from alerts.model import TERMINAL, Destination
 from alerts.notices import say_deaf, say_held, say_late
 from alerts.publish import Outbox
 from alerts.subscriptions import first_routes
-from bot.aftermath import Aftermath
-from bot.arguments import Sessions
 from bot.backfilling import Backfilling
+from bot.backfills import put_together
 from bot.charts import Charts
-from bot.cluster import Cluster
 from bot.commands import Commands
 from bot.desk import commands
 from bot.ears import Ear, ears
-from bot.estimate import Estimates
 from bot.first_channels import examine_first_channels
 from bot.job_cards import JobCards
 from bot.links import Link, LinkState
@@ -29,18 +26,15 @@ from bot.mouths import mouths
 from bot.outside import Outside, outside
 from bot.reception import Reception
 from bot.rungs import Rungs
-from bot.runner import Runner
 from bot.settings import Settings
 from bot.storage import opened_store, probe
 from bot.suggest import Suggestions
 from bot.supervise import LINK_LONGEST_S, supervised
-from bot.worker import settle_in, work
 from core.afterwards import Afterwards
 from core.backfill import Step
 from core.baseline import LOOKBACK_SESSIONS
 from core.calendar import NEW_YORK, TradingDay, last_complete, sessions, sessions_ending
 from core.db import Db
-from core.elsewhere import Task
 from core.errors import SourceError, Verdict
 from core.files import Files
 from core.headlines import Newsstand
@@ -48,14 +42,12 @@ from core.jobs import Jobs
 from core.ladder import Ladder
 from core.ledger import Status
 from core.pipeline import REVISIT_SESSIONS
-from core.pool import Crew, Pool, Processes
 from core.progress import Board
 from core.schedule import Bell, Hours, announced
 from core.sources import Source
 from core.sources.access import Doctor
 from core.sources.next_step import Part
 from core.sources.reference import Reference
-from core.staged import Staged
 from core.universe import Census
 from core.vendor_tables import VendorTables
 
@@ -286,7 +278,7 @@ async def opened(
         senders = await stack.enter_async_context(mouths(settings, now))
         courier = Courier(db, senders, now, charts, settings.operator)
         stack.push_async_callback(courier.close)
-        backfilling = _backfilling(settings, ladder, Jobs(db, now), tables, bars.files)
+        backfilling = put_together(settings, ladder, Jobs(db, now), tables, bars.files)
         stack.push_async_callback((await _cards(backfilling, senders)).close)
         stack.push_async_callback(backfilling.runner.pool.close)
         links = list[Link]()
@@ -301,27 +293,6 @@ async def opened(
             *(settings, db, ladder, rungs, tables, census, board, doctor, asked),
             *(Bell(hours), hours, now, courier, destinations, reception, heard, backfilling),
         )
-
-
-def _backfilling(
-    settings: Settings, ladder: Ladder, jobs: Jobs, tables: VendorTables, files: Files
-) -> Backfilling:
-    scheduler = settings.backfill_scheduler
-    crew: Crew = Processes(settings.backfill_workers, settle_in)
-    if scheduler is not None:
-        crew = Cluster(scheduler)
-
-    async def task(source: Source, day: TradingDay) -> Task:
-        return Task(
-            *(source.name, source.series.key, day, await tables.rules(), jobs.now()),
-            place=str(settings.data_dir.absolute()) if scheduler is None else None,
-            calls_per_minute=settings.backfill_calls_each(crew.size),
-        )
-
-    runner = Runner(jobs, ladder, Pool(crew, work), Staged(files), task)
-    runner.after = Aftermath(jobs, ladder, runner.free)
-    estimates = Estimates(jobs, settings.backfill_calls_each, lambda: crew.size)
-    return Backfilling(ladder, Sessions(ladder, ladder.top.now), runner, estimates)
 
 
 async def _cards(backfilling: Backfilling, senders: MutableMapping[str, Sender]) -> JobCards:

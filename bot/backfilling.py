@@ -144,6 +144,7 @@ class Backfilling:
             await jobs.failures(job),
             await pace_s(jobs.db, job),
             self.runner.pool.crew.size,
+            self.runner.pool.crew.lets_end,
             await Afterwards(jobs.db).of(job),
         )
 

@@ -70,6 +70,8 @@ class Cluster:
     connect_s: float = _CONNECT_S
     patience_s: float = _PATIENCE_S
     """So long a cluster without a worker is waited for: one that died is begun again by then."""
+    lets_end: bool = False
+    """A task may wait there for hours, behind the work of others."""
     _threads: int = 1
     _client: "Client | None" = None
     _line: "_Line | None" = None

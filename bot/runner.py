@@ -13,7 +13,14 @@ from dataclasses import dataclass, field, replace
 from core.afterwards import Afterwards
 from core.calendar import TradingDay
 from core.elsewhere import Elsewhere, MakeTask, NobodyToWork, NotTried, WorkerUnfit
-from core.errors import HeldBars, NotPublished, SourceError, SourceUnavailable, TapewatchError
+from core.errors import (
+    BarsAway,
+    HeldBars,
+    NotPublished,
+    SourceError,
+    SourceUnavailable,
+    TapewatchError,
+)
 from core.jobs import BAD, GOOD, Job, Jobs, JobState, Outcome, Policy, Unit
 from core.ladder import Ladder
 from core.ledger import Status
@@ -129,7 +136,7 @@ class Runner:
         if away is None or (await self.jobs.job(job.id)).state is not JobState.RUNNING:
             await self._end(job)
         else:
-            await self._rest(job, f"{away}; it goes on by itself when somebody is there again")
+            await self._rest(job, f"{away}; it goes on by itself when that is over")
         return None
 
     async def _units(
@@ -161,7 +168,7 @@ class Runner:
     async def _some(
         self, job: Job, units: set[asyncio.Task[TapewatchError | None]]
     ) -> list[TapewatchError | None]:
-        """What came of those that end next; a word in chat that cancels the job ends all."""
+        """What came of those that end next; a word in chat that ends the job may end all."""
         woken = asyncio.create_task(self._woken.wait(), name="woken")
         try:
             await asyncio.wait({*units, woken}, return_when=asyncio.FIRST_COMPLETED)
@@ -169,8 +176,9 @@ class Runner:
             woken.cancel()
         if self._woken.is_set():
             self._woken.clear()
-            if (await self.jobs.job(job.id)).state is JobState.CANCELLED:
-                await self.pool.close("the backfill is cancelled")
+            state = (await self.jobs.job(job.id)).state
+            if state is not JobState.RUNNING and not self.pool.crew.lets_end:
+                await self.pool.close(f"the backfill is {state}")
         done = {unit for unit in units if unit.done()}
         units -= done
         return [unit.result() for unit in done]
@@ -216,9 +224,10 @@ class Runner:
         try:
             changed = await self._brought(pipeline, day, again=job.policy is Policy.ALL)
             outcome = Outcome(Unit.STORED if changed else Unit.SAME, clock() - began)
-        except NotTried as caught:
+        except (NotTried, BarsAway) as caught:
             await self._unworked.give_back(job, day)
-            return caught
+            away = NobodyToWork(f"the storage of bars is away: {caught}")
+            return caught if isinstance(caught, NotTried) else away
         except SourceError as caught:
             error = caught
             unit = _unit_of(caught)

@@ -77,9 +77,10 @@ class Refused:
     """(series, name of the staged file) of rows to be kept aside, the series asked for first."""
 
     def error(self) -> TapewatchError:
-        """As the source raised it, if there are no rows to be kept aside; or WorkerUnfit."""
-        kind = _KINDS.get(self.kind)
-        return WorkerUnfit(self.seen) if kind is None else kind(self.seen, self.verdict)
+        """As the source raised it, if there are no rows to be kept aside; or NotTried."""
+        if (kind := _KINDS.get(self.kind)) is not None:
+            return kind(self.seen, self.verdict)
+        return {k.__name__: k for k in (NobodyToWork, WorkerUnfit)}[self.kind](self.seen)
 
 
 _KINDS: dict[str, type[SourceError]] = {

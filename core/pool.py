@@ -25,6 +25,10 @@ class Crew(Protocol):
     """Who works; a new one is hired when all of the last one are gone."""
 
     @property
+    def lets_end(self) -> bool:
+        """Is a session under way worth waiting for, when its job is paused or cancelled?"""
+
+    @property
     def size(self) -> int:
         """How many tasks are worth being on their way; 1 while nobody is hired."""
 
@@ -48,6 +52,7 @@ class Processes:
     size: int
     settle_in: Callable[[Connection], None]
     """Runs in each of them first, and is given a line that ends when they are to end."""
+    lets_end: bool = True
     _line: Connection | None = None
 
     def hire(self) -> Executor:

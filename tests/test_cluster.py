@@ -135,7 +135,7 @@ async def test_without_its_scheduler_it_rests_and_says_so(app: App, grid: Grid) 
     job = await until(app, lambda job, _: "cannot be reached" in job.reason, grid)
     assert job.reason == (
         f"at rest: the scheduler at {grid.address} cannot be reached: Connection refused; it goes"
-        " on by itself when somebody is there again"
+        " on by itself when that is over"
     )
     card = await app.backfilling.standing()
     assert card is not None

@@ -41,6 +41,7 @@ class Threads:
     hired: int = 0
     away: str = ""
     refused: int = 0
+    lets_end: bool = True
 
     def hire(self) -> Executor:
         """core.pool.Crew."""
@@ -270,7 +271,7 @@ async def test_files_that_are_not_there_pause_it_in_words(there: There, tmp_path
     await told(there.app, f"/backfill run {SPAN}")
     assert await there.ended() == "0 of 5 sessions: paused."
     (said,) = (await ask(there.app, "/backfill")).message.banners
-    assert said.endswith(": workers and bot do not share DATA_DIR")
+    assert said.endswith("it is not where the bot looks for it: they do not share DATA_DIR")
     assert set((await there.units()).values()) == {Unit.WAITING}
     there.doing.work = work
     await told(there.app, "/backfill resume")
@@ -296,8 +297,13 @@ async def test_nobody_to_work_costs_no_session_a_try_however_long(there: There) 
     assert [row["outcome"] for row in rows] == 5 * [Unit.STORED]
 
 
-async def test_cancel_ends_what_is_under_way(there: There) -> None:
-    end = threading.Event()
+@pytest.mark.parametrize("word", ["cancel", "pause"])
+async def test_what_is_under_way_is_taken_back_where_it_may_wait_for_others(
+    there: There, word: str
+) -> None:
+    crew, end = there.app.backfilling.runner.pool.crew, threading.Event()
+    assert isinstance(crew, Threads)
+    crew.lets_end = False
 
     def work(task: Task) -> Refused:
         end.wait(20)
@@ -306,7 +312,7 @@ async def test_cancel_ends_what_is_under_way(there: There) -> None:
     there.doing.work = work
     await told(there.app, f"/backfill run {SPAN}")
     await until_asked(there, 1)
-    assert "cancelled" in await told(there.app, "/backfill cancel")
+    assert "ends first" not in await told(there.app, f"/backfill {word}")
     for _ in range(500):
         if (await there.units())[str(WEEK[4])] == Unit.WAITING:
             break
@@ -315,6 +321,17 @@ async def test_cancel_ends_what_is_under_way(there: There) -> None:
     assert set((await there.units()).values()) == {Unit.WAITING}
     assert there.doing.asked == [WEEK[4]]
     assert await there.app.db.rows("SELECT 1 FROM job_attempts") == []
+
+
+async def test_a_storage_that_is_away_costs_no_session_a_try(there: There) -> None:
+    faults = there.doing.faults
+    faults[WEEK[4]] = [refused("NobodyToWork", Verdict.UNREACHABLE) for _ in range(20)]
+    there.app.backfilling.runner.rest_s = 0.001
+    await told(there.app, f"/backfill run {SPAN}")
+    assert await there.ended() == "5 of 5 sessions: done."
+    assert there.doing.asked.count(WEEK[4]) == 21
+    rows = await there.app.db.rows("SELECT outcome FROM job_attempts")
+    assert [row["outcome"] for row in rows] == 5 * [Unit.STORED]
 
 
 async def test_it_goes_on_after_a_restart(folder: Path) -> None:

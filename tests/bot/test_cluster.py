@@ -203,7 +203,7 @@ async def test_a_cluster_that_is_away_disturbs_nobody(folder: Path) -> None:
         assert card.banners == (
             (
                 f"at rest: the scheduler at {address} cannot be reached: Connection refused; it"
-                " goes on by itself when somebody is there again"
+                " goes on by itself when that is over"
             ),
         )
         assert "0 of 2 sessions: under way" in card.lead

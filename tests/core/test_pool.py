@@ -41,6 +41,7 @@ class Desks:
     size: int = 1
     refuses: str = ""
     lost: str = ""
+    lets_end: bool = True
     hired: list[Desk] = field(default_factory=list)
     dismissed: list[Executor] = field(default_factory=list)
 
