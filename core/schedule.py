@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from typing import Any
 
 from core.calendar import NEW_YORK, TradingDay, sessions_ending
 from core.ledger import Entry, Status
@@ -70,7 +71,18 @@ class Bell:
     @asynccontextmanager
     async def ringing(self) -> AsyncIterator[None]:
         """Ring by the clock until the block ends."""
-        # Only the service rings: a command does not wait for this to load.
+        scheduler = await asyncio.to_thread(self._clockwork)
+        scheduler.start()
+        try:
+            yield
+        finally:
+            scheduler.shutdown(wait=False)
+
+    async def _ring_from_scheduler(self) -> None:
+        self.ring()
+
+    def _clockwork(self) -> Any:
+        # It takes its time to load, beside the loop; and only the service rings.
         from apscheduler.schedulers.asyncio import AsyncIOScheduler
         from apscheduler.triggers.cron import CronTrigger
         from apscheduler.triggers.interval import IntervalTrigger
@@ -84,11 +96,4 @@ class Bell:
         scheduler.add_job(self._ring_from_scheduler, first, **always)
         again = IntervalTrigger(minutes=self._hours.every_minutes, timezone=NEW_YORK)
         scheduler.add_job(self._ring_from_scheduler, again, **always)
-        scheduler.start()
-        try:
-            yield
-        finally:
-            scheduler.shutdown(wait=False)
-
-    async def _ring_from_scheduler(self) -> None:
-        self.ring()
+        return scheduler

@@ -1,10 +1,12 @@
 """The terminal as a chat platform: messages are printed, commands are typed."""
 
+import asyncio
 import sys
 import textwrap
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from shutil import get_terminal_size
+from typing import Any
 
 from alerts.model import Check, Destination, Letter, Message, Receipt, Section, Tried
 from alerts.words import inert
@@ -89,11 +91,8 @@ def attached() -> bool:
     return sys.stdin.isatty() and sys.stdout.isatty()
 
 
-async def converse(
-    answer: Callable[[CommandRequest], Awaitable[Reply]], names: Sequence[str]
-) -> None:
-    """Read commands until the end of input (Ctrl-D), `quit`, or Ctrl-C."""
-    # It takes its time to load, and only who types needs it.
+def _prompt(names: Sequence[str]) -> tuple[Any, AbstractContextManager[None]]:
+    # It takes its time to load, beside the loop; and only who types needs it.
     from prompt_toolkit import PromptSession
     from prompt_toolkit.completion import WordCompleter
     from prompt_toolkit.output.defaults import create_output
@@ -105,12 +104,19 @@ async def converse(
         # Terminals that do not answer the cursor question would get a warning instead.
         output.enable_cpr = False
     completer = WordCompleter([f"/{name}" for name in names], sentence=True)
-    session: PromptSession[str] = PromptSession("> ", output=output, completer=completer)
+    return PromptSession("> ", output=output, completer=completer), patch_stdout(raw=True)
+
+
+async def converse(
+    answer: Callable[[CommandRequest], Awaitable[Reply]], names: Sequence[str]
+) -> None:
+    """Read commands until the end of input (Ctrl-D), `quit`, or Ctrl-C."""
+    session, unbroken = await asyncio.to_thread(_prompt, names)
     print("Type a command, such as /help; Ctrl-C leaves.")
-    with patch_stdout(raw=True):
+    with unbroken:
         while True:
             try:
-                text = await session.prompt_async()
+                text: str = await session.prompt_async()
             except (EOFError, KeyboardInterrupt):
                 return
             if text.strip().lower() in ("quit", "exit", "/quit", "/exit"):
