@@ -1,6 +1,5 @@
 """What every test has: no blocking call on the loop, no settings of the machine."""
 
-import gc
 import os
 import re
 from collections.abc import Iterator
@@ -20,12 +19,6 @@ _NAMES = (
     *("USE_FLAT_FILES", "USE_TRADES_FILES", "DARK_POOL_ONLY", "LOG_FORMAT", "PORT"),
     *("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"),
 )
-
-
-def pytest_collection_finish() -> None:
-    """What is imported by now is no garbage: the collector need not walk through it each time."""
-    gc.collect()
-    gc.freeze()
 
 
 @pytest.fixture(scope="session")
