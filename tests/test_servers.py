@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-import httpx
 import pytest
 from botocore.config import Config
 from botocore.exceptions import (
@@ -22,6 +21,7 @@ from botocore.exceptions import (
     ResponseStreamingError,
 )
 
+from tests import files
 from tests.servers import faults
 from tests.servers.s3 import S3Server, internal_error, slow_down, too_many
 
@@ -113,7 +113,7 @@ async def test_refuses_wrong_credentials(
 
 
 async def test_tells_its_own_time() -> None:
-    async with s3_server(clock_shift=timedelta(hours=-3)) as server, httpx.AsyncClient() as client:
+    async with s3_server(clock_shift=timedelta(hours=-3)) as server, files.plain_http() as client:
         answer = await client.get(f"{server.url}/flatfiles")
     told = parsedate_to_datetime(answer.headers["Date"])
     assert answer.status_code == 403

@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests import files
 from tests.servers import faults, vendor_faults
 from tests.servers.vendor import (
     CONDITIONS,
@@ -55,7 +56,7 @@ async def vendor(**settings: Any) -> AsyncIterator[Rest]:
     told = {"api_key": SECRET, "days": {DAY: rows()}} | settings
     async with VendorServer(**told) as server:
         login = {"Authorization": f"Bearer {SECRET}"}
-        async with httpx.AsyncClient(base_url=server.url, headers=login, timeout=1) as client:
+        async with files.plain_http(base_url=server.url, headers=login, timeout=1) as client:
             yield Rest(server, client)
 
 
@@ -118,7 +119,7 @@ async def test_leaves_out_otc_unless_asked() -> None:
 
 
 async def test_knows_its_key() -> None:
-    async with vendor() as rest, httpx.AsyncClient(base_url=rest.server.url) as stranger:
+    async with vendor() as rest, files.plain_http(base_url=rest.server.url) as stranger:
         none = await stranger.get(f"{GROUPED}{DAY}")
         wrong = await stranger.get(f"{GROUPED}{DAY}", headers={"Authorization": "Bearer no"})
         by_query = await stranger.get(f"{GROUPED}{DAY}", params={"apiKey": SECRET})
@@ -361,7 +362,7 @@ async def test_runs_from_the_shell(folder: Path, command: list[str]) -> None:
     )
     assert process.stdout is not None
     url = (await process.stdout.readline()).decode().strip()
-    async with httpx.AsyncClient(base_url=url) as client:
+    async with files.plain_http(base_url=url) as client:
         answer = await client.get(f"{GROUPED}{DAY}", params={"apiKey": SECRET})
     process.terminate()
     assert await process.wait() == 0

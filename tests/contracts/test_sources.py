@@ -13,7 +13,6 @@ from typing import Any
 from uuid import uuid4
 
 import boto3
-import httpx
 import pytest
 from polars.testing import assert_frame_equal
 
@@ -93,7 +92,7 @@ def volumes(lines: list[Line]) -> list[Line]:
 async def over_finra(moto_url: str) -> AsyncIterator[Adapter]:
     clock = Clock(NOW)
     control = {name_of(control_day(DAY, NOW).date): b"there"}
-    async with FinraServer(files=control, now=clock) as server, httpx.AsyncClient() as http:
+    async with FinraServer(files=control, now=clock) as server, files.plain_http() as http:
 
         async def garble(day: TradingDay, junk: bytes) -> None:
             server.files[name_of(day.date)] = junk

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-import httpx
 import pytest
 
 from core.calendar import last_complete, sessions_ending
@@ -172,7 +171,7 @@ async def test_faults_of_the_vendor_are_told() -> None:
 
 
 async def test_a_line_that_is_cut_is_told() -> None:
-    async with clinic() as at, httpx.AsyncClient() as http:
+    async with clinic() as at, files.plain_http() as http:
         at.s3.faults.always(faults.Reset())
         nowhere = RestClient(http, "http://127.0.0.1:1", files.API_KEY, Pace(0), attempts=1)
         sick = replace(at, doctor=replace(at.doctor, rest=RestSource(nowhere, Clock(NOW))))

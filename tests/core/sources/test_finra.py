@@ -7,7 +7,6 @@ from datetime import UTC, date, datetime
 from functools import cache
 from typing import Any
 
-import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -206,7 +205,7 @@ async def finra(
     told: dict[str, Any] = {"files": {name_of(day.date): FILE for day in days}} | settings
     async with (
         FinraServer(**told) as server,
-        httpx.AsyncClient(timeout=0.3 if answer_s < 20 else 10) as http,
+        files.plain_http(timeout=0.3 if answer_s < 20 else 10) as http,
     ):
         source = FinraSource(
             http, server.daily_url + "/", Clock(NOW), attempts=attempts, answer_s=answer_s
@@ -260,7 +259,7 @@ async def test_nothing_but_the_name_of_a_file_goes_to_finra() -> None:
 
 
 async def test_the_server_refuses_a_program_that_says_what_it_is() -> None:
-    async with finra() as it, httpx.AsyncClient() as http:
+    async with finra() as it, files.plain_http() as http:
         url = f"{it.server.daily_url}/{name_of(DAY.date)}"
         assert (await http.get(url)).status_code == 403
         assert (await http.get(url, headers={"User-Agent": "Mozilla/5.0"})).status_code == 200
@@ -382,7 +381,7 @@ async def test_what_cannot_be_a_file_is_bad_bars(fault: Fault) -> None:
 
 
 async def test_an_address_that_is_none_is_unreachable() -> None:
-    async with httpx.AsyncClient() as http:
+    async with files.plain_http() as http:
         for url in ("http://127.0.0.1:1", "http://[", "gopher://x"):
             source = FinraSource(http, url, Clock(NOW), attempts=1)
             with pytest.raises(SourceUnavailable):

@@ -106,7 +106,7 @@ async def test_a_vendor_that_quotes_the_key_is_not_quoted() -> None:
 
 @pytest.mark.parametrize("key", ["clé", "a…b", "two\nlines", "nul\0"])
 async def test_a_key_that_fits_in_no_header_is_a_wrong_key(key: str) -> None:
-    async with vendor() as rest, httpx.AsyncClient() as http:
+    async with vendor() as rest, files.plain_http() as http:
         client = RestClient(http, rest.server.url, key, Pace(0))
         with pytest.raises(SourceRefused) as caught:
             await RestSource(client, Clock(NOW)).bars(DAY)
@@ -317,7 +317,7 @@ async def test_a_line_that_fails_is_tried_again_and_then_told(fault: Fault) -> N
 async def test_a_port_on_which_nobody_listens_is_unreachable() -> None:
     async with vendor() as rest:
         pass
-    async with httpx.AsyncClient() as http:
+    async with files.plain_http() as http:
         client = RestClient(http, rest.server.url, API_KEY, Pace(0), attempts=2)
         with pytest.raises(SourceUnavailable) as caught:
             await RestSource(client, Clock(NOW)).bars(DAY)
