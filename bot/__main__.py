@@ -7,6 +7,7 @@ import json
 import logging
 import signal
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -109,6 +110,12 @@ def _parser() -> argparse.ArgumentParser:
     manifest = add("manifest", _manifest, "the manifest of a Slack app with just what is used")
     manifest.add_argument("--url", metavar="https://HOST", help="Slack posts there: no Socket Mode")
     add("invite", _invite, "the address that adds the bot to a Discord server")
+    _file_words(add)
+    _backfill_words(add("backfill", _backfill, "store the sessions of a span, silently"))
+    return parser
+
+
+def _file_words(add: Callable[..., argparse.ArgumentParser]) -> None:
     taken = add("backup", shell_files.back_up, "state and bars in one file, at any time")
     taken.add_argument("file", metavar="FILE.tar", type=Path)
     put = add("restore", shell_files.put_back, "a backup into an empty DATA_DIR")
@@ -117,8 +124,6 @@ def _parser() -> argparse.ArgumentParser:
         "copy-bars", shell_files.copy_bars, "bars of DATA_DIR that DATA_URL does not have yet"
     )
     copying.add_argument("--back", action="store_true", help="from DATA_URL into DATA_DIR")
-    _backfill_words(add("backfill", _backfill, "store the sessions of a span, silently"))
-    return parser
 
 
 def _backfill_words(past: argparse.ArgumentParser) -> None:

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from core.afterwards import Afterwards
-from core.calendar import TradingDay
+from core.calendar import TradingDay, last_complete
 from core.elsewhere import Elsewhere, MakeTask, NobodyToWork, NotTried, WorkerUnfit
 from core.errors import (
     BarsAway,
@@ -26,6 +26,7 @@ from core.ladder import Ladder
 from core.ledger import Status
 from core.pipeline import Pipeline
 from core.pool import Pool
+from core.schedule import announced
 from core.sources import AWAY_AFTER, Chain, NoneServed
 from core.staged import Staged
 from core.unworked import Unworked
@@ -240,7 +241,7 @@ class Runner:
 
     async def _brought(self, pipeline: Pipeline, day: TradingDay, *, again: bool) -> bool:
         """Store the session and those beside it; did that change anything?"""
-        changed = False
+        changed, silently = False, not await self._is_to_be_said(pipeline, day)
         for one in (pipeline.beside, pipeline):
             entry = await one.ledger.entry(day) if one else None
             if one is None or (entry is not None and entry.revision and not again):
@@ -254,10 +255,22 @@ class Runner:
             async with self.turn:
                 changed |= await one.take(day, served)
                 # In the same turn: the nightly run would say a session that is only stored.
-                await self._finished(pipeline, day)
+                if silently:
+                    await self._finished(pipeline, day)
         async with self.turn:
-            await self._finished(pipeline, day)
+            if silently:
+                await self._finished(pipeline, day)
         return changed
+
+    async def _is_to_be_said(self, pipeline: Pipeline, day: TradingDay) -> bool:
+        """Does the nightly run still owe the channels this session? Then it is only stored here."""
+        newest, entry = last_complete(self.jobs.now()), await pipeline.ledger.entry(day)
+        if entry is not None and entry.status is Status.FINISHED:
+            return False
+        said = await self.ladder.newest(Status.FINISHED)
+        if said is None:
+            return day == newest
+        return said.day < day and day in announced(newest, first_run=False)
 
     async def _finished(self, pipeline: Pipeline, day: TradingDay) -> None:
         entry = await pipeline.ledger.entry(day)
