@@ -12,15 +12,9 @@ from dataclasses import dataclass, field, replace
 
 from core.afterwards import Afterwards
 from core.calendar import TradingDay, last_complete
+from core.db import Unwritable
 from core.elsewhere import Elsewhere, MakeTask, NobodyToWork, NotTried, WorkerUnfit
-from core.errors import (
-    BarsAway,
-    HeldBars,
-    NotPublished,
-    SourceError,
-    SourceUnavailable,
-    TapewatchError,
-)
+from core.errors import HeldBars, NotPublished, SourceError, SourceUnavailable, TapewatchError
 from core.jobs import BAD, GOOD, Job, Jobs, JobState, Outcome, Policy, Unit
 from core.ladder import Ladder
 from core.ledger import Status
@@ -119,26 +113,35 @@ class Runner:
             said = f"{job.series} is not read under these settings"
             await self.jobs.state(job, JobState.PAUSED, said)
             return await self.told(await self.jobs.job(job.id))
-        units, away = set[asyncio.Task[TapewatchError | None]](), None
+        try:
+            try:
+                await self._worked(job, pipeline)
+            except NobodyToWork as error:
+                if (await self.jobs.job(job.id)).state is JobState.RUNNING:
+                    said = f"{error}; it goes on by itself when that is over"
+                    return await self._rest(job, said)
+            await self._end(job)
+        except (OSError, Unwritable) as error:
+            await self._rest(job, cannot_be_kept(error))
+        return None
+
+    async def _worked(self, job: Job, pipeline: Pipeline) -> None:
+        """Raises NobodyToWork; OSError and Unwritable if what comes in cannot be kept."""
+        units = set[asyncio.Task[TapewatchError | None]]()
         try:
             await self.pool.ready()
+            # When nothing could be written, nothing could be given back.
+            await self._unworked.give_back(job)
             await self._unworked.because(job, "")
             await self.told(await self.jobs.job(job.id))
             await pipeline.learn_splits(job.first, job.last)
             await self._units(job, pipeline, units)
-        except NobodyToWork as error:
-            away = error
         finally:
             for unit in units:
                 unit.cancel()
             await asyncio.gather(*units, return_exceptions=True)
             await self.pool.close()
             await self._unworked.give_back(job)
-        if away is None or (await self.jobs.job(job.id)).state is not JobState.RUNNING:
-            await self._end(job)
-        else:
-            await self._rest(job, f"{away}; it goes on by itself when that is over")
-        return None
 
     async def _units(
         self, job: Job, pipeline: Pipeline, units: set[asyncio.Task[TapewatchError | None]]
@@ -205,14 +208,14 @@ class Runner:
         else:
             await self.jobs.state(job, JobState.PAUSED, seen)
 
-    async def _rest(self, job: Job, nobody: str = "") -> None:
-        """Because the source is away, or nobody is there to work; the card says so of the last."""
-        if nobody:
-            await self._unworked.because(await self.jobs.job(job.id), nobody)
-            await self.told(await self.jobs.job(job.id))
-        facts = {"job": job.id, "seen": nobody or None}
-        who = "whoever works for it" if nobody else "the source"
-        logger.warning("the backfill rests, for %s is away", who, extra=facts)
+    async def _rest(self, job: Job, why: str = "") -> None:
+        """Because the source is away, or for a reason that the card tells."""
+        facts = {"job": job.id, "seen": why or "the source is away"}
+        logger.warning("the backfill rests", extra=facts)
+        with suppress(OSError, Unwritable):  # the log has it
+            if why:
+                await self._unworked.because(await self.jobs.job(job.id), why)
+                await self.told(await self.jobs.job(job.id))
         with suppress(TimeoutError):
             async with asyncio.timeout(self.rest_s):
                 await self._woken.wait()
@@ -225,10 +228,9 @@ class Runner:
         try:
             changed = await self._brought(pipeline, day, again=job.policy is Policy.ALL)
             outcome = Outcome(Unit.STORED if changed else Unit.SAME, clock() - began)
-        except (NotTried, BarsAway) as caught:
+        except NotTried as caught:
             await self._unworked.give_back(job, day)
-            away = NobodyToWork(f"the storage of bars is away: {caught}")
-            return caught if isinstance(caught, NotTried) else away
+            return caught
         except SourceError as caught:
             error = caught
             unit = _unit_of(caught)
@@ -281,6 +283,8 @@ class Runner:
         counts = await self.jobs.counts(job)
         if not counts.get(Unit.WAITING) and not counts.get(Unit.RUNNING):
             good, bad = (sum(counts.get(u, 0) for u in units) for units in (GOOD, BAD))
+            # Nobody works any more: what is there was put there for somebody who was killed.
+            await asyncio.to_thread(self.staged.empty)
             await self.jobs.state(job, JobState.DONE)
             facts = {"job": job.id, "stored": good, "failed": bad}
             logger.info("backfill done", extra=facts)
@@ -299,6 +303,12 @@ class Runner:
         sources = pipeline.chain.sources
         chain = Chain([Elsewhere(s, self.pool, self.staged, self.task) for s in sources])
         return replace(pipeline, chain=chain)
+
+
+def cannot_be_kept(error: Exception) -> str:
+    """Why the job rests, for whoever can do something about it."""
+    seen = (isinstance(error, OSError) and error.strerror) or str(error)
+    return f"what comes in cannot be kept ({seen}); it goes on by itself when that is over"
 
 
 def _cause(error: TapewatchError | None) -> SourceError:

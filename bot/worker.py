@@ -15,8 +15,8 @@ from bot.outside import outside
 from bot.settings import load
 from bot.sources import Sources
 from bot.storage import opened_files
-from core.elsewhere import NobodyToWork, Receipt, Refused, Task, WorkerUnfit, fetched
-from core.errors import BarsAway, ConfigError, Verdict
+from core.elsewhere import Receipt, Refused, Task, WorkerUnfit, fetched
+from core.errors import ConfigError, Verdict
 from core.parent import end_when
 from core.progress import Board
 from core.staged import Staged
@@ -50,11 +50,7 @@ async def _worked(task: Task) -> Receipt | Refused:
         with suppress(StopIteration):
             found = next(s for s in known if (s.name, s.series.key) == (task.source, task.series))
             staged = Staged(await asyncio.to_thread(opened_files, settings))
-            try:
-                return await fetched(found, task, staged)
-            except BarsAway as error:
-                seen = f"the storage of bars is away from a worker: {error}"
-                return Refused(NobodyToWork.__name__, seen, error.verdict)
+            return await fetched(found, task, staged)
     return _unfit(f"this worker's settings know no {task.source!r} for {task.series}")
 
 

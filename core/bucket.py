@@ -118,6 +118,15 @@ class Bucket:
         for copy in self._copies(name):
             copy.unlink(missing_ok=True)
 
+    def empty(self, folder: str) -> None:
+        """Here and over there; what is half-written is nowhere but in the cache."""
+        with self._turn:
+            self._listings.pop(folder, None)  # others wrote there as well, just now perhaps
+        for name in self.listed(folder):
+            self.drop(f"{folder}/{name}")
+        for path in (self._cache / folder).glob("*"):
+            path.unlink(missing_ok=True)
+
     def probe(self) -> None:
         """Write, read and delete a little, as the bars will be; raises BarsAway."""
         name = f"probe/{token_hex(8)}.parquet"

@@ -15,6 +15,8 @@ from core.migrate import BUSY_TIMEOUT_MS, migrate
 Value = str | int | float | None
 StorageError = sqlite3.Error
 """The database itself is in trouble: a full disk, a lock that is held too long."""
+Unwritable = sqlite3.OperationalError
+"""No room, or a lock that is held too long: it may be over by itself."""
 Conflict = sqlite3.IntegrityError
 """What was to be written contradicts what is there."""
 Connection = aiosqlite.Connection

@@ -19,6 +19,7 @@ from core.calendar import TradingDay
 from core.conditions import Rules
 from core.errors import (
     BadBars,
+    BarsAway,
     HeldBars,
     NotPublished,
     SourceError,
@@ -77,14 +78,14 @@ class Refused:
     """(series, name of the staged file) of rows to be kept aside, the series asked for first."""
 
     def error(self) -> TapewatchError:
-        """As the source raised it, if there are no rows to be kept aside; or NotTried."""
-        if (kind := _KINDS.get(self.kind)) is not None:
-            return kind(self.seen, self.verdict)
-        return {k.__name__: k for k in (NobodyToWork, WorkerUnfit)}[self.kind](self.seen)
+        """As the source raised it, if there are no rows to be kept aside; BarsAway, WorkerUnfit."""
+        kind = _KINDS.get(self.kind)
+        return WorkerUnfit(self.seen) if kind is None else kind(self.seen, self.verdict)
 
 
-_KINDS: dict[str, type[SourceError]] = {
-    kind.__name__: kind for kind in (NotPublished, SourceUnavailable, SourceRefused, BadBars)
+_KINDS: dict[str, type[SourceError] | type[BarsAway]] = {
+    kind.__name__: kind
+    for kind in (NotPublished, SourceUnavailable, SourceRefused, BadBars, BarsAway)
 }
 
 Submit = Callable[[Task], Awaitable[Receipt | Refused]]
@@ -112,6 +113,15 @@ class WorkerUnfit(NotTried):
 
 async def fetched(source: Source, task: Task, staged: Staged) -> Receipt | Refused:
     """Over there: ask the source, write what it serves."""
+    try:
+        return await _asked(source, task, staged)
+    except OSError as error:
+        # A full disk, a bucket that is away: no fault of the session, nor of its source.
+        seen = error.strerror or str(error)
+        return Refused(BarsAway.__name__, seen, Verdict.NO_ACCESS)
+
+
+async def _asked(source: Source, task: Task, staged: Staged) -> Receipt | Refused:
     began = time.monotonic()
     try:
         served = await source.bars(task.day)
@@ -163,7 +173,7 @@ class Elsewhere:
         return self.source.series
 
     async def bars(self, day: TradingDay) -> Served:
-        """Raises what the source raises, WorkerLost, and NotTried."""
+        """Raises what the source raises, WorkerLost, NotTried and BarsAway."""
         done = await self.submit(await self.task(self.source, day))
         if isinstance(done, Refused):
             if not done.held:

@@ -54,6 +54,9 @@ class Files(Protocol):
     def drop(self, name: str) -> None:
         """It is not there afterwards, if it was before."""
 
+    def empty(self, folder: str) -> None:
+        """Nothing is in it afterwards, no half-written file either."""
+
     def probe(self) -> None:
         """Can files be listed, written and read here?"""
 
@@ -104,6 +107,11 @@ class Folder:
     def drop(self, name: str) -> None:
         """Readers that have it open go on."""
         (self.root / name).unlink(missing_ok=True)
+
+    def empty(self, folder: str) -> None:
+        """What a killed writer has left goes as well."""
+        for path in (self.root / folder).glob("*"):
+            path.unlink(missing_ok=True)
 
     def probe(self) -> None:
         """By a file of nobody else's: two who ask at once would take away one with a name."""

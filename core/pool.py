@@ -18,6 +18,8 @@ from typing import Protocol
 from core.elsewhere import NobodyToWork, Receipt, Refused, Task, WorkerLost
 
 _LOOK_EVERY_S, _LOOK_S = 2.0, 15.0
+_DEATHS = (BrokenExecutor, CancelledError, BrokenPipeError)
+"""The last: killed while it was being started."""
 _DIED = "the process that read it died: out of memory?"
 
 
@@ -67,7 +69,7 @@ class Processes:
 
     def meant(self, error: BaseException) -> BaseException:
         """A pool of processes is broken by the first that dies."""
-        return WorkerLost(_DIED) if isinstance(error, BrokenExecutor | CancelledError) else error
+        return WorkerLost(_DIED) if isinstance(error, _DEATHS) else error
 
     def dismiss(self, executor: Executor) -> None:
         """Hang up, which ends them in the midst of their work."""

@@ -31,6 +31,10 @@ class Staged:
         self.files.drop(called)
         return rows
 
+    def empty(self) -> None:
+        """While nobody works: all that is there, half-written files as well."""
+        self.files.empty("staged")
+
     def clear(self, now: datetime) -> None:
         """What nobody took for a day was put there for somebody who died."""
         for name, stamp in self.files.listed("staged").items():

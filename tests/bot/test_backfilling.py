@@ -323,15 +323,55 @@ async def test_what_is_under_way_is_taken_back_where_it_may_wait_for_others(
     assert await there.app.db.rows("SELECT 1 FROM job_attempts") == []
 
 
-async def test_a_storage_that_is_away_costs_no_session_a_try(there: There) -> None:
-    faults = there.doing.faults
-    faults[WEEK[4]] = [refused("NobodyToWork", Verdict.UNREACHABLE) for _ in range(20)]
+FULL = refused("BarsAway", Verdict.NO_ACCESS)
+
+
+async def resting(there: There) -> str:
+    """The reason on the card, once there is one."""
+    for _ in range(500):
+        if said := (await ask(there.app, "/backfill")).message.banners:
+            return said[0]
+        await asyncio.sleep(0.01)
+    raise AssertionError(await there.units())
+
+
+async def test_a_worker_that_cannot_write_costs_no_session_a_try(there: There) -> None:
+    there.doing.faults[WEEK[4]] = [FULL for _ in range(12)]
     there.app.backfilling.runner.rest_s = 0.001
     await told(there.app, f"/backfill run {SPAN}")
     assert await there.ended() == "5 of 5 sessions: done."
-    assert there.doing.asked.count(WEEK[4]) == 21
+    assert there.doing.asked == 12 * [WEEK[4]] + list(reversed(WEEK))
     rows = await there.app.db.rows("SELECT outcome FROM job_attempts")
     assert [row["outcome"] for row in rows] == 5 * [Unit.STORED]
+
+
+async def test_bars_that_cannot_be_kept_have_it_rest_in_words(there: There) -> None:
+    app, runner = there.app, there.app.backfilling.runner
+    runner.rest_s = 60
+    bars = app.settings.data_dir / "bars"
+    away = bars.rename(bars.with_name("away"))
+    await asyncio.to_thread(bars.write_bytes, b"no folder")
+    await told(app, f"/backfill run {SPAN}")
+    assert await resting(there) == (
+        "at rest: what comes in cannot be kept (Not a directory); it goes on by itself when that is"
+        " over"
+    )
+    assert set((await there.units()).values()) == {Unit.WAITING}
+    bars.unlink()
+    away.rename(bars)
+    runner.wake()
+    assert await there.ended() == "5 of 5 sessions: done."
+    assert (await ask(app, "/backfill")).message.banners == ()
+
+
+async def test_what_nobody_took_is_gone_when_it_is_done(there: There) -> None:
+    staged = there.app.settings.data_dir / "staged"
+    await asyncio.to_thread(staged.mkdir, exist_ok=True)
+    for name in ("all-sample-raw.2026-01-02.m4rk.parquet", "half.partial"):
+        await asyncio.to_thread((staged / name).write_bytes, b"of somebody who was killed")
+    await told(there.app, f"/backfill run {SPAN}")
+    assert await there.ended() == "5 of 5 sessions: done."
+    assert await asyncio.to_thread(lambda: list(staged.iterdir())) == []
 
 
 async def test_it_goes_on_after_a_restart(folder: Path) -> None:

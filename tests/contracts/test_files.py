@@ -198,5 +198,19 @@ async def test_what_a_worker_staged_is_taken_once(opened: Opened) -> None:
     await run(work)
 
 
+async def test_a_folder_is_emptied_of_what_others_put_there_just_now(opened: Opened) -> None:
+    def work() -> None:
+        files, other = opened(), opened()
+        assert files.listed("staged") == {}
+        files.empty("staged")
+        other.put("staged/a.parquet", b"whole")
+        other.put("stagedx/b.parquet", b"another's")
+        files.empty("staged")
+        assert opened().listed("staged") == {}
+        assert set(opened().listed("stagedx")) == {"b.parquet"}
+
+    await run(work)
+
+
 def test_the_same_frame_is_the_same_bytes() -> None:
     assert parquet(FIRST) == parquet(pl.read_parquet(parquet(FIRST)))
