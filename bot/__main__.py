@@ -41,6 +41,7 @@ from bot.setting_checks import notices
 from bot.settings import Settings, load, strangers
 from bot.supervise import supervised
 from core.bars import Scope
+from core.db import Unwritable
 from core.errors import CommandError, ConfigError, DeliveryError, NotPublished, SourceError
 from core.sources import NoneServed
 
@@ -67,6 +68,9 @@ def main(arguments: list[str] | None = None) -> int:
     except CommandError as error:
         say(str(error))
         return Exit.USAGE
+    except Unwritable as error:
+        say(f"the state database cannot be written ({error}): run it again when that is over")
+        return Exit.TRY_AGAIN
     except KeyboardInterrupt:
         return Exit.INTERRUPTED
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from core.calendar import sessions_ending, trading_day
+from core.db import migrate
 from tests.crash.runs import ROOT
 from tests.market import NEWEST
 
@@ -86,3 +87,23 @@ def test_every_session_is_there_once_and_as_it_would_have_been(
     assert ledger(folder) == ledger(undisturbed)
     assert stored(folder) == stored(undisturbed)
     # Half a file that a killed writer left is never read (core.whole), and is not looked for here.
+
+
+FULL = """
+import resource, sys
+from bot.__main__ import main
+resource.setrlimit(resource.RLIMIT_FSIZE, (2**15, 2**15))  # of any file; SQLite needs as much
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_a_database_without_room_is_said_in_words(tmp_path: Path) -> None:
+    migrate(tmp_path / "state.db")
+    env = {"PATH": os.environ["PATH"], "DATA_DIR": str(tmp_path)}
+    command = [sys.executable, "-c", FULL, "backfill", "2020-01-02", str(DAYS[-1])]
+    done = subprocess.run(
+        command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 75
+    assert done.stderr.startswith("the state database cannot be written (")
+    assert "Traceback" not in done.stderr
