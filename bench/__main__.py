@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from bench.data import ENVIRONMENT, prepared
 
 NAMES = ("ingest", "judge", "loop", "tape", "stream", "reads")
-ON_REQUEST = ("detection", "crash", "delivery", "acknowledge", "soak")
+ON_REQUEST = ("detection", "crash", "delivery", "acknowledge", "soak", "backfill-kills")
 _HELP = f"{', '.join(NAMES)}; all of these by default; or {', '.join(ON_REQUEST)}"
 
 
@@ -29,8 +29,9 @@ def main() -> None:
         print(data.label)
         for name, numbers in asked:
             start = time.monotonic()
-            print(f"\n{name}: {importlib.import_module(f'bench.{name}').__doc__}")
-            goals = importlib.import_module(f"bench.{name}").run(data, *numbers)
+            measurement = importlib.import_module(f"bench.{name.replace('-', '_')}")
+            print(f"\n{name}: {measurement.__doc__}")
+            goals = measurement.run(data, *numbers)
             print("\n".join(map(str, goals)))
             print(f"  ({time.monotonic() - start:.0f} s)")
 

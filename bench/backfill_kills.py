@@ -1,0 +1,208 @@
+"""Backfills of 120 sessions that are killed, starved of disk and answered badly, by seeds.
+
+python -m bench backfill-kills [RUNS] [FIRST SEED] (one seed is run again by: 1 SEED)
+"""
+
+import asyncio
+import os
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+
+from bench import backfill_world as worlds
+from bench.backfill_trouble import DISK, KINDS, Blow, Trouble, planned
+from bench.backfill_world import SESSIONS, World
+from bench.chat_process import service
+from bench.data import Data
+from bench.harness import Goal, lined_up
+
+RUNS, AT_ONCE = 64, 2
+_MOST_STARTS, _PATIENCE_S = 12, 420.0
+_NOT_NOW = (75, 78)
+_AGAIN_S = 1.0
+
+
+@dataclass(slots=True)
+class Run:
+    """One seed's story."""
+
+    seed: int
+    kind: str
+    plan: Sequence[Blow]
+    happened: Counter[str] = field(default_factory=Counter)
+    problems: list[str] = field(default_factory=list)
+    starts: int = 0
+    seconds: float = 0.0
+
+
+def main() -> None:
+    """As many as are asked for, from the seed that is asked for."""
+    for goal in measured(*(int(word) for word in sys.argv[1:])):
+        print(goal)
+
+
+def run(_: Data, *asked: float) -> list[Goal]:
+    """On the built-in market."""
+    return measured(*(int(number) for number in asked))
+
+
+def measured(runs: int = RUNS, first: int = 0) -> list[Goal]:
+    """Some at a time; the table and the goals."""
+    with tempfile.TemporaryDirectory(prefix="tapewatch-kills-") as folder:
+        told = asyncio.run(_all(Path(folder), range(first, first + runs)))
+    _print(told)
+    wrong = [one for one in told if one.problems]
+    still = [one.seed for one in told if not one.happened]
+    kinds = {one.kind for one in told if one.happened}
+    return [
+        Goal("each job complete, each session once, its bars as without trouble, nothing staged",
+             not wrong, f"{len(wrong)} of {len(told)} runs wrong"),
+        Goal("in every run something happened", not still, f"not in {still or 'none'}"),
+        Goal("every kind of trouble", kinds == set(KINDS), ", ".join(sorted(kinds))),
+    ]  # fmt: skip
+
+
+async def _all(folder: Path, seeds: Sequence[int]) -> list[Run]:
+    files = await asyncio.to_thread(worlds.objects, worlds.days())
+    right = await _undisturbed(folder / "right", files)
+    turn = asyncio.Semaphore(AT_ONCE)
+
+    async def one(seed: int) -> Run:
+        async with turn:
+            told = await _run(folder / str(seed), seed, files, right)
+        print("!" if told.problems else ".", end="", file=sys.stderr, flush=True)
+        _print_wrong(told)
+        return told
+
+    return await asyncio.gather(*map(one, seeds))
+
+
+async def _undisturbed(folder: Path, files: dict[str, bytes]) -> dict[str, bytes]:
+    """The bars of a run that nobody disturbed."""
+    async with worlds.vendor(files) as vendor:
+        world = World(folder, vendor)
+        assert await _once(world, "backfill", *_span()) == 0, "the undisturbed run has failed"
+        return world.stored("bars")
+
+
+async def _run(folder: Path, seed: int, files: dict[str, bytes], right: Mapping[str, bytes]) -> Run:
+    kind = list(KINDS)[seed % len(KINDS)]
+    chance = Random(seed)
+    told, began = Run(seed, kind, planned(kind, chance)), time.monotonic()
+    try:
+        async with _world(folder, kind, dict(files)) as world:
+            trouble = Trouble(world, told.happened)
+            coming = asyncio.create_task(trouble.come(told.plan))
+            try:
+                async with asyncio.timeout(_PATIENCE_S):
+                    await (_served if kind == "service" else _filled)(world, told)
+            except TimeoutError:
+                told.problems.append(f"not over after {_PATIENCE_S:.0f} s: {world.state()}")
+            finally:
+                coming.cancel()
+            told.starts = world.starts
+            told.problems += world.wrong(right)
+            with suppress(asyncio.CancelledError):
+                await coming
+    except OSError as error:
+        told.problems.append(f"not run: {error}")
+    told.seconds = time.monotonic() - began
+    return told
+
+
+@asynccontextmanager
+async def _world(folder: Path, kind: str, files: dict[str, bytes]) -> AsyncIterator[World]:
+    async with AsyncExitStack() as stack:
+        world = World(folder, await stack.enter_async_context(worlds.vendor(files)))
+        if DISK in KINDS[kind]:
+            disk = worlds.small_disk(folder / "disk")
+            world.disk = await stack.enter_async_context(disk)
+        if kind == "bucket":
+            world.bucket = await stack.enter_async_context(worlds.bucket())
+        yield world
+
+
+async def _filled(world: World, told: Run) -> None:
+    """`python -m bot backfill`, begun anew until a run comes to its end by itself."""
+    while world.starts < _MOST_STARTS:
+        code = await _once(world, "backfill", *_span())
+        if code == 0:
+            return
+        if code in _NOT_NOW and "full" in _said(world):  # it says so, and is begun again
+            await asyncio.sleep(_AGAIN_S)
+        elif code != -9:
+            told.problems.append(f"start {world.starts} ended with {code}: {_said(world)}")
+            return
+
+
+async def _served(world: World, told: Run) -> None:
+    """`/backfill run`, and a service that is begun anew whenever it is killed."""
+    first, last = _span()
+    while world.state()[0] == "none" and world.starts < _MOST_STARTS:
+        await _once(world, "ask", f"/backfill run {first} {last}")
+    while world.starts < _MOST_STARTS:
+        async with _started(world, "run"):
+            await worlds.until(lambda: not world.is_running or world.state()[0] != "running")
+            if world.running is not None and world.is_running:
+                code, _ = await world.running.stop()
+                if code:
+                    told.problems.append(f"the service ended with {code}: {_said(world)}")
+                return
+
+
+async def _once(world: World, *words: str) -> int:
+    async with _started(world, *words):
+        assert world.running is not None
+        return await world.running.process.wait()
+
+
+@asynccontextmanager
+async def _started(world: World, *words: str) -> AsyncIterator[None]:
+    """One more process of the bot; what it says is below its own folder."""
+    world.starts += 1
+    log = world.folder / f"start-{world.starts}"
+    log.mkdir(parents=True)
+    async with service(log, world.settings, "bot", *words) as world.running:
+        yield
+
+
+def _said(world: World) -> str:
+    return "" if world.running is None else world.running.said(6)
+
+
+def _span() -> tuple[str, str]:
+    wanted = worlds.days()[:SESSIONS]
+    return str(wanted[0]), str(wanted[-1])
+
+
+def _print(told: Sequence[Run]) -> None:
+    print(f"\n  {len(told)} runs of {SESSIONS} sessions; load {os.getloadavg()[0]:.1f}")
+    rows = [("kind", "runs", "starts", "wrong", "seconds", "what happened")]
+    for kind in KINDS:
+        these = [one for one in told if one.kind == kind]
+        if not these:
+            continue
+        happened = sum((one.happened for one in these), Counter[str]())
+        rows.append((
+            kind, str(len(these)), str(sum(one.starts for one in these)),
+            str(sum(bool(one.problems) for one in these)),
+            f"{sum(one.seconds for one in these) / len(these):.0f}",
+            ", ".join(f"{count} {what}" for what, count in sorted(happened.items())),
+        ))  # fmt: skip
+    print(lined_up(rows))
+
+
+def _print_wrong(one: Run) -> None:
+    if one.problems:
+        print(f"\n  seed {one.seed} ({one.kind}): {'; '.join(map(str, one.plan))}")
+        print("\n".join(f"    {problem}" for problem in one.problems[:8]), flush=True)
+
+
+if __name__ == "__main__":
+    main()
