@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from core.calendar import sessions_ending, trading_day
-from core.db import migrate
+from core.migrate import migrate
 from tests.crash.runs import ROOT
 from tests.market import NEWEST
 
