@@ -129,7 +129,7 @@ class Backfilling:
 
     async def unread(self, wish: Wish) -> list[TradingDay]:
         """The sessions that a job for it would read, oldest first."""
-        entries = await wish.pipeline.ledger.entries(wish.days)
+        entries = await wish.pipeline.entries(wish.days)
         return sort_out(wish.days, entries).to_read(wish.policy)
 
     async def standing(self, job: Job | None = None) -> Standing | None:

@@ -46,7 +46,7 @@ class Estimates:
         self, pipeline: Pipeline, days: Sequence[TradingDay], policy: Policy, words: str = ""
     ) -> Plan:
         """For the sessions `days` of a series. A source that cannot tell is a note, no error."""
-        entries = await pipeline.ledger.entries(days)
+        entries = await pipeline.entries(days)
         known = sort_out(days, entries)
         to_read = known.to_read(policy)
         (stale, notes), chains = await asyncio.gather(

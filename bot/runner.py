@@ -245,7 +245,7 @@ class Runner:
         """Store the session and those beside it; did that change anything?"""
         changed, silently = False, not await self._is_to_be_said(pipeline, day)
         for one in (pipeline.beside, pipeline):
-            entry = await one.ledger.entry(day) if one else None
+            entry = (await one.entries([day])).get(day.date) if one else None
             if one is None or (entry is not None and entry.revision and not again):
                 continue
             try:

@@ -81,14 +81,14 @@ class Folder:
         try:
             with os.scandir(self.root / folder) as entries:
                 return {e.name: _stamp(e.stat()) for e in entries if e.name.endswith(".parquet")}
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return {}
 
     def stamp(self, name: str) -> Stamp | None:
         """Size and time of change."""
         try:
             return _stamp((self.root / name).stat())
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
 
     def paths(self, names: Sequence[str]) -> list[Path]:

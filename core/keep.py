@@ -107,7 +107,10 @@ class Keeper:
     async def _is_stored(self, day: TradingDay, served: Served, before: Entry) -> bool:
         # Of the ledger's revision: a crash may have left a later one on disk, never judged.
         read = self.store.read_revision
-        stored = await asyncio.to_thread(read, self.ledger.series, day, before.revision)
+        try:
+            stored = await asyncio.to_thread(read, self.ledger.series, day, before.revision)
+        except FileNotFoundError:
+            return False  # lost with a disk that the ledger was not on
         return stored.equals(served.bars)
 
     def _is_past(self, day: TradingDay) -> bool:

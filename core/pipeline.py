@@ -284,6 +284,16 @@ class Pipeline:
         )
         return replace(served, bars=screened.bars, notes=(*served.notes, *screened.notes))
 
+    async def entries(self, days: Sequence[TradingDay]) -> dict[date, Entry]:
+        """The ledger's, but of sessions whose bars are gone: those are to be read again."""
+        known = await self.ledger.entries(days)
+
+        def gone() -> set[date]:
+            return {d.date for d in days if not self.store.has(self.series, d)}
+
+        lacking = await asyncio.to_thread(gone)
+        return {d: e for d, e in known.items() if not (e.revision and d in lacking)}
+
     async def _history(self, days: Sequence[TradingDay]) -> pl.DataFrame:
         if self.beside is not None:
             return await self.record.bars(days, HISTORY_COLUMNS)

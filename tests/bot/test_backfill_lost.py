@@ -1,0 +1,39 @@
+"""Bars that are gone, though the state knows of them: a disk was lost, a backup had no bars."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from core.ledger import Status
+from tests.bot.small_market import ask
+from tests.bot.test_backfilling import at
+from tests.filled import Kind, until
+from tests.market import window
+from tests.shared import Shared
+
+EVE = window()[-2]
+WEEK = window()[-6:-1]
+
+
+@pytest.mark.parametrize("policy", ["", " all"])
+async def test_they_are_missing_are_read_again_and_are_as_they_were(
+    shared: Shared, tmp_path: Path, policy: str
+) -> None:
+    folder = await asyncio.to_thread(until, shared, Kind.SAMPLE, EVE, tmp_path / "data")
+    async with at(folder) as there:
+        top = there.app.ladder.top
+        files = [folder / "bars" / top.series.key / f"{day}.parquet" for day in WEEK[1:4]]
+        had = [await asyncio.to_thread(file.read_bytes) for file in files]
+        for file in files:
+            await asyncio.to_thread(file.unlink)
+        plan = (await ask(there.app, f"/backfill plan {WEEK[0]} {WEEK[-1]}")).message
+        assert "3 sessions to read" in plan.lead
+
+        assert (await ask(there.app, f"/backfill run {WEEK[0]} {WEEK[-1]}{policy}")).ok
+        await there.ended()
+        assert [await asyncio.to_thread(file.read_bytes) for file in files] == had
+        entries = await top.entries(WEEK)
+        assert [entries[day.date].status for day in WEEK] == [Status.FINISHED] * 5
+        plan = (await ask(there.app, f"/backfill plan {WEEK[0]} {WEEK[-1]}")).message
+        assert "nothing to read" in plan.lead
