@@ -229,8 +229,7 @@ class Runner:
             changed = await self._brought(pipeline, day, again=job.policy is Policy.ALL)
             outcome = Outcome(Unit.STORED if changed else Unit.SAME, clock() - began)
         except NotTried as caught:
-            await self._unworked.give_back(job, day)
-            return caught
+            return caught  # it stays under way until all have ended, and are given back
         except SourceError as caught:
             error = caught
             unit = _unit_of(caught)

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from core.calendar import TradingDay
 from core.db import Db, Value
 from core.jobs import Job, Unit
 
@@ -15,19 +14,14 @@ class Unworked:
 
     db: Db
 
-    async def give_back(self, job: Job, day: TradingDay | None = None) -> None:
-        """A session that is under way, or every one, waits as if nobody had begun it."""
-        which: list[Value] = [job.id, Unit.RUNNING, *(2 * [None if day is None else str(day)])]
+    async def give_back(self, job: Job) -> None:
+        """Every session that is under way waits as if nobody had begun it."""
+        which: tuple[Value, ...] = (job.id, Unit.RUNNING)
         async with self.db.transaction() as writer:
+            await writer.execute("DELETE FROM job_attempts WHERE job = ? AND outcome = ?", which)
             await writer.execute(
-                "DELETE FROM job_attempts WHERE job = ? AND outcome = ?"
-                " AND (? IS NULL OR session = ?)",
-                which,
-            )
-            await writer.execute(
-                "UPDATE job_sessions SET state = ? WHERE job = ? AND state = ?"
-                " AND (? IS NULL OR session = ?)",
-                [Unit.WAITING, *which],
+                "UPDATE job_sessions SET state = ? WHERE job = ? AND state = ?",
+                (Unit.WAITING, *which),
             )
 
     async def because(self, job: Job, why: str) -> None:

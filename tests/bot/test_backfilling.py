@@ -279,7 +279,8 @@ async def test_files_that_are_not_there_pause_it_in_words(there: There, tmp_path
 
 
 async def test_nobody_to_work_costs_no_session_a_try_however_long(there: There) -> None:
-    crew = there.app.backfilling.runner.pool.crew
+    sender, crew = FakePlatform(), there.app.backfilling.runner.pool.crew
+    there.app.senders["discord"] = sender
     assert isinstance(crew, Threads)
     crew.away, there.app.backfilling.runner.rest_s = "they are on holiday", 0.001
     await told(there.app, f"/backfill run {SPAN}")
@@ -292,7 +293,12 @@ async def test_nobody_to_work_costs_no_session_a_try_however_long(there: There) 
     assert said.startswith("at rest: they are on holiday; it goes on by itself")
     crew.away = ""
     assert await there.ended() == "5 of 5 sessions: done."
-    assert (await ask(there.app, "/backfill")).message.banners == ()
+    job = await there.app.backfilling.runner.jobs.newest()
+    assert job is not None
+    assert job.reason == ""
+    # Its card in the channel had said so as well.
+    (card,) = sender.at(Destination("discord", "456"))
+    assert said in [banner for version in card.versions for banner in version.banners]
     rows = await there.app.db.rows("SELECT outcome FROM job_attempts")
     assert [row["outcome"] for row in rows] == 5 * [Unit.STORED]
 

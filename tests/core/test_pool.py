@@ -1,6 +1,7 @@
 """The pool: what becomes of a task when whoever works is lost, away, or let go."""
 
 import asyncio
+import threading
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
 from dataclasses import dataclass, field
@@ -42,11 +43,17 @@ class Desks:
     refuses: str = ""
     lost: str = ""
     lets_end: bool = True
+    asked: threading.Event = field(default_factory=threading.Event)
+    decided: threading.Event | None = None
+    """Hiring takes until then."""
     hired: list[Desk] = field(default_factory=list)
     dismissed: list[Executor] = field(default_factory=list)
 
     def hire(self) -> Executor:
         """core.pool.Crew"""
+        self.asked.set()
+        if self.decided is not None:
+            self.decided.wait(20)
         if self.refuses:
             raise OSError(self.refuses)
         self.hired.append(Desk())
@@ -186,12 +193,13 @@ async def test_an_executor_that_has_ended_by_itself_is_nobody_to_work(
 
 
 async def test_who_is_hired_while_we_are_cancelled_is_dismissed(pool: Pool, desks: Desks) -> None:
+    desks.decided = threading.Event()
     task = asyncio.create_task(pool(TASK))
-    for _ in range(3):  # the task, the one that hires, its thread
-        await asyncio.sleep(0)
+    await asyncio.to_thread(desks.asked.wait, 20)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+    desks.decided.set()
     await pool.close()
     assert desks.dismissed == desks.hired != []
 
