@@ -46,7 +46,7 @@ def _names() -> set[str]:
     """Planted ones, and enough others for a market."""
     rows = gzip.decompress(market.day_file(NEWEST)).decode().splitlines()[1:]
     tickers = [row.split(",")[0] for row in rows]
-    return {*tickers[::5], *PLANTED}
+    return {*tickers[::10], *PLANTED}
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,7 @@ def tapes() -> dict[str, bytes]:
 @pytest.fixture(scope="module")
 def long_tapes() -> dict[str, bytes]:
     """Trades files of 50 sessions: enough for a baseline of the share; of a few names."""
-    names = {MOVED, *sorted(_names())[::16]}
+    names = {MOVED, *sorted(_names())[::8]}
     return {key("trades_v1", day.date): MARKET.trades(day, names) for day in DAYS[-50:]}
 
 
