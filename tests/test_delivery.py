@@ -26,6 +26,7 @@ from core.migrate import MIGRATIONS, migrate
 from tests.chat import After, FakePlatform
 from tests.fakes import FakeClock
 from tests.records import DAILY, SESSION, anomaly, judged, said
+from tests.states import new_state
 
 OTHER = Destination("fake", "C1")
 OPERATOR = Destination("fake", "OPS")
@@ -45,7 +46,7 @@ def now() -> datetime:
 @pytest.fixture
 async def db(tmp_path: Path) -> AsyncIterator[Db]:
     """A fresh state database."""
-    async with Db.open(tmp_path / "state.db") as opened:
+    async with Db.open(await new_state(tmp_path)) as opened:
         yield opened
 
 

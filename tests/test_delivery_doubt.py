@@ -15,6 +15,7 @@ from core.db import Db
 from core.errors import CommandError, DeliveryRefused, Reason
 from tests.chat import After, FakePlatform
 from tests.fakes import FakeClock
+from tests.states import new_state
 from tests.test_delivery import (
     BUSY,
     NEXT,
@@ -35,7 +36,7 @@ HERE = (OTHER,)
 @pytest.fixture
 async def db(tmp_path: Path) -> AsyncIterator[Db]:
     """A fresh state database."""
-    async with Db.open(tmp_path / "state.db") as opened:
+    async with Db.open(await new_state(tmp_path)) as opened:
         yield opened
 
 

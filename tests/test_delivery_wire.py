@@ -21,6 +21,7 @@ from tests.servers.discord import too_many as discord_too_many
 from tests.servers.faults import Status
 from tests.servers.slack import SlackServer
 from tests.servers.slack import too_many as slack_too_many
+from tests.states import new_state
 
 DISCORD = [111_111_111_111_111_111 + n for n in range(6)]
 SLACK = [f"C000000{n}" for n in range(6)]
@@ -87,7 +88,7 @@ async def wire(tmp_path: Path) -> AsyncIterator[Wire]:
     async with (
         DiscordServer(token=TOKEN) as discord_server,
         SlackServer(token="xoxb-one") as slack_server,
-        Db.open(tmp_path / "state.db") as db,
+        Db.open(await new_state(tmp_path)) as db,
     ):
         for channel in DISCORD:
             discord_server.add_channel(channel)

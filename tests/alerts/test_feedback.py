@@ -29,6 +29,7 @@ from core.anomaly import Rule
 from core.db import Db
 from tests.fakes import SERIES
 from tests.records import SESSION, anomaly
+from tests.states import new_state
 
 NOW = datetime(2026, 12, 18, 6, tzinfo=UTC)
 RULE = Rule()
@@ -152,7 +153,7 @@ def test_the_cards_read_as_reviewed(snapshot: SnapshotAssertion) -> None:
 @pytest.fixture
 async def db(tmp_path: Path) -> AsyncIterator[Db]:
     """A fresh state database."""
-    async with Db.open(tmp_path / "state.db") as opened:
+    async with Db.open(await new_state(tmp_path)) as opened:
         yield opened
 
 

@@ -31,6 +31,7 @@ from core.calendar import on_or_before, sessions, trading_day
 from core.db import Db
 from core.labels import CORPORATE_ACTION, OFF_EXCHANGE_SHIFT, label
 from tests.records import anomaly, judged
+from tests.states import new_state
 
 HERE, THERE = Destination("fake", "C1"), Destination("fake", "C2")
 PERSON = "fake:@7"
@@ -144,7 +145,7 @@ def test_every_label_of_a_line_can_be_muted() -> None:
 @pytest.fixture
 async def db(tmp_path: Path) -> AsyncIterator[Db]:
     """A fresh state database."""
-    async with Db.open(tmp_path / "state.db") as opened:
+    async with Db.open(await new_state(tmp_path)) as opened:
         yield opened
 
 

@@ -29,12 +29,13 @@ from tests.alerts.test_mutes import (
 from tests.chat import FakePlatform
 from tests.fakes import FakeClock
 from tests.records import anomaly, judged
+from tests.states import new_state
 
 
 @pytest.fixture
 async def db(tmp_path: Path) -> AsyncIterator[Db]:
     """A fresh state database."""
-    async with Db.open(tmp_path / "state.db") as opened:
+    async with Db.open(await new_state(tmp_path)) as opened:
         yield opened
 
 

@@ -25,6 +25,7 @@ from alerts.subscriptions import (
 )
 from alerts.wants import EVERYTHING, QuietHours, Wants
 from core.db import Db
+from tests.states import new_state
 
 NOW = datetime(2026, 12, 18, 6, tzinfo=UTC)
 ONE, TWO = Destination("discord", "111111111111111111"), Destination("slack", "C0000001")
@@ -33,7 +34,7 @@ ONE, TWO = Destination("discord", "111111111111111111"), Destination("slack", "C
 @pytest.fixture
 async def db(tmp_path: Path) -> AsyncIterator[Db]:
     """A fresh state database."""
-    async with Db.open(tmp_path / "state.db") as opened:
+    async with Db.open(await new_state(tmp_path)) as opened:
         yield opened
 
 

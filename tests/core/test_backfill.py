@@ -17,6 +17,7 @@ from core.sources import Chain, NoneServed
 from core.store import Store
 from tests.fakes import SERIES, FakeClock, FakePublish, FakeSource, FakeSplits, bars_of
 from tests.frames import bars, day, days_before, row
+from tests.states import new_state
 
 DAYS = days_before(day("2026-11-20"), 6)
 NOW = datetime(2026, 11, 21, 16, 5, tzinfo=UTC)
@@ -37,7 +38,7 @@ def publish() -> FakePublish:
 async def pipeline(
     tmp_path: Path, source: FakeSource, publish: FakePublish
 ) -> AsyncIterator[Pipeline]:
-    async with Db.open(tmp_path / "state.db") as db:
+    async with Db.open(await new_state(tmp_path)) as db:
         yield Pipeline(
             db, Store.on_disk(tmp_path), Ledger(db, SERIES), Chain([source]), FakeSplits(), publish,
             Rule(), FakeClock(NOW),

@@ -27,6 +27,7 @@ from core.sources import Chain, NoneServed
 from core.store import Store
 from tests.fakes import SERIES, FakeClock, FakePublish, FakeSource, FakeSplits, bars_of
 from tests.frames import bars, day, days_before, row
+from tests.states import new_state
 
 DAY = day("2026-11-20")
 NOW = datetime(2026, 11, 21, 16, 5, tzinfo=UTC)
@@ -90,7 +91,7 @@ class House:
 
 @pytest.fixture
 async def house(tmp_path: Path) -> AsyncIterator[House]:
-    async with Db.open(tmp_path / "state.db") as db:
+    async with Db.open(await new_state(tmp_path)) as db:
         yield House(tmp_path, db)
 
 

@@ -12,6 +12,7 @@ from core.db import Db
 from core.errors import Refusal, Verdict
 from core.ledger import Ledger, Status
 from tests.frames import day
+from tests.states import new_state
 
 DAY, NEXT = day("2026-11-19"), day("2026-11-20")
 NOW = datetime(2026, 11, 21, 2, 30, tzinfo=UTC)
@@ -21,7 +22,7 @@ REFUSED = Refusal("flat files", Verdict.PLAN_LACKS_DATA_SET, 'HTTP 403: "no"')
 
 @pytest.fixture
 async def db(tmp_path: Path) -> AsyncIterator[Db]:
-    async with Db.open(tmp_path / "state.db") as opened:
+    async with Db.open(await new_state(tmp_path)) as opened:
         yield opened
 
 

@@ -22,6 +22,7 @@ from tests.core.panel import LAST, SESSIONS, frame, measured, noisy
 from tests.fakes import SERIES
 from tests.frames import days_before
 from tests.shared import copied
+from tests.states import new_state
 
 ROWS = frame([r for n in range(4) for r in noisy(f"M{n}", 1e6)])
 DAY = SESSIONS[LAST]
@@ -42,7 +43,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 async def record(written: Path, tmp_path: Path) -> AsyncIterator[Record]:
     await asyncio.to_thread(copied, written, tmp_path)
-    async with Db.open(tmp_path / "state.db") as db:
+    async with Db.open(await new_state(tmp_path)) as db:
         yield Record(db, Store.on_disk(tmp_path), SERIES)
 
 

@@ -22,6 +22,7 @@ from core.universe import (
     Universe,
 )
 from tests.fakes import FakeClock
+from tests.states import new_state
 
 NOW = datetime(2026, 11, 21, 2, 0, tzinfo=UTC)
 META = [Rename(date(2022, 6, 9), "FB", "META")]
@@ -97,7 +98,7 @@ class House:
 
 @pytest.fixture
 async def house(tmp_path: Path) -> AsyncIterator[House]:
-    async with Db.open(tmp_path / "state.db") as db:
+    async with Db.open(await new_state(tmp_path)) as db:
         yield House(db)
 
 

@@ -13,6 +13,7 @@ from core.db import Db
 from core.errors import SourceUnavailable
 from core.vendor_tables import VendorTables
 from tests.fakes import FakeClock
+from tests.states import new_state
 
 NOW = datetime(2026, 11, 21, 16, 5, tzinfo=UTC)
 CHANGED = replace(bundled(), updates={**bundled().updates, 17: VOLUME_ONLY}, version="vendor-1")
@@ -57,7 +58,7 @@ class House:
 
 @pytest.fixture
 async def house(tmp_path: Path) -> AsyncIterator[House]:
-    async with Db.open(tmp_path / "state.db") as db:
+    async with Db.open(await new_state(tmp_path)) as db:
         yield House(db)
 
 
