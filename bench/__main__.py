@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from bench.data import ENVIRONMENT, prepared
 
 NAMES = ("ingest", "judge", "loop", "tape", "stream", "reads")
-ON_REQUEST = ("detection", "crash", "delivery", "acknowledge", "soak", "backfill-kills")
+ON_REQUEST = ("detection", "crash", "delivery", "acknowledge", "soak", "backfill-kills", "scaling")
 _HELP = f"{', '.join(NAMES)}; all of these by default; or {', '.join(ON_REQUEST)}"
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from random import Random
 
-from bench.backfill_world import SESSIONS, WORKER, World, killed, until
+from bench.backfill_world import SESSIONS, WORKER, World, begun, killed, until
 from tests.servers.faults import Fault, Reset, Status, Truncated
 from tests.servers.local import LocalServer
 from tests.servers.s3 import internal_error, slow_down, too_many
@@ -142,15 +142,24 @@ class Trouble:
         return True
 
     async def _scheduler(self, blow: Blow) -> bool:
-        return await self._other("scheduler")
+        grid = self.world.grid
+        assert grid is not None
+        assert grid.scheduler is not None
+        happened = killed(grid.scheduler.pid)
+        await asyncio.sleep(blow.seconds)
+        # Its workers end with it, but for one that was about to come.
+        await asyncio.to_thread(grid.close)
+        grid.workers.clear()
+        await begun(grid, 2)
+        return happened
 
     async def _cluster_worker(self, blow: Blow) -> bool:
-        return await self._other(f"worker-{int(blow.seconds * 1000) % 2}")
-
-    async def _other(self, name: str) -> bool:
-        """Whoever looks after the cluster begins it anew."""
-        there = self.world.others.get(name)
-        return there is not None and there.returncode is None and killed(there.pid)
+        grid = self.world.grid
+        assert grid is not None
+        await asyncio.to_thread(grid.kill_worker)
+        await asyncio.sleep(blow.seconds)
+        await asyncio.to_thread(grid.begin_worker)
+        return True
 
 
 async def _spoiled(server: LocalServer, blow: Blow) -> bool:

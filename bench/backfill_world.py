@@ -19,6 +19,7 @@ from bench.chat_process import Service
 from bench.stream import ACCESS_KEY_ID, SECRET
 from core.calendar import TradingDay, last_complete, sessions_ending
 from core.sources.day_aggs import key
+from tests.grid import Grid
 from tests.market import day_file
 from tests.servers.s3 import S3Server
 from tests.servers.s3_writable import WritableS3Server
@@ -71,6 +72,24 @@ async def small_disk(folder: Path) -> AsyncIterator[Disk]:
         await _said("umount", "--lazy", str(folder))
 
 
+@asynccontextmanager
+async def cluster(world: "World", workers: int = 2) -> AsyncIterator[Grid]:
+    """A scheduler and workers that read with the bot's settings."""
+    grid = Grid(world.folder, settings=world.settings)
+    try:
+        await begun(grid, workers)
+        yield grid
+    finally:
+        await asyncio.to_thread(grid.close)
+
+
+async def begun(grid: Grid, workers: int) -> None:
+    """Both, on the port that is the grid's."""
+    await asyncio.to_thread(grid.begin_scheduler)
+    for _ in range(workers):
+        await asyncio.to_thread(grid.begin_worker)
+
+
 @dataclass(slots=True)
 class World:
     """One run's surroundings."""
@@ -79,14 +98,12 @@ class World:
     vendor: S3Server
     bucket: WritableS3Server | None = None
     disk: Disk | None = None
-    scheduler: str | None = None
-    """A Dask scheduler's address."""
+    grid: Grid | None = None
+    """A Dask cluster, in the same folder."""
     more: Mapping[str, str] = field(default_factory=dict)
     """Settings beside the usual ones."""
     running: Service | None = None
     starts: int = 0
-    others: dict[str, asyncio.subprocess.Process] = field(default_factory=dict)
-    """Processes beside the bot, by what they are."""
 
     @property
     def data(self) -> Path:
@@ -109,8 +126,8 @@ class World:
         if self.bucket is not None:
             told |= {"DATA_URL": f"s3://{BUCKET}/kept", "DATA_ENDPOINT_URL": self.bucket.url}
             told |= {"DATA_ACCESS_KEY_ID": ACCESS_KEY_ID, "DATA_SECRET_ACCESS_KEY": SECRET}
-        if self.scheduler is not None:
-            told["BACKFILL_SCHEDULER"] = self.scheduler
+        if self.grid is not None:
+            told["BACKFILL_SCHEDULER"] = self.grid.address
         return {**told, **self.more}
 
     def through(self) -> int:

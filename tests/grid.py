@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,6 +29,8 @@ class Grid:
     folder: Path
     """The workers' DATA_DIR is in it."""
     port: int = field(default_factory=free_port)
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """The workers', beside DATA_DIR."""
     scheduler: subprocess.Popen[bytes] | None = None
     workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
@@ -84,6 +87,7 @@ class Grid:
     def _begin(self, *words: str) -> subprocess.Popen[bytes]:
         env = {
             "PATH": os.environ["PATH"],
+            **self.settings,
             "DATA_DIR": str(self.data),
             "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "0",
             "DASK_CONFIG": str(self.folder / "no-config"),

@@ -1,0 +1,158 @@
+"""Trades files read by one worker, by two, and by a cluster; ten years of them on paper.
+
+python -m bench scaling [SESSIONS] [MILLIONS OF TRADES EACH] [ROUNDS]
+"""
+
+import asyncio
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+
+from bench.data import Data
+from bench.harness import Goal, duration, lined_up
+from bench.scaling_paper import Cost, on_paper
+from bench.scaling_runs import TRADES, Took, Way, forgotten, took
+from bench.scaling_serial import Serial
+from bench.scaling_serial import measured as serial
+from core.calendar import TradingDay, last_complete, sessions_ending
+
+SESSIONS, MILLIONS, ROUNDS = 8, 20.0, 3
+ONE_CORE, ONE, TWO, CLUSTER = WAYS = (
+    Way("one worker, on one core", 1, cores=1),
+    Way("one worker", 1),
+    Way("two workers", 2),
+    Way("two workers of a cluster", 2, cluster=True),
+)
+
+
+def main() -> None:
+    """As much as is asked for."""
+    for goal in measured(*(float(word) for word in sys.argv[1:])):
+        print(goal)
+
+
+def run(_: Data, *asked: float) -> list[Goal]:
+    """On trades files of its own."""
+    return measured(*asked)
+
+
+def measured(
+    sessions: float = SESSIONS, millions: float = MILLIONS, rounds: float = ROUNDS
+) -> list[Goal]:
+    """Each way in turn, in each round; the tables; the goals."""
+    days = sessions_ending(last_complete(datetime.now(UTC)), int(sessions))
+    with tempfile.TemporaryDirectory(prefix="tapewatch-scaling-") as name:
+        folder, rows = Path(name), int(millions * 1e6)
+        command = [sys.executable, "-m", "bench.tape_days", str(folder / "vendor"), str(rows)]
+        subprocess.run([*command, *map(str, days)], check=True)
+        seen, alone = asyncio.run(_measured(folder, days, int(rounds)))
+    ways = {way.name: took for way, took in seen.items()}
+    _print(ways, alone, rows)
+    cost = _cost(seen[ONE], alone)
+    print(on_paper(cost))
+    return _goals(seen)
+
+
+async def _measured(
+    folder: Path, days: Sequence[TradingDay], rounds: int
+) -> tuple[dict[Way, list[Took]], Serial]:
+    seen: dict[Way, list[Took]] = {way: [] for way in WAYS}
+    alone = None
+    # The counting is compiled once for each version of it, which is nobody's cost.
+    await took(folder / "warm", folder / "vendor", days[:1], ONE)
+    for turn in range(rounds):
+        for way in WAYS:
+            place = folder / f"{turn}-{way.name.replace(' ', '-')}"
+            seen[way].append(await took(place, folder / "vendor", days, way))
+            print(".", end="", file=sys.stderr, flush=True)
+            if alone is None:
+                alone = await serial(place / "data", days, _settings())
+            await forgotten(place)
+    assert alone is not None
+    return seen, alone
+
+
+def _settings() -> dict[str, str]:
+    """Of a bot that judges trades, and asks nobody."""
+    keys = {"FLATFILES_ACCESS_KEY_ID": "nobody", "FLATFILES_SECRET_ACCESS_KEY": "s" * 32}
+    return {**keys, "USE_FLAT_FILES": "true", **TRADES}
+
+
+def _print(ways: dict[str, list[Took]], alone: Serial, rows: int) -> None:
+    first = next(iter(ways.values()))[0]
+    size = first.in_bytes / first.sessions
+    print(
+        f"\n  {first.sessions} sessions of {rows:,} trades, {size / 1e6:,.0f} MB each; load"
+        f" {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
+    )
+    head = ("way", "sessions a minute", "wall each", "CPU each", "bot's", "cores", "peaks MB")
+    print(lined_up([head, *(_row(name, seen) for name, seen in ways.items())]))
+    each = first.sessions
+    print(
+        f"  a session: {first.requests / each:.1f} requests, {first.in_bytes / each / 1e6:,.1f} MB"
+        f" in, {first.stored_bytes / each / 1e3:,.0f} kB stored, {first.rows / each:,.0f} rows"
+    )
+    parts = {"job": alone.job_s, "staged": alone.staged_s, "gate": alone.gate_s}
+    told = ", ".join(f"{name} {duration(s / alone.sessions)}" for name, s in parts.items())
+    print(
+        f"  the bot's own share, one after another: {duration(alone.each_s)} a session ({told},"
+        f" stored in its turn {duration(alone.turn_s)})"
+    )
+
+
+def _row(name: str, seen: Sequence[Took]) -> tuple[str, ...]:
+    each = [(t.wall_s / t.sessions, t.cpu_s / t.sessions, t.bot_s / t.sessions) for t in seen]
+    wall, cpu, bot = (median(column) for column in zip(*each, strict=True))
+    peaks = {role: max(t.peaks_mb.get(role, 0.0) for t in seen) for role in _roles(seen)}
+    return (
+        name,
+        f"{median(t.per_minute for t in seen):.2f}",
+        duration(wall),
+        duration(cpu),
+        duration(bot),
+        f"{cpu / wall:.2f}",
+        ", ".join(f"{role} {peak:.0f}" for role, peak in peaks.items()),
+    )
+
+
+def _roles(seen: Sequence[Took]) -> list[str]:
+    return [role for role in ("bot", "worker", "reader") if any(role in t.peaks_mb for t in seen)]
+
+
+def _cost(seen: Sequence[Took], alone: Serial) -> Cost:
+    one = seen[0]
+    gb = one.in_bytes / one.sessions / 1e9
+    return Cost(
+        wall_s_per_gb=median(t.wall_s / t.sessions for t in seen) / gb,
+        cpu_s_per_gb=median((t.cpu_s - t.bot_s) / t.sessions for t in seen) / gb,
+        serial_s=alone.each_s,
+        turn_s=alone.turn_s,
+        stored_bytes=one.stored_bytes / one.sessions,
+        requests=one.requests / one.sessions,
+    )
+
+
+def _goals(seen: dict[Way, list[Took]]) -> list[Goal]:
+    pace = {way: median(t.per_minute for t in took) for way, took in seen.items()}
+    ratios = sorted(
+        b.per_minute / a.per_minute for a, b in zip(seen[ONE_CORE], seen[TWO], strict=True)
+    )
+    over = pace[TWO] / pace[CLUSTER] - 1
+    faster = pace[TWO] / pace[ONE]
+    cores = os.cpu_count() or 1
+    return [
+        Goal("two workers on two cores at least 1.6x one worker on one", median(ratios) >= 1.6,
+             f"{median(ratios):.2f}x ({ratios[0]:.2f} to {ratios[-1]:.2f}); {faster:.2f}x one"
+             f" worker that has all {cores} cores"),
+        Goal("a cluster costs at most 10 % more than processes, two workers each", over <= 0.10,
+             f"{over:+.1%}"),
+    ]  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
