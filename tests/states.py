@@ -5,7 +5,7 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-from core.db import migrate
+from core.migrate import migrate
 
 
 @cache
