@@ -279,10 +279,16 @@ async def test_files_that_are_not_there_pause_it_in_words(there: There, tmp_path
 
 
 async def test_nobody_to_work_costs_no_session_a_try_however_long(there: There) -> None:
-    sender, crew = FakePlatform(), there.app.backfilling.runner.pool.crew
-    there.app.senders["discord"] = sender
+    sender, runner, work = FakePlatform(), there.app.backfilling.runner, there.doing.work
+    there.app.senders["discord"], runner.rest_s = sender, 0.001
+    crew = runner.pool.crew
     assert isinstance(crew, Threads)
-    crew.away, there.app.backfilling.runner.rest_s = "they are on holiday", 0.001
+
+    def last(task: Task) -> Refused:
+        crew.away, there.doing.work = "they are on holiday", work
+        raise BrokenExecutor("killed")
+
+    there.doing.work = last
     await told(there.app, f"/backfill run {SPAN}")
     for _ in range(1_000):
         if crew.refused >= 20:
@@ -290,17 +296,17 @@ async def test_nobody_to_work_costs_no_session_a_try_however_long(there: There) 
         await asyncio.sleep(0.01)
     assert crew.refused >= 20
     (said,) = (await ask(there.app, "/backfill")).message.banners
-    assert said.startswith("at rest: they are on holiday; it goes on by itself")
+    assert said == "at rest: they are on holiday; it goes on by itself when that is over"
     crew.away = ""
     assert await there.ended() == "5 of 5 sessions: done."
-    job = await there.app.backfilling.runner.jobs.newest()
-    assert job is not None
-    assert job.reason == ""
-    # Its card in the channel had said so as well.
+    rows = await there.app.db.rows("SELECT outcome FROM job_attempts ORDER BY id")
+    assert [row["outcome"] for row in rows] == [Unit.WAITING, *(5 * [Unit.STORED])]
+    # Its card in the channel says so as long as it is so, and no longer.
     (card,) = sender.at(Destination("discord", "456"))
-    assert said in [banner for version in card.versions for banner in version.banners]
-    rows = await there.app.db.rows("SELECT outcome FROM job_attempts")
-    assert [row["outcome"] for row in rows] == 5 * [Unit.STORED]
+    first, rests, goes_on, *_ = card.versions
+    assert [first.banners, rests.banners, goes_on.banners] == [(), (said,), ()]
+    assert "0 of 5 sessions" in goes_on.lead
+    assert "under way" in goes_on.lead
 
 
 @pytest.mark.parametrize("word", ["cancel", "pause"])
