@@ -13,7 +13,10 @@ from collections.abc import Sequence
 from bench.data import ENVIRONMENT, prepared
 
 NAMES = ("ingest", "judge", "loop", "tape", "stream", "reads")
-ON_REQUEST = ("detection", "crash", "delivery", "acknowledge", "soak", "backfill-kills", "scaling")
+ON_REQUEST = (
+    *("detection", "crash", "delivery", "acknowledge", "soak"),
+    *("backfill-kills", "scaling", "acknowledge-backfill"),
+)
 _HELP = f"{', '.join(NAMES)}; all of these by default; or {', '.join(ON_REQUEST)}"
 
 

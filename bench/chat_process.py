@@ -121,10 +121,15 @@ async def backfilled(folder: Path, settings: Mapping[str, str], first: str, last
     Whoever looks back first after a backfill pays for all of them, which would be what is measured.
     """
     for command in (("backfill", first, last), ("ask", "/preview min:4.5")):
-        async with service(folder, settings, "bot", *command) as running:
-            async with asyncio.timeout(900):
-                code = await running.process.wait()
-            assert code == 0, f"{command[0]} ended with {code}:\n{running.said()}"
+        await ended(folder, settings, *command)
+
+
+async def ended(folder: Path, settings: Mapping[str, str], *command: str) -> None:
+    """`python -m bot` and a command that comes to its end."""
+    async with service(folder, settings, "bot", *command) as running:
+        async with asyncio.timeout(900):
+            code = await running.process.wait()
+        assert code == 0, f"{command[0]} ended with {code}:\n{running.said()}"
 
 
 async def connected(
