@@ -7,11 +7,11 @@ from pathlib import Path
 
 from bot.once import Exit, say
 from bot.settings import Settings
-from bot.storage import copied, opened_files
+from bot.storage import DISK, copied, keep_at, kept_at, opened_files
 from core.backup import backup, restore
 from core.db import Db
 from core.files import Folder
-from core.ledger import finished_series
+from core.ledger import known_series
 
 
 async def back_up(settings: Settings, chosen: argparse.Namespace) -> Exit:
@@ -39,15 +39,23 @@ async def copy_bars(settings: Settings, chosen: argparse.Namespace) -> Exit:
     if settings.data_url is None:
         say("DATA_URL is not set: bars are in DATA_DIR, and there is nowhere to copy them to")
         return Exit.CONFIG
+    url = settings.data_url
+    origin, target = (url, DISK) if chosen.back else (DISK, url)
+    if (at := await asyncio.to_thread(kept_at, settings)) != origin:
+        say(f"the bars are in {at}, not in {origin}: nothing to copy")
+        return Exit.USAGE
     bucket = await asyncio.to_thread(opened_files, settings)
     both = [Folder(settings.data_dir), bucket]
     source, to = reversed(both) if chosen.back else both
     async with Db.open(settings.data_dir / "state.db") as db:
-        known = await finished_series(db)
+        known = await known_series(db)
     try:
         count = await asyncio.to_thread(copied, source, to, known)
+        await asyncio.to_thread(keep_at, settings, target)
     except OSError as error:
         say(f"not all is copied: {error}. What is there stays there: run it again")
         return Exit.TRY_AGAIN
     say(f"{count:,} files copied from {source} to {to}; the others were there")
+    if chosen.back:
+        say("from now on the bars are in DATA_DIR: unset DATA_URL")
     return Exit.DONE

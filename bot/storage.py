@@ -4,23 +4,22 @@ Blocking calls, but for those that are not.
 """
 
 import asyncio
-import logging
 from collections.abc import Sequence
 
 from bot.settings import Settings
 from core.db import Db
 from core.errors import BarsAway, ConfigError, Verdict
 from core.files import Files, Folder
-from core.ledger import finished_series
+from core.ledger import known_series
 from core.sources.access import Probe
 from core.sources.next_step import Part, next_step
 from core.sources.s3 import S3Access
 from core.store import Store
-
-logger = logging.getLogger(__name__)
+from core.whole import written_whole
 
 _MB = 1 << 20
-_KINDS = ("bars", "held", "quarters")
+_KINDS = ("bars", "held")
+DISK, _PLACE = "disk", "bars.at"
 
 
 def opened_files(settings: Settings) -> Files:
@@ -41,41 +40,60 @@ def opened_files(settings: Settings) -> Files:
 
 
 async def opened_store(settings: Settings, db: Db) -> Store:
-    """Raises ConfigError if sessions that were stored would seem to be gone."""
+    """Raises ConfigError if the bars that are known are somewhere else."""
     files = await asyncio.to_thread(opened_files, settings)
+    was, now = await asyncio.to_thread(kept_at, settings), settings.data_url or DISK
+    if was != now:
+        if await known_series(db):
+            raise ConfigError([_elsewhere(settings, was)])
+        await asyncio.to_thread(keep_at, settings, now)
     # What is made of bars, and can be made again, stays on this machine.
-    store = Store(files, Folder(settings.data_dir))
-    if settings.data_url is None:
-        return store
+    return Store(files, Folder(settings.data_dir))
+
+
+def kept_at(settings: Settings) -> str:
+    """DISK, or the bucket that has the bars; blocking, as keep_at."""
     try:
-        behind = await asyncio.to_thread(_left_behind, settings, files, await finished_series(db))
-    except BarsAway as error:
-        # It may be back before anybody asks; /source status tells, and what to do.
-        logger.warning("the storage of bars is away", extra={"seen": str(error)})
-        return store
-    if behind:
-        fault = (
-            f"DATA_URL={settings.data_url}: {behind:,} files of bars are in"
-            f" DATA_DIR={settings.data_dir} and not there yet; `python -m bot copy-bars` copies"
-            " them, or unset DATA_URL"
+        return (settings.data_dir / _PLACE).read_text().strip()
+    except FileNotFoundError:
+        return DISK
+
+
+def keep_at(settings: Settings, place: str) -> None:
+    """From now on the bars are there, and what is elsewhere may be old."""
+    with written_whole(settings.data_dir / _PLACE) as file:
+        file.write(place.encode())
+
+
+def _elsewhere(settings: Settings, was: str) -> str:
+    if was == DISK:
+        return (
+            f"DATA_URL={settings.data_url}, but the bars are in DATA_DIR={settings.data_dir}:"
+            " `python -m bot copy-bars` copies them there, or unset DATA_URL"
         )
-        raise ConfigError([fault])
-    return store
-
-
-def _left_behind(settings: Settings, files: Files, series: Sequence[str]) -> int:
-    return sum(len(_lacking(Folder(settings.data_dir), files, f)) for f in _folders(series))
+    said = f"DATA_URL={settings.data_url}" if settings.data_url else "DATA_URL is not set"
+    return (
+        f"{said}, but the bars are in {was}: set DATA_URL={was} again, and run `python -m bot"
+        " copy-bars --back` if they are to be in DATA_DIR from then on"
+    )
 
 
 def copied(source: Files, to: Files, series: Sequence[str]) -> int:
-    """Every file that is not there yet; how many. What is there stays as it is."""
+    """Make `to` have what `source` has; how many files were not there, or were others."""
     count = 0
-    for folder in _folders(series):
-        for name in sorted(_lacking(source, to, folder)):
-            (path,) = source.paths([f"{folder}/{name}"])
-            to.put(f"{folder}/{name}", path.read_bytes())
-            count += 1
+    for folder in (f"{kind}/{key}" for kind in _KINDS for key in series):
+        there = to.listed(folder)
+        for name in sorted(source.listed(folder)):
+            whole = _read(source, f"{folder}/{name}")
+            if name not in there or _read(to, f"{folder}/{name}") != whole:
+                to.put(f"{folder}/{name}", whole)
+                count += 1
     return count
+
+
+def _read(files: Files, name: str) -> bytes:
+    (path,) = files.paths([name])
+    return path.read_bytes()
 
 
 async def probe(files: Files) -> Probe | None:
@@ -89,11 +107,3 @@ async def probe(files: Files) -> Probe | None:
     else:
         found, seen = Verdict.OK, f"{files} can be listed, written, read and deleted from"
     return Probe(Part.BARS, found, seen, next_step(Part.BARS, found, files.url, str(files)))
-
-
-def _folders(series: Sequence[str]) -> list[str]:
-    return [f"{kind}/{key}" for kind in _KINDS for key in series]
-
-
-def _lacking(source: Files, to: Files, folder: str) -> set[str]:
-    return set(source.listed(folder)) - set(to.listed(folder))

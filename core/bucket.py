@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from hashlib import sha256
@@ -33,6 +33,8 @@ _NO_ANSWER = (
     *(urllib3.exceptions.HTTPError, http.client.HTTPException, ConnectionError, TimeoutError),
 )
 _AT_ONCE = 8
+_PASSING = ("staged", "probe")
+"""Folders of what is written by one and read by another: no use for a copy here."""
 _STATE_CHARS = 16
 _IN_USE_S = 600.0
 
@@ -99,7 +101,10 @@ class Bucket:
         """In one request: the storage has all of it, or what was there before."""
         with self._told("put", name):
             answer = self._client.put_object(**self._of(name), Body=whole)
-        self._keep(name, self._noted(name, answer), whole)
+        state = self._noted(name, answer)
+        if _parts(name)[0] not in _PASSING:
+            self._keep(name, state, whole)
+            self._tidy()
 
     def copy(self, name: str, to: str) -> None:
         """Over there; nothing travels."""
@@ -199,7 +204,10 @@ class Bucket:
 
     def _tidy(self) -> None:
         """Forget what was not asked for for the longest time, as far as there is too much."""
-        files = [(p, p.stat()) for p in self._cache.rglob("*.parquet")]
+        files = list[tuple[Path, os.stat_result]]()
+        for path in self._cache.rglob("*.parquet"):
+            with suppress(FileNotFoundError):  # dropped by another thread, or process
+                files.append((path, path.stat()))
         too_much = sum(stat.st_size for _, stat in files) - self._most_bytes
         newest_s = max((stat.st_mtime for _, stat in files), default=0.0)
         for path, stat in sorted(files, key=lambda file: file[1].st_mtime):

@@ -203,3 +203,8 @@ async def finished_series(db: Db) -> list[str]:
     """The keys of all series in which sessions were finished."""
     rows = await db.rows("SELECT DISTINCT series FROM sessions WHERE status = 'finished'")
     return [str(row["series"]) for row in rows]
+
+
+async def known_series(db: Db) -> list[str]:
+    """The keys of all series that have a line."""
+    return [str(row["series"]) for row in await db.rows("SELECT DISTINCT series FROM sessions")]

@@ -12,8 +12,9 @@ import pytest
 
 from bot.app import App, opened
 from bot.settings import load
-from bot.storage import copied, opened_files
+from bot.storage import copied, keep_at, opened_files
 from bot.worker import work
+from core.bars import Bars
 from core.conditions import bundled
 from core.elsewhere import Receipt, Task
 from core.errors import ConfigError, Verdict
@@ -62,7 +63,9 @@ class There:
         given = {name.lower(): value for name, value in self.environment.items()}
 
         def move() -> None:
-            assert copied(Folder(self.folder), opened_files(load(**given)), keys)
+            settings = load(**given)
+            assert copied(Folder(self.folder), opened_files(settings), keys)
+            keep_at(settings, "s3://tape/market")
             shutil.rmtree(self.folder / "bars")
             shutil.rmtree(self.folder / "cached")
 
@@ -100,15 +103,14 @@ async def test_bars_of_a_disk_move_to_a_bucket_and_every_answer_stays(there: The
         assert all(reply.ok for reply in replies)
         before = [reply.message for reply in replies]
 
-    with pytest.raises(
-        ConfigError, match=r"are in .* and not there yet; `python -m bot copy-bars`"
-    ):
+    with pytest.raises(ConfigError, match="the bars are in DATA_DIR=.*: `python -m bot copy-bars`"):
         async with there.app():
             pass
     code, said = await there.copy_bars()
     assert code == 0, said
     assert "files copied" in said
-    assert "0 files copied" in (await there.copy_bars())[1]
+    code, said = await there.copy_bars()
+    assert (code, said) == (2, "the bars are in s3://tape/market, not in disk: nothing to copy\n")
 
     on_disk = await asyncio.to_thread(stored_bytes, there.folder)
     in_bucket = {key.removeprefix("market/"): body for key, body in there.server.objects.items()}
@@ -118,9 +120,32 @@ async def test_bars_of_a_disk_move_to_a_bucket_and_every_answer_stays(there: The
         after = [(await ask(app, text)).message for text in questions]
     assert after == before
 
+    with pytest.raises(ConfigError, match="the bars are in s3://tape/market: set DATA_URL="):
+        async with at(there.folder):
+            pass
     await asyncio.to_thread(shutil.rmtree, there.folder / "cached")
     assert (await there.copy_bars("--back"))[0] == 0
     assert await asyncio.to_thread(stored_bytes, there.folder) == on_disk
+    async with at(there.folder) as app:
+        assert (await ask(app, "/ticker XWUP")).ok
+
+
+async def test_what_came_in_meanwhile_is_what_counts_on_the_way_back(there: There) -> None:
+    """Old files still lie where the bars were first."""
+    await there.copy_bars()
+    async with there.app() as app:
+        top = app.ladder.top
+        read = await asyncio.to_thread(top.store.read, top.series, [STORED[-1]])
+        changed = Bars(read.head(len(read) - 5))
+        await asyncio.to_thread(top.store.write, top.series, STORED[-1], changed, 2)
+        await app.ladder.compact()
+    async with there.app() as app:
+        assert (await ask(app, "/ticker XWUP")).ok, "it starts again after its files by ticker"
+    code, said = await there.copy_bars("--back")
+    assert (code, said.split(" files")[0]) == (0, "2"), "the new revision, and the one before it"
+    async with at(there.folder) as app:
+        top = app.ladder.top
+        assert (await asyncio.to_thread(top.store.read, top.series, [STORED[-1]])).equals(changed)
 
 
 async def test_a_session_that_comes_in_is_in_the_bucket_and_nowhere_else(there: There) -> None:
