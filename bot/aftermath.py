@@ -26,7 +26,8 @@ from core.store import MEASURED_SESSIONS
 
 logger = logging.getLogger(__name__)
 
-_UNREADABLE = (OSError, pl.exceptions.PolarsError)
+_UNREADABLE = (FileNotFoundError, pl.exceptions.PolarsError)
+"""Of one session for good; a storage that is away is another matter: it is tried again."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,6 @@ from core.db import Db
 from core.errors import SourceError, Verdict
 from core.files import Files
 from core.headlines import Newsstand
-from core.jobs import Jobs
 from core.ladder import Ladder
 from core.ledger import Status
 from core.pipeline import REVISIT_SESSIONS
@@ -115,10 +114,11 @@ class App:
         self.ladder.ask_all_again()
         now = self.now()
         wanted = sessions_ending(last_complete(now), LOOKBACK_SESSIONS)
-        finished = await self.ladder.newest(Status.FINISHED)
-        if finished is not None and finished.day < wanted[0]:
-            wanted = sessions(finished.day.date, wanted[-1].date)  # a long time down
-        tell = announced(wanted[-1], first_run=finished is None)
+        # Not the newest one that is stored: that may be of a backfill.
+        said = await self.ladder.newest_said()
+        if said is not None and said < wanted[0].date:
+            wanted = sessions(said, wanted[-1].date)  # a long time down
+        tell = announced(wanted[-1], first_run=said is None)
         away, tried = False, set[TradingDay]()
         async for step in self.ladder.work(wanted, tell, now, late=late):
             on_step(step)
@@ -278,7 +278,7 @@ async def opened(
         senders = await stack.enter_async_context(mouths(settings, now))
         courier = Courier(db, senders, now, charts, settings.operator)
         stack.push_async_callback(courier.close)
-        backfilling = put_together(settings, ladder, Jobs(db, now), tables, bars.files)
+        backfilling = put_together(settings, ladder, tables, bars.files, open_now.client)
         stack.push_async_callback((await _cards(backfilling, senders)).close)
         stack.push_async_callback(backfilling.runner.pool.close)
         links = list[Link]()

@@ -20,7 +20,7 @@ from core.sources.rest import RestSource
 from core.sources.short_volume import ShortVolumeSource
 
 _VERSIONS, _AT_ONCE, _FEW_CALLS = 20, 4, 30
-_LIMITED = (RestSource, ShortVolumeSource)
+LIMITED = (RestSource, ShortVolumeSource)
 """Whose calls the vendor's plan counts."""
 
 
@@ -29,18 +29,12 @@ class Estimates:
     """Makes plans."""
 
     jobs: Jobs
-    calls_each: Callable[[int], int | None]
+    calls_per_minute: int | None
+    """The backfill's share of the vendor's limit; None without one."""
     """A worker's share of the vendor's limit, when there are so many; None without one."""
     workers: Callable[[], int]
     patience_s: float = 6.0
     """So long the sources have to answer."""
-
-    @property
-    def calls_per_minute(self) -> int | None:
-        """The backfill's share of the vendor's limit; None without one."""
-        workers = self.workers()
-        each = self.calls_each(workers)
-        return None if each is None else each * workers
 
     async def plan(
         self, pipeline: Pipeline, days: Sequence[TradingDay], policy: Policy, words: str = ""
@@ -92,7 +86,7 @@ class Estimates:
         limit = self.calls_per_minute
         # One that is refused is asked for another session as well: two calls.
         few = None if limit is None or limit >= _FEW_CALLS else max(1, limit // 2 - 1)
-        probes = [few if isinstance(source, _LIMITED) else None for source in sources]
+        probes = [few if isinstance(source, LIMITED) else None for source in sources]
         return await reaches(sources, days, probes, self.patience_s)
 
     async def _stale(
@@ -122,7 +116,7 @@ def _needs(chain: Reaches) -> _Needs:
         many, source = part.end - part.first, part.reach.source
         # A flat file is looked for, then read.
         requests += many * (2 if isinstance(source, Looked) else 1)
-        limited += many if isinstance(source, _LIMITED) else 0
+        limited += many if isinstance(source, LIMITED) else 0
         if part.reach.sizes:
             size = (size or 0.0) + many * fmean(part.reach.sizes)
     return _Needs(requests, limited, size)

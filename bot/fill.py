@@ -38,9 +38,15 @@ async def fill(app: App, words: list[str]) -> Filled:
     """Read a span as `/backfill run` would; CommandError for what cannot be begun."""
     await refreshed(app)
     wish = app.backfilling.wish("run", words)
-    job = await _begun(app, wish)
-    if job is not None:
-        await _worked(app, job)
+    async with app.backfilling.runner.alone as mine:
+        if not mine:
+            raise CommandError(
+                "another process is at a backfill here, a service most likely: `python -m bot ask"
+                ' "/backfill"` tells how far it is'
+            )
+        job = await _begun(app, wish)
+        if job is not None:
+            await _worked(app, job)
     entries = await app.ladder.entries(wish.days)
     stored = sum(entries[d.date].revision > 0 for d in wish.days if d.date in entries)
     standing = None if job is None else await app.backfilling.standing(job)

@@ -13,7 +13,7 @@ from alerts.message import stamp
 from alerts.model import TERMINAL, Destination, Letter, Receipt, Tried
 from bot.backfilling import Backfilling
 from core.afterwards import Afterwards
-from core.errors import DeliveryDeferred, DeliveryError
+from core.errors import DeliveryAmbiguous, DeliveryDeferred, DeliveryError
 from core.jobs import Job, JobState, Stage
 
 logger = logging.getLogger(__name__)
@@ -65,8 +65,9 @@ class JobCards:
                 await Afterwards(jobs.db).summed_up(job, there.message_id)
         except DeliveryError as error:
             logger.warning("the card is not shown", extra={"job": job.id, "seen": str(error)})
-            if isinstance(error, DeliveryDeferred):
-                self._put_off(job, min(error.retry_after_s or _REST_S, _LONGEST_S))
+            if isinstance(error, DeliveryDeferred | DeliveryAmbiguous):
+                wait_s = getattr(error, "retry_after_s", None)
+                self._put_off(job, min(wait_s or _REST_S, _LONGEST_S))
 
     def _put_off(self, job: Job, seconds: float) -> None:
         waits = self._late.get(job.id)

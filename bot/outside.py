@@ -27,15 +27,13 @@ class Outside:
 
 
 @asynccontextmanager
-async def outside(
-    settings: Settings, now: Callable[[], datetime], calls_per_minute: int | None = None
-) -> AsyncIterator[Outside]:
-    """`calls_per_minute`: a share of the vendor's limit, in place of all of it."""
+async def outside(settings: Settings, now: Callable[[], datetime]) -> AsyncIterator[Outside]:
+    """Nobody is asked yet."""
     async with AsyncExitStack() as stack:
         client = None
         if settings.polygon_api_key is not None:
             key = settings.polygon_api_key.get_secret_value()
-            limit = calls_per_minute or settings.polygon_calls_per_minute
+            limit = settings.polygon_calls_per_minute
             opening = connected(settings.polygon_rest_url, key, limit)
             client = await stack.enter_async_context(opening)
         s3, free = _s3(settings), settings.dark_pool_only and not settings.sample

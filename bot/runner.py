@@ -10,11 +10,13 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
+from bot.outcomes import cannot_be_kept, cause, unit_of
 from core.afterwards import Afterwards
+from core.alone import Alone
 from core.calendar import TradingDay, last_complete
 from core.db import Unwritable
 from core.elsewhere import Elsewhere, MakeTask, NobodyToWork, NotTried, WorkerUnfit
-from core.errors import HeldBars, NotPublished, SourceError, SourceUnavailable, TapewatchError
+from core.errors import SourceError, SourceUnavailable, TapewatchError
 from core.jobs import BAD, GOOD, Job, Jobs, JobState, Outcome, Policy, Unit
 from core.ladder import Ladder
 from core.ledger import Status
@@ -61,6 +63,8 @@ class Runner:
     """Held while a session is stored, by whoever stores one."""
     free: asyncio.Event = field(default_factory=asyncio.Event)
     """Not set while the newest session is coming in: then none of the past is begun."""
+    alone: Alone = field(default_factory=Alone)
+    """A shell and a service may have the same folder."""
     told: Told = untold
     after: After = nothing_more
     rest_s: float = _REST_S
@@ -85,22 +89,40 @@ class Runner:
 
     async def run(self) -> None:
         """For ever: whatever waits, then for a word."""
-        await self.jobs.interrupted()
+        async with self.alone as mine:
+            if mine:
+                await self.jobs.interrupted()
         await asyncio.to_thread(self.staged.clear, self.jobs.now())
         while True:
             self._woken.clear()
-            job = await self.jobs.newest()
-            if job is not None and job.state is JobState.RUNNING:
-                await self.work_off(job)
-            elif (over := await self._afterwards.unsettled()) is not None:
-                await self.settle(over)
-            else:
+            if not await self._next():
                 await self._woken.wait()
+
+    async def _next(self) -> bool:
+        """Work at what there is; False if there is nothing."""
+        job, over = await self.jobs.newest(), await self._afterwards.unsettled()
+        runs = job is not None and job.state is JobState.RUNNING
+        if not runs and over is None:
+            return False
+        async with self.alone as mine:
+            if not mine:
+                logger.info("another process is at the backfill")
+                await self._pause()
+            elif runs and job is not None:
+                await self.jobs.interrupted()
+                await self.work_off(job)
+            elif over is not None:
+                await self.settle(over)
+        return True
 
     async def settle(self, job: Job) -> bool:
         """What is left to do after it, one stage; False if that gave way to another job."""
         await self.told(job)
-        if not await self.after(job):
+        try:
+            if not await self.after(job):
+                return False
+        except (OSError, Unwritable) as error:
+            await self._rest(job, cannot_be_kept(error))
             return False
         await self._afterwards.settled(job)
         await self.told(await self.jobs.job(job.id))
@@ -166,7 +188,9 @@ class Runner:
             await self.told(job)
             if away >= AWAY_AFTER:
                 away = 0
-                await self._rest(job)
+                seen = next(str(error) for error in reversed(errors) if error)
+                await self._rest(job, f"the source is away ({seen}); it is asked again")
+                await self._unworked.because(job, "")
                 pipeline.ask_all_again()
 
     async def _some(
@@ -190,7 +214,7 @@ class Runner:
     async def _weighed(self, job: Job, errors: list[TapewatchError | None], away: int) -> int:
         """How many in a row were the source's fault by now; what holds for all pauses the job."""
         for error in errors:
-            away = away + 1 if isinstance(_cause(error), SourceUnavailable) else 0
+            away = away + 1 if isinstance(cause(error), SourceUnavailable) else 0
             if isinstance(error, WorkerUnfit):
                 await self.jobs.state(job, JobState.PAUSED, str(error))
             if isinstance(error, NoneServed) and error.for_every_session:
@@ -208,14 +232,16 @@ class Runner:
         else:
             await self.jobs.state(job, JobState.PAUSED, seen)
 
-    async def _rest(self, job: Job, why: str = "") -> None:
-        """Because the source is away, or for a reason that the card tells."""
-        facts = {"job": job.id, "seen": why or "the source is away"}
-        logger.warning("the backfill rests", extra=facts)
+    async def _rest(self, job: Job, why: str) -> None:
+        """For a reason that the card tells."""
+        logger.warning("the backfill rests", extra={"job": job.id, "seen": why})
         with suppress(OSError, Unwritable):  # the log has it
-            if why:
-                await self._unworked.because(await self.jobs.job(job.id), why)
-                await self.told(await self.jobs.job(job.id))
+            await self._unworked.because(await self.jobs.job(job.id), why)
+            await self.told(await self.jobs.job(job.id))
+        await self._pause()
+
+    async def _pause(self) -> None:
+        """For a while, or until there is a word."""
         with suppress(TimeoutError):
             async with asyncio.timeout(self.rest_s):
                 await self._woken.wait()
@@ -232,17 +258,25 @@ class Runner:
             return caught  # it stays under way until all have ended, and are given back
         except SourceError as caught:
             error = caught
-            unit = _unit_of(caught)
-            if unit is Unit.FAILED and isinstance(_cause(caught), SourceUnavailable):
+            unit = unit_of(caught)
+            if unit is Unit.FAILED and isinstance(cause(caught), SourceUnavailable):
                 tries = await self.jobs.tries(job, day)
                 unit = Unit.WAITING if tries < MOST_TRIES else Unit.FAILED
-            outcome = Outcome(unit, clock() - began, str(_cause(caught).verdict), str(caught))
+            outcome = Outcome(unit, clock() - began, str(cause(caught).verdict), str(caught))
+        except (OSError, Unwritable):
+            raise  # no session's fault
+        except Exception as caught:
+            # Whatever one session meets, the others are read all the same.
+            logger.exception("a session of the backfill failed", extra={"session": str(day)})
+            unit = Unit.WAITING if await self.jobs.tries(job, day) < MOST_TRIES else Unit.FAILED
+            seen = f"failed on our side ({type(caught).__name__}); the log has the details"
+            outcome = Outcome(unit, clock() - began, "our fault", seen)
         await self.jobs.put(job, day, outcome)
         return error
 
     async def _brought(self, pipeline: Pipeline, day: TradingDay, *, again: bool) -> bool:
         """Store the session and those beside it; did that change anything?"""
-        changed, silently = False, not await self._is_to_be_said(pipeline, day)
+        changed, silently = False, not await self._is_to_be_said(day)
         for one in (pipeline.beside, pipeline):
             entry = (await one.entries([day])).get(day.date) if one else None
             if one is None or (entry is not None and entry.revision and not again):
@@ -254,24 +288,20 @@ class Runner:
                     await one.not_served(day, error)
                 raise
             async with self.turn:
-                changed |= await one.take(day, served)
-                # In the same turn: the nightly run would say a session that is only stored.
-                if silently:
-                    await self._finished(pipeline, day)
+                # In one go: the nightly run would say a session that is only stored.
+                changed |= await one.take(day, served, silently=silently and one is pipeline)
         async with self.turn:
             if silently:
                 await self._finished(pipeline, day)
         return changed
 
-    async def _is_to_be_said(self, pipeline: Pipeline, day: TradingDay) -> bool:
+    async def _is_to_be_said(self, day: TradingDay) -> bool:
         """Does the nightly run still owe the channels this session? Then it is only stored here."""
-        newest, entry = last_complete(self.jobs.now()), await pipeline.ledger.entry(day)
+        entry = await self.ladder.entry(day)
         if entry is not None and entry.status is Status.FINISHED:
             return False
-        said = await self.ladder.newest(Status.FINISHED)
-        if said is None:
-            return day == newest
-        return said.day < day and day in announced(newest, first_run=False)
+        is_first = await self.ladder.newest_said() is None
+        return day in announced(last_complete(self.jobs.now()), first_run=is_first)
 
     async def _finished(self, pipeline: Pipeline, day: TradingDay) -> None:
         entry = await pipeline.ledger.entry(day)
@@ -302,23 +332,3 @@ class Runner:
         sources = pipeline.chain.sources
         chain = Chain([Elsewhere(s, self.pool, self.staged, self.task) for s in sources])
         return replace(pipeline, chain=chain)
-
-
-def cannot_be_kept(error: Exception) -> str:
-    """Why the job rests, for whoever can do something about it."""
-    seen = (isinstance(error, OSError) and error.strerror) or str(error)
-    return f"what comes in cannot be kept ({seen}); it goes on by itself when that is over"
-
-
-def _cause(error: TapewatchError | None) -> SourceError:
-    cause = getattr(error, "weightiest", error)
-    return cause if isinstance(cause, SourceError) else SourceError("")
-
-
-def _unit_of(error: SourceError) -> Unit:
-    match _cause(error):
-        case HeldBars():
-            return Unit.HELD
-        case NotPublished():
-            return Unit.ABSENT
-    return Unit.FAILED

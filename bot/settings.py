@@ -97,11 +97,11 @@ class Settings(BaseSettings):
     log_format: Form = Form.TEXT
     port: int = Field(8080, ge=0, le=65_535)
 
-    def backfill_calls_each(self, workers: int) -> int | None:
-        """A backfill's share of the calls a minute, for each worker: one is left for the chats."""
-        if self.polygon_calls_per_minute == 0:
-            return None
-        return max(1, (self.polygon_calls_per_minute - 1) // workers)
+    @property
+    def backfill_calls(self) -> int | None:
+        """A backfill's share of the calls a minute: one is left for the chats. None: no limit."""
+        limit = self.polygon_calls_per_minute
+        return max(1, limit - 1) if limit else None
 
     @property
     def first_routes(self) -> tuple[Destination, ...]:

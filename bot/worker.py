@@ -45,7 +45,7 @@ async def _worked(task: Task) -> Receipt | Refused:
     def now() -> datetime:
         return task.asked_at
 
-    async with outside(settings, now, task.calls_per_minute) as there:
+    async with outside(settings, now) as there:
         known = Sources(settings, there, now, Board()).every(task.rules)
         with suppress(StopIteration):
             found = next(s for s in known if (s.name, s.series.key) == (task.source, task.series))

@@ -46,8 +46,6 @@ class Task:
     """By the clock of whoever asks."""
     place: str | None = None
     """The folder that both share; None: the worker's own DATA_DIR is it."""
-    calls_per_minute: int | None = None
-    """This worker's share of the vendor's limit; None where there is none."""
     mark: str = field(default_factory=lambda: uuid4().hex)
     """In the names of what it writes: two who do the same never meet."""
 

@@ -22,6 +22,8 @@ class Keeper:
     store: Store
     ledger: Ledger
     now: Callable[[], datetime]
+    silently: bool = False
+    """What is stored is history, and finished by that."""
 
     async def keep(self, day: TradingDay, served: Served) -> bool:
         """Store what was served; did that change anything?
@@ -50,7 +52,7 @@ class Keeper:
         return changed
 
     def _of(self, series: Series) -> "Keeper":
-        return replace(self, ledger=self.ledger.of(series))
+        return replace(self, ledger=self.ledger.of(series), silently=False)
 
     async def anew(self, day: TradingDay) -> None:
         """The same bars as a revision of their own: what they are judged with has changed."""
@@ -102,6 +104,7 @@ class Keeper:
             notes=served.notes,
             detail=served.detail,
             now=self.now(),
+            finished=self.silently,
         )
 
     async def _is_stored(self, day: TradingDay, served: Served, before: Entry) -> bool:

@@ -128,6 +128,11 @@ class Ladder:
         found = [await rung.ledger.newest(status, until) for rung in self.known]
         return max((e for e in found if e), key=lambda e: (e.day, e.announced), default=None)
 
+    async def newest_said(self) -> date | None:
+        """The newest session that was announced on any rung."""
+        found = [await rung.ledger.newest_said() for rung in self.known]
+        return max((day for day in found if day), default=None)
+
     async def span(self) -> tuple[date, date] | None:
         """The first and the last session stored on any rung."""
         found = [span for rung in self.known if (span := await rung.ledger.span())]

@@ -76,6 +76,14 @@ class Ledger:
         )
         return _entry(row) if row else None
 
+    async def newest_said(self) -> date | None:
+        """The newest session that was announced."""
+        row = await self._db.row(
+            "SELECT max(session) AS session FROM sessions WHERE series = ? AND announced",
+            (self.series.key,),
+        )
+        return date.fromisoformat(row["session"]) if row and row["session"] else None
+
     async def span(self) -> tuple[date, date] | None:
         """The first and the last session stored."""
         row = await self._db.row(
@@ -98,14 +106,21 @@ class Ledger:
         notes: Sequence[str],
         detail: str | None = None,
         now: datetime,
+        finished: bool = False,
     ) -> None:
-        """The bars of this revision are on disk."""
-        await self._put(
-            day, now, status=Status.STORED, revision=revision, source=source, version=version,
-            row_count=row_count, refused=_dump(refused), note="; ".join(notes) or None,
-            detail=detail,
-            stored_at=iso(now),
-        )  # fmt: skip
+        """The bars of this revision are on disk; `finished`: and that is all there is to do."""
+        row: dict[str, Value] = {
+            "status": Status.FINISHED if finished else Status.STORED,
+            "revision": revision,
+            "source": source,
+            "version": version,
+            "row_count": row_count,
+            "refused": _dump(refused),
+            "note": "; ".join(notes) or None,
+            "detail": detail,
+            "stored_at": iso(now),
+        }
+        await self._put(day, now, **row | ({"finished_at": iso(now)} if finished else {}))
 
     async def same_again(self, day: TradingDay, version: str | None, now: datetime) -> None:
         """A copy with another name holds the same bars: remember the name, make no revision."""

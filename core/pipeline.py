@@ -142,12 +142,18 @@ class Pipeline:
         await self._keeper.not_served(day, error)
 
     async def take(
-        self, day: TradingDay, served: Served, refused: tuple[Refusal, ...] = ()
+        self,
+        day: TradingDay,
+        served: Served,
+        refused: tuple[Refusal, ...] = (),
+        *,
+        silently: bool = False,
     ) -> bool:
-        """Store what was fetched; did that change anything?"""
+        """Store what was fetched; did that change anything? `silently`: it is finished by that."""
         await self.ledger.log(day, served.refused, self.now())
         await self._unknown.met(served.unknown, day, self.now())
-        return await self._keeper.keep(day, replace(served, refused=(*refused, *served.refused)))
+        keeper = replace(self._keeper, silently=silently)
+        return await keeper.keep(day, replace(served, refused=(*refused, *served.refused)))
 
     async def finish_silently(self, day: TradingDay) -> None:
         """A stored session is history: nothing is said of it, and what was said of it stands."""

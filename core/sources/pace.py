@@ -18,6 +18,11 @@ class Pace:
         self._calls: deque[float] = deque(maxlen=calls_per_minute or None)
         self._turn = asyncio.Lock()
 
+    def count(self) -> None:
+        """A call that somebody else makes, with the same key, and that waited elsewhere."""
+        if self.calls_per_minute:
+            self._calls.append(asyncio.get_running_loop().time())
+
     async def wait(self) -> None:
         """Returns when the next call may be made, and counts it."""
         if not self.calls_per_minute:

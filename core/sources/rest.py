@@ -77,6 +77,11 @@ class RestClient:
         self._http, self._base, self._pace = http, base_url.rstrip("/"), pace
         self._api_key, self._attempts, self._answer_s = api_key, attempts, answer_s
 
+    @property
+    def pace(self) -> Pace:
+        """What its calls wait for."""
+        return self._pace
+
     async def get(self, path: str, params: dict[str, str]) -> Answer:
         """A 200, 401, 403 or 404 answer; SourceUnavailable or BadBars for all else."""
         if not (self._api_key.isascii() and self._api_key.isprintable()):

@@ -65,9 +65,9 @@ def test_without_dask_a_scheduler_is_a_fault_at_the_start(
 
 def test_calls_are_shared_among_all_who_work(tmp_path: Path) -> None:
     settings = load(data_dir=tmp_path, polygon_calls_per_minute=101)
-    assert [settings.backfill_calls_each(n) for n in (1, 4, 100, 1000)] == [100, 25, 1, 1]
+    assert settings.backfill_calls == 100
     unlimited = load(data_dir=tmp_path, polygon_calls_per_minute=0)
-    assert unlimited.backfill_calls_each(8) is None
+    assert unlimited.backfill_calls is None
 
 
 async def test_no_key_and_no_path_travels(tmp_path: Path) -> None:
@@ -90,7 +90,7 @@ async def test_no_key_and_no_path_travels(tmp_path: Path) -> None:
         sent = cloudpickle.dumps((work, task))
         assert [name for name in settings.secrets if name.encode() in sent] == []
         assert str(tmp_path).encode() not in sent
-        assert (task.place, task.calls_per_minute) == (None, 100)
+        assert task.place is None
 
 
 def test_what_goes_wrong_there_has_a_name_here() -> None:

@@ -103,7 +103,9 @@ async def test_bars_of_a_disk_move_to_a_bucket_and_every_answer_stays(there: The
         assert all(reply.ok for reply in replies)
         before = [reply.message for reply in replies]
 
-    with pytest.raises(ConfigError, match="the bars are in DATA_DIR=.*: `python -m bot copy-bars`"):
+    with pytest.raises(
+        ConfigError, match=r"the bars are in DATA_DIR=.*: `python -m bot copy-bars`"
+    ):
         async with there.app():
             pass
     code, said = await there.copy_bars()

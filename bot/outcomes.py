@@ -1,0 +1,26 @@
+"""What an error makes of a session of a backfill, and of its job."""
+
+from core.errors import HeldBars, NotPublished, SourceError, TapewatchError
+from core.jobs import Unit
+
+
+def cannot_be_kept(error: Exception) -> str:
+    """Why the job rests, for whoever can do something about it."""
+    seen = (isinstance(error, OSError) and error.strerror) or str(error)
+    return f"what comes in cannot be kept ({seen}); it goes on by itself when that is over"
+
+
+def cause(error: TapewatchError | None) -> SourceError:
+    """The weightiest of what the sources said; an empty one if nobody said anything."""
+    cause = getattr(error, "weightiest", error)
+    return cause if isinstance(cause, SourceError) else SourceError("")
+
+
+def unit_of(error: SourceError) -> Unit:
+    """Where the session stands after it."""
+    match cause(error):
+        case HeldBars():
+            return Unit.HELD
+        case NotPublished():
+            return Unit.ABSENT
+    return Unit.FAILED

@@ -1,0 +1,142 @@
+"""Backfills beside the nightly run, beside each other, and beside what nobody foresaw."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from bot.app import opened
+from bot.fill import fill
+from bot.settings import load
+from core.backfill import Step
+from core.baseline import LOOKBACK_SESSIONS
+from core.calendar import sessions_ending
+from core.elsewhere import Receipt, Refused, Task
+from core.errors import CommandError
+from core.jobs import Unit
+from tests.bot.small_market import ask, told
+from tests.bot.test_backfilling import AWAY, SPAN, WEEK, There, at
+from tests.filled import EVE, Kind, until
+from tests.market import NEWEST, compiled_once, window
+from tests.shared import Shared
+
+
+@pytest.fixture
+def folder(shared: Shared, tmp_path: Path) -> Path:
+    return until(shared, Kind.SAMPLE, EVE, tmp_path / "data")
+
+
+async def banner(there: There) -> str:
+    """The reason on the card, once there is one."""
+    for _ in range(500):
+        if said := (await ask(there.app, "/backfill")).message.banners:
+            return said[0]
+        await asyncio.sleep(0.01)
+    raise AssertionError(await there.units())
+
+
+async def test_a_session_that_is_owed_stays_owed_though_a_newer_one_was_said(folder: Path) -> None:
+    async with at(folder) as there:
+        app, top, eve = there.app, there.app.ladder.top, window()[-2]
+        async with app.db.transaction() as writer:
+            await writer.execute("DELETE FROM sessions WHERE session = ?", (str(eve),))
+        await asyncio.to_thread((folder / "bars" / top.series.key / f"{eve}.parquet").unlink)
+        await top.trading_day(NEWEST, announce=True)
+
+        await told(app, f"/backfill run {eve} {eve}")
+        await there.ended()
+        await app.sweep(lambda step: None)
+        entry = await app.ladder.entry(eve)
+        assert entry is not None
+        assert entry.announced
+
+
+async def test_the_nightly_run_reads_no_more_because_old_sessions_were_read(tmp_path: Path) -> None:
+    class Enough(Exception):
+        pass
+
+    await asyncio.to_thread(compiled_once, tmp_path)
+    async with at(tmp_path) as there:
+        old = sessions_ending(NEWEST, 400)[:2]
+        await told(there.app, f"/backfill run {old[0]} {old[-1]}")
+        await there.ended()
+
+        def first(step: Step) -> None:
+            assert step.total <= LOOKBACK_SESSIONS
+            raise Enough
+
+        with pytest.raises(Enough):
+            await there.app.sweep(first)
+
+
+async def test_what_nobody_foresaw_fails_one_session_and_no_other(folder: Path) -> None:
+    async with at(folder) as there:
+        there.doing.faults[WEEK[4]] = [ValueError("a bug") for _ in range(9)]
+        await told(there.app, f"/backfill run {SPAN}")
+        assert await there.ended() == "5 of 5 sessions, 1 failed: done."
+        assert (await there.units())[str(WEEK[4])] == Unit.FAILED
+        rows = (await ask(there.app, "/backfill failed")).message.rows
+        assert rows[0].details == ("failed on our side (ValueError); the log has the details",)
+        assert there.doing.asked.count(WEEK[4]) == 5
+
+
+async def test_a_source_that_is_away_is_said_on_the_card(folder: Path) -> None:
+    async with at(folder) as there:
+        runner = there.app.backfilling.runner
+        runner.rest_s = 60
+        there.doing.faults[WEEK[4]] = 3 * [AWAY]
+        await told(there.app, f"/backfill run {SPAN}")
+        assert "the source is away" in await banner(there)
+        assert "unreachable" in await banner(there)
+        runner.wake()
+        assert await there.ended() == "5 of 5 sessions: done."
+        assert (await ask(there.app, "/backfill")).message.banners == ()
+
+
+async def test_sessions_that_are_the_same_again_have_a_pace(folder: Path) -> None:
+    async with at(folder) as there:
+        for policy in ("", " all"):
+            await told(there.app, f"/backfill run {SPAN}{policy}")
+            await there.ended()
+            standing = await there.app.backfilling.standing()
+            assert standing is not None
+            assert standing.seconds_each is not None
+
+
+async def test_a_shell_and_a_service_do_not_work_at_the_same_job(folder: Path) -> None:
+    go, begun = asyncio.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+    async with at(folder) as service:
+        do = service.doing.work
+
+        def held_up(task: Task) -> Receipt | Refused:
+            loop.call_soon_threadsafe(begun.set)
+            asyncio.run_coroutine_threadsafe(go.wait(), loop).result(20)
+            return do(task)
+
+        service.doing.work = held_up
+        await told(service.app, f"/backfill run {SPAN}")
+        await begun.wait()
+        async with at(folder, running=False) as shell:
+            with pytest.raises(CommandError, match="another process is at a backfill here"):
+                await fill(shell.app, [str(WEEK[0]), str(WEEK[-1])])
+            go.set()
+            assert await service.ended() == "5 of 5 sessions: done."
+            assert not shell.doing.asked
+
+
+async def test_all_workers_together_keep_the_calls_that_are_theirs(tmp_path: Path) -> None:
+    key = "s3cr3ts3cr3ts3cr3ts3cr3ts3cr3t00"
+    given = {"polygon_api_key": key, "polygon_calls_per_minute": 4, "backfill_workers": 8}
+    settings = await asyncio.to_thread(load, data_dir=tmp_path, **given)
+    async with opened(settings) as app:
+        runner, client = app.backfilling.runner, app.rungs.outside.client
+        (source,) = app.ladder.top.chain.sources
+        assert client is not None
+        for day in WEEK[:3]:
+            await asyncio.wait_for(runner.task(source, day), 5)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(runner.task(source, WEEK[3]), 0.1)
+        await asyncio.wait_for(client.pace.wait(), 5)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(client.pace.wait(), 0.1)
