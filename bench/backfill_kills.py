@@ -26,7 +26,7 @@ RUNS, AT_ONCE = 64, 6
 """At once: a run rests most of the time."""
 _MOST_STARTS, _PATIENCE_S = 12, 600.0
 _NOT_NOW = (75, 78)
-_AGAIN_S = 1.0
+_AGAIN_S = 0.3
 
 
 @dataclass(slots=True)
@@ -152,7 +152,9 @@ async def _served(world: World, told: Run) -> None:
         await _once(world, "ask", f"/backfill run {first} {last}")
     while world.starts < _MOST_STARTS:
         async with _started(world, "run"):
-            await worlds.until(lambda: not world.is_running or world.state()[0] != "running")
+            await worlds.until(
+                lambda: not world.is_running or world.state()[0] != "running", _AGAIN_S
+            )
             if world.running is not None and world.is_running:
                 code, _ = await world.running.stop()
                 if code:
@@ -164,7 +166,7 @@ async def _once(world: World, *words: str) -> int:
     """Until it ends, or until the job is done: what is measured afterwards is not its part."""
     async with _started(world, *words):
         assert world.running is not None
-        await worlds.until(lambda: not world.is_running or world.state()[0] == "done")
+        await worlds.until(lambda: not world.is_running or world.state()[0] == "done", _AGAIN_S)
         return 0 if world.is_running else await world.running.process.wait()
 
 

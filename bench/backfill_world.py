@@ -204,12 +204,12 @@ def bucket() -> WritableS3Server:
     return WritableS3Server(access_key_id=ACCESS_KEY_ID, secret_access_key=SECRET, bucket=BUCKET)
 
 
-async def until(holds: Callable[[], bool]) -> None:
+async def until(holds: Callable[[], bool], every_s: float = _LOOK_S) -> None:
     """Looks again and again: nothing tells when something in another process has happened."""
     while True:
         if holds():
             return
-        await asyncio.sleep(_LOOK_S)
+        await asyncio.sleep(every_s)
 
 
 def killed(pid: int) -> bool:
