@@ -4,12 +4,17 @@ import os
 import re
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 import stamina
 from blockbuster import BlockBuster
 from syrupy.assertion import SnapshotAssertion
 
 from tests.shared import Shared
+
+# A busy machine is no fault of the code's: no test here is timed.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 _PREFIXES = (
     *("POLYGON_", "MASSIVE_", "FLATFILES_", "FINRA_", "AWS_", "EOD_", "ALERT_", "DATA_"),
