@@ -114,11 +114,12 @@ class App:
         self.ladder.ask_all_again()
         now = self.now()
         wanted = sessions_ending(last_complete(now), LOOKBACK_SESSIONS)
+        first_run = await self.ladder.is_first_run(wanted[0])
         # Not the newest one that is stored: that may be of a backfill.
         said = await self.ladder.newest_said()
         if said is not None and said < wanted[0].date:
             wanted = sessions(said, wanted[-1].date)  # a long time down
-        tell = announced(wanted[-1], first_run=said is None)
+        tell = announced(wanted[-1], first_run=first_run)
         away, tried = False, set[TradingDay]()
         async for step in self.ladder.work(wanted, tell, now, late=late):
             on_step(step)

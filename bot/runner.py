@@ -13,7 +13,8 @@ from dataclasses import dataclass, field, replace
 from bot.outcomes import cannot_be_kept, cause, unit_of
 from core.afterwards import Afterwards
 from core.alone import Alone
-from core.calendar import TradingDay, last_complete
+from core.baseline import LOOKBACK_SESSIONS
+from core.calendar import TradingDay, last_complete, sessions_ending
 from core.db import Unwritable
 from core.elsewhere import Elsewhere, MakeTask, NobodyToWork, NotTried, WorkerUnfit
 from core.errors import SourceError, SourceUnavailable, TapewatchError
@@ -300,8 +301,9 @@ class Runner:
         entry = await self.ladder.entry(day)
         if entry is not None and entry.status is Status.FINISHED:
             return False
-        is_first = await self.ladder.newest_said() is None
-        return day in announced(last_complete(self.jobs.now()), first_run=is_first)
+        newest = last_complete(self.jobs.now())
+        is_first = await self.ladder.is_first_run(sessions_ending(newest, LOOKBACK_SESSIONS)[0])
+        return day in announced(newest, first_run=is_first)
 
     async def _finished(self, pipeline: Pipeline, day: TradingDay) -> None:
         entry = await pipeline.ledger.entry(day)

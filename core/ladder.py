@@ -128,6 +128,13 @@ class Ladder:
         found = [await rung.ledger.newest(status, until) for rung in self.known]
         return max((e for e in found if e), key=lambda e: (e.day, e.announced), default=None)
 
+    async def is_first_run(self, since: TradingDay) -> bool:
+        """Was nothing ever announced, and nothing finished but what a backfill read of old?"""
+        if await self.newest_said() is not None:
+            return False
+        finished = await self.newest(Status.FINISHED)
+        return finished is None or finished.day < since
+
     async def newest_said(self) -> date | None:
         """The newest session that was announced on any rung."""
         found = [await rung.ledger.newest_said() for rung in self.known]

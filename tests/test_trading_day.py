@@ -366,13 +366,13 @@ async def test_one_day_asked_for_leaves_other_messages_to_the_service(
         assert len(await swept(app)) == 1
 
 
-async def test_a_long_time_down_is_caught_up_from_the_last_finished_session(
+async def test_a_long_time_down_is_caught_up_from_the_last_session_that_was_said(
     tmp_path: Path,
 ) -> None:
     long_ago = market.window(count=100)[0]
     keyless = await asyncio.to_thread(load, data_dir=tmp_path)
     async with opened(keyless, now=lambda: NOW) as app:
-        await app.ladder.top.trading_day(long_ago, announce=False)
+        await app.ladder.top.trading_day(long_ago, announce=True)
         await swept(app)
         entries = await app.ladder.top.ledger.entries(market.window(count=100))
         assert len(entries) == 100
