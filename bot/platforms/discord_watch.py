@@ -67,9 +67,13 @@ async def closed(bot: Watched, patience: Patience) -> None:
         _cut(bot)
     await closing
     for beats in threading.enumerate():
-        # A line that was given up while it identified is nobody's: discord.py leaves its beats on.
+        # A line that was given up while it identified is nobody's: discord.py leaves it open, with
+        # its beats.
         if isinstance(beats, KeepAliveHandler) and beats.ws._connection is bot._connection:
             beats.stop()
+            with contextlib.suppress(*FOREIGN):
+                async with asyncio.timeout(patience.close_s):
+                    await beats.ws.socket.close()
 
 
 async def _asked(bot: Watched, within_s: float) -> None:
