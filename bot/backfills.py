@@ -8,7 +8,6 @@ from bot.estimate import LIMITED, Estimates
 from bot.runner import Runner
 from bot.settings import Settings
 from bot.worker import settle_in, work
-from core.alone import Alone
 from core.calendar import TradingDay
 from core.elsewhere import Task
 from core.files import Files
@@ -50,7 +49,7 @@ def put_together(
         )
 
     runner = Runner(jobs, ladder, Pool(crew, work), Staged(files), task)
-    runner.alone = Alone(settings.data_dir / "backfill.lock")
+    runner.lock = settings.data_dir / "backfill.lock"
     runner.after = Aftermath(jobs, ladder, runner.free)
     estimates = Estimates(jobs, calls, lambda: crew.size)
     return Backfilling(ladder, Sessions(ladder, ladder.top.now), runner, estimates)

@@ -31,7 +31,6 @@ class Estimates:
     jobs: Jobs
     calls_per_minute: int | None
     """The backfill's share of the vendor's limit; None without one."""
-    """A worker's share of the vendor's limit, when there are so many; None without one."""
     workers: Callable[[], int]
     patience_s: float = 6.0
     """So long the sources have to answer."""

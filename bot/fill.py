@@ -11,6 +11,7 @@ from bot.backfilling import Wish
 from bot.once import refreshed, say
 from bot.runner import Runner, untold
 from core.afterwards import Afterwards
+from core.alone import alone
 from core.errors import CommandError
 from core.jobs import BAD, Job, JobState, Stage
 
@@ -38,7 +39,7 @@ async def fill(app: App, words: list[str]) -> Filled:
     """Read a span as `/backfill run` would; CommandError for what cannot be begun."""
     await refreshed(app)
     wish = app.backfilling.wish("run", words)
-    async with app.backfilling.runner.alone as mine:
+    async with alone(app.backfilling.runner.lock) as mine:
         if not mine:
             raise CommandError(
                 "another process is at a backfill here, a service most likely: `python -m bot ask"

@@ -9,10 +9,11 @@ import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from bot.outcomes import cannot_be_kept, cause, unit_of
 from core.afterwards import Afterwards
-from core.alone import Alone
+from core.alone import alone
 from core.baseline import LOOKBACK_SESSIONS
 from core.calendar import TradingDay, last_complete, sessions_ending
 from core.db import Unwritable
@@ -64,8 +65,8 @@ class Runner:
     """Held while a session is stored, by whoever stores one."""
     free: asyncio.Event = field(default_factory=asyncio.Event)
     """Not set while the newest session is coming in: then none of the past is begun."""
-    alone: Alone = field(default_factory=Alone)
-    """A shell and a service may have the same folder."""
+    lock: Path | None = None
+    """Held by whoever works: a shell and a service may have the same folder."""
     told: Told = untold
     after: After = nothing_more
     rest_s: float = _REST_S
@@ -90,7 +91,7 @@ class Runner:
 
     async def run(self) -> None:
         """For ever: whatever waits, then for a word."""
-        async with self.alone as mine:
+        async with alone(self.lock) as mine:
             if mine:
                 await self.jobs.interrupted()
         await asyncio.to_thread(self.staged.clear, self.jobs.now())
@@ -102,15 +103,15 @@ class Runner:
     async def _next(self) -> bool:
         """Work at what there is; False if there is nothing."""
         job, over = await self.jobs.newest(), await self._afterwards.unsettled()
-        runs = job is not None and job.state is JobState.RUNNING
-        if not runs and over is None:
+        if job is not None and job.state is not JobState.RUNNING:
+            job = None
+        if job is None and over is None:
             return False
-        async with self.alone as mine:
+        async with alone(self.lock) as mine:
             if not mine:
                 logger.info("another process is at the backfill")
                 await self._pause()
-            elif runs and job is not None:
-                await self.jobs.interrupted()
+            elif job is not None:
                 await self.work_off(job)
             elif over is not None:
                 await self.settle(over)
@@ -237,7 +238,7 @@ class Runner:
         """For a reason that the card tells."""
         logger.warning("the backfill rests", extra={"job": job.id, "seen": why})
         with suppress(OSError, Unwritable):  # the log has it
-            await self._unworked.because(await self.jobs.job(job.id), why)
+            await self._unworked.because(job, why)
             await self.told(await self.jobs.job(job.id))
         await self._pause()
 
@@ -251,29 +252,37 @@ class Runner:
     async def _unit(self, job: Job, pipeline: Pipeline, day: TradingDay) -> TapewatchError | None:
         """One attempt at one session, on record either way."""
         clock = asyncio.get_running_loop().time
-        began, error = clock(), None
-        try:
-            changed = await self._brought(pipeline, day, again=job.policy is Policy.ALL)
-            outcome = Outcome(Unit.STORED if changed else Unit.SAME, clock() - began)
-        except NotTried as caught:
-            return caught  # it stays under way until all have ended, and are given back
-        except SourceError as caught:
-            error = caught
-            unit = unit_of(caught)
-            if unit is Unit.FAILED and isinstance(cause(caught), SourceUnavailable):
-                tries = await self.jobs.tries(job, day)
-                unit = Unit.WAITING if tries < MOST_TRIES else Unit.FAILED
-            outcome = Outcome(unit, clock() - began, str(cause(caught).verdict), str(caught))
-        except (OSError, Unwritable):
-            raise  # no session's fault
-        except Exception as caught:
-            # Whatever one session meets, the others are read all the same.
-            logger.exception("a session of the backfill failed", extra={"session": str(day)})
-            unit = Unit.WAITING if await self.jobs.tries(job, day) < MOST_TRIES else Unit.FAILED
-            seen = f"failed on our side ({type(caught).__name__}); the log has the details"
-            outcome = Outcome(unit, clock() - began, "our fault", seen)
+        began = clock()
+        # What it meets is a value here: whatever that is, the other sessions are read.
+        (met,) = await asyncio.gather(
+            self._brought(pipeline, day, again=job.policy is Policy.ALL), return_exceptions=True
+        )
+        if isinstance(met, OSError | Unwritable):
+            raise met  # no session's fault
+        if isinstance(met, NotTried):
+            return met  # it stays under way until all have ended, and are given back
+        if isinstance(met, BaseException):
+            outcome = await self._failed(job, day, met, clock() - began)
+        else:
+            outcome = Outcome(Unit.STORED if met else Unit.SAME, clock() - began)
         await self.jobs.put(job, day, outcome)
-        return error
+        return met if isinstance(met, SourceError) else None
+
+    async def _failed(
+        self, job: Job, day: TradingDay, error: BaseException, seconds: float
+    ) -> Outcome:
+        """What becomes of it; a source that is away, and what nobody foresaw, is tried again."""
+        if isinstance(error, SourceError):
+            unit, why, seen = unit_of(error), str(cause(error).verdict), str(error)
+            passes = isinstance(cause(error), SourceUnavailable)
+        else:
+            facts = {"session": str(day)}
+            logger.error("a session of the backfill failed", extra=facts, exc_info=error)
+            unit, why, passes = Unit.FAILED, "our fault", True
+            seen = f"failed on our side ({type(error).__name__}); the log has the details"
+        if unit is Unit.FAILED and passes and await self.jobs.tries(job, day) < MOST_TRIES:
+            unit = Unit.WAITING
+        return Outcome(unit, seconds, why, seen)
 
     async def _brought(self, pipeline: Pipeline, day: TradingDay, *, again: bool) -> bool:
         """Store the session and those beside it; did that change anything?"""
@@ -291,8 +300,8 @@ class Runner:
             async with self.turn:
                 # In one go: the nightly run would say a session that is only stored.
                 changed |= await one.take(day, served, silently=silently and one is pipeline)
-        async with self.turn:
-            if silently:
+        if silently:
+            async with self.turn:
                 await self._finished(pipeline, day)
         return changed
 

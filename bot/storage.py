@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Sequence
 
 from bot.settings import Settings
+from core.backup import PLACE
 from core.db import Db
 from core.errors import BarsAway, ConfigError, Verdict
 from core.files import Files, Folder
@@ -19,7 +20,7 @@ from core.whole import written_whole
 
 _MB = 1 << 20
 _KINDS = ("bars", "held")
-DISK, _PLACE = "disk", "bars.at"
+DISK = "disk"
 
 
 def opened_files(settings: Settings) -> Files:
@@ -54,14 +55,14 @@ async def opened_store(settings: Settings, db: Db) -> Store:
 def kept_at(settings: Settings) -> str:
     """DISK, or the bucket that has the bars; blocking, as keep_at."""
     try:
-        return (settings.data_dir / _PLACE).read_text().strip()
+        return (settings.data_dir / PLACE).read_text().strip()
     except FileNotFoundError:
         return DISK
 
 
 def keep_at(settings: Settings, place: str) -> None:
     """From now on the bars are there, and what is elsewhere may be old."""
-    with written_whole(settings.data_dir / _PLACE) as file:
+    with written_whole(settings.data_dir / PLACE) as file:
         file.write(place.encode())
 
 

@@ -2,38 +2,21 @@
 
 import asyncio
 import fcntl
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import BinaryIO
 
 
-@dataclass(slots=True)
-class Alone:
-    """`async with Alone(path) as mine`: False if another process has it. Not to be nested."""
-
-    path: Path | None = None
-    """None: there is nobody else."""
-    _file: BinaryIO | None = None
-
-    async def __aenter__(self) -> bool:
-        """At once, either way."""
-        if self.path is None:
-            return True
-        self._file = await asyncio.to_thread(_locked, self.path)
-        return self._file is not None
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Whoever waits may have it."""
-        if self._file is not None:
-            # By the kernel, and so at once: nothing was written.
-            self._file.close()
-            self._file = None
+@asynccontextmanager
+async def alone(path: Path | None) -> AsyncIterator[bool]:
+    """At once, either way: False if another process has it. None: there is nobody else."""
+    file = None if path is None else await asyncio.to_thread(_locked, path)
+    try:
+        yield path is None or file is not None
+    finally:
+        if file is not None:
+            file.close()  # and so the kernel lets go of it; nothing was written
 
 
 def _locked(path: Path) -> BinaryIO | None:

@@ -17,7 +17,7 @@ from core.errors import CommandError
 from core.whole import written_whole
 
 STATE = "state.db"
-_PLACE = "bars.at"
+PLACE = "bars.at"
 """Where the bars are, if that is not this disk (bot.storage)."""
 _KINDS = ("bars", "held")
 _EXPECTED = re.compile(r"state\.db|bars\.at|(bars|held)/\w[\w.-]*/\w[\w.-]*\.parquet")
@@ -48,8 +48,8 @@ def backup(data_dir: Path, to: Path) -> int:
         copy_database(data_dir / STATE, state)
         with written_whole(to) as file, tarfile.open(fileobj=file, mode="w") as tar:
             tar.add(state, STATE)
-            if (data_dir / _PLACE).exists():
-                tar.add(data_dir / _PLACE, _PLACE)
+            if (data_dir / PLACE).exists():
+                tar.add(data_dir / PLACE, PLACE)
             paths = [p for kind in _KINDS for p in sorted(data_dir.glob(f"{kind}/*/*.parquet"))]
             for path in paths:
                 tar.add(path, path.relative_to(data_dir).as_posix(), recursive=False)
@@ -79,8 +79,8 @@ def restore(source: Path, data_dir: Path) -> int:
             to = data_dir / path.relative_to(folder)
             to.parent.mkdir(parents=True, exist_ok=True)
             path.replace(to)
-        if (folder / _PLACE).exists():
-            (folder / _PLACE).replace(data_dir / _PLACE)
+        if (folder / PLACE).exists():
+            (folder / PLACE).replace(data_dir / PLACE)
         # Last: while it is not there, nothing has been restored.
         _flushed(folder / STATE)
         (folder / STATE).replace(data_dir / STATE)

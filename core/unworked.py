@@ -26,7 +26,8 @@ class Unworked:
 
     async def because(self, job: Job, why: str) -> None:
         """Why nothing is read at the moment, beside any other reason; empty once it is."""
-        kept = job.reason.partition(_RESTS)[0].removesuffix("; ")
+        now = await self.db.row("SELECT reason FROM jobs WHERE id = ?", (job.id,))
+        kept = "" if now is None else now["reason"].partition(_RESTS)[0].removesuffix("; ")
         reason = "; ".join(filter(None, (kept, why and _RESTS + why)))
         async with self.db.transaction() as writer:
             await writer.execute("UPDATE jobs SET reason = ? WHERE id = ?", (reason, job.id))
