@@ -11,11 +11,15 @@ from typing import BinaryIO
 @asynccontextmanager
 async def alone(path: Path | None) -> AsyncIterator[bool]:
     """At once, either way: False if another process has it. None: there is nobody else."""
-    file = None if path is None else await asyncio.to_thread(_locked, path)
+    if path is None:
+        yield True
+        return
+    # A future of the thread, no task: whoever is cancelled meanwhile still has to close the file.
+    locked = asyncio.get_running_loop().run_in_executor(None, _locked, path)
     try:
-        yield path is None or file is not None
+        yield await asyncio.shield(locked) is not None
     finally:
-        if file is not None:
+        if (file := await locked) is not None:
             file.close()  # and so the kernel lets go of it; nothing was written
 
 
