@@ -2,8 +2,9 @@
 
 python -m bench.tape_days FOLDER ROWS DATE...
 
-A million trades are made once and moved to each session; a file is them, packed once, as often as
-it takes: its reader has as much to unpack and to count as with trades that differ.
+A million trades are made once and moved to each session, with prices of its own, or the gate would
+take it for the same file again; a file is them, packed once, as often as it takes: its reader has
+as much to unpack and to count as with trades that differ.
 """
 
 import io
@@ -12,6 +13,7 @@ import tempfile
 from datetime import date, datetime, time
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 from isal import igzip
 
@@ -21,6 +23,7 @@ from core.calendar import NEW_YORK
 from core.sources.day_aggs import key
 
 _AT_ONCE = 1_000_000
+_MOVE = 0.03
 _TIMES = ("participant_timestamp", "sip_timestamp", "trf_timestamp")
 
 
@@ -41,11 +44,20 @@ def write(folder: Path, rows: int, days: list[date]) -> None:
             .alias(name)
             for name in _TIMES
         ]  # fmt: skip
-        head, body = _packed(trades.with_columns(moved))
+        head, body = _packed(_priced_anew(trades, day).with_columns(moved))
         with path.open("wb") as file:
             file.write(head)
             for _ in range(max(1, rows // _AT_ONCE)):
                 file.write(body)
+
+
+def _priced_anew(trades: pl.DataFrame, day: date) -> pl.DataFrame:
+    """Each ticker on another level."""
+    names = trades["ticker"].unique(maintain_order=True)
+    moves = np.exp(np.random.default_rng(day.toordinal()).normal(0, _MOVE, len(names)))
+    levels = pl.DataFrame({"ticker": names, "level": moves})
+    priced = (pl.col("price") * pl.col("level")).round(2).clip(0.01).alias("price")
+    return trades.join(levels, on="ticker", maintain_order="left").with_columns(priced).drop("level")
 
 
 def _packed(trades: pl.DataFrame) -> tuple[bytes, bytes]:
