@@ -57,7 +57,8 @@ def _priced_anew(trades: pl.DataFrame, day: date) -> pl.DataFrame:
     moves = np.exp(np.random.default_rng(day.toordinal()).normal(0, _MOVE, len(names)))
     levels = pl.DataFrame({"ticker": names, "level": moves})
     priced = (pl.col("price") * pl.col("level")).round(2).clip(0.01).alias("price")
-    return trades.join(levels, on="ticker", maintain_order="left").with_columns(priced).drop("level")
+    levelled = trades.join(levels, on="ticker", maintain_order="left")
+    return levelled.with_columns(priced).drop("level")
 
 
 def _packed(trades: pl.DataFrame) -> tuple[bytes, bytes]:

@@ -24,7 +24,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
 from core.errors import BarsAway, Verdict
-from core.files import Stamp
+from core.files import Stamp, Which, every
 from core.sources.s3 import S3Access, client, translate
 from core.whole import written_whole
 
@@ -77,9 +77,9 @@ class Bucket:
         """Of the server."""
         return self._access.endpoint_url
 
-    def listed(self, folder: str) -> Mapping[str, Stamp]:
+    def listed(self, folder: str, only: Which = every) -> Mapping[str, Stamp]:
         """As of some seconds ago, and all that was written here since."""
-        return dict(self._known(folder))
+        return {name: stamp for name, stamp in self._known(folder).items() if only(name)}
 
     def stamp(self, name: str) -> Stamp | None:
         """By the listing of its folder."""

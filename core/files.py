@@ -5,7 +5,7 @@ storage. One suite runs against both.
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -26,6 +26,15 @@ class Stamp(NamedTuple):
     """Seconds since the epoch."""
 
 
+Which = Callable[[str], bool]
+"""Says yes to some names."""
+
+
+def every(name: str) -> bool:
+    """Yes."""
+    return True
+
+
 class Files(Protocol):
     """Every call may raise OSError: a full disk, a storage that is away."""
 
@@ -36,8 +45,8 @@ class Files(Protocol):
     def url(self) -> str:
         """Of whoever has it; empty for a disk."""
 
-    def listed(self, folder: str) -> Mapping[str, Stamp]:
-        """The names in a folder, without it."""
+    def listed(self, folder: str, only: Which = every) -> Mapping[str, Stamp]:
+        """The names in a folder, without it; those that `only` says yes to."""
 
     def stamp(self, name: str) -> Stamp | None:
         """None if there is no such file."""
@@ -76,11 +85,13 @@ class Folder:
         """Nobody's."""
         return ""
 
-    def listed(self, folder: str) -> Mapping[str, Stamp]:
+    def listed(self, folder: str, only: Which = every) -> Mapping[str, Stamp]:
         """Without half-written files."""
         try:
             with os.scandir(self.root / folder) as entries:
-                return {e.name: _stamp(e.stat()) for e in entries if e.name.endswith(".parquet")}
+                wanted = (e for e in entries if e.name.endswith(".parquet") and only(e.name))
+                # Each costs a call of the system, which is most of it where years are stored.
+                return {entry.name: _stamp(entry.stat()) for entry in wanted}
         except (FileNotFoundError, NotADirectoryError):
             return {}
 

@@ -5,11 +5,11 @@ few thousand rows of a quarter. A quarter's file carries the state of its daily 
 whoever writes a session makes it stale without knowing of it. All of them may be deleted.
 """
 
-import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
 from hashlib import sha256
 
 import polars as pl
@@ -19,7 +19,8 @@ from core.files import Files, parquet
 
 ROWS_A_GROUP = 16_384
 """A ticker's rows of a quarter lie in one or two groups; smaller ones make the footer long."""
-_DAILY = re.compile(r"(\d{4})-(\d{2})-\d{2}\.parquet")
+_DAILY_CHARS = len("2026-11-20.parquet")
+"""The names of earlier revisions are longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ class Quarters:
     def names(self, days: Iterable[date]) -> list[str]:
         """What holds the stored rows of these sessions: a quarter's file where there is one."""
         asked, found, made = {f"{day}.parquet" for day in days}, list[str](), self._made()
-        for quarter, daily in self._daily().items():
+        for quarter, daily in self._daily({_quarter(name[:7]) for name in asked}).items():
             wanted = sorted(asked.intersection(daily))
             whole = _file(quarter, daily)
             if len(wanted) > 1 and whole in made:
@@ -67,13 +68,22 @@ class Quarters:
     def _sessions(self, names: Iterable[str]) -> list[str]:
         return [f"bars/{self.series.key}/{name}" for name in names]
 
-    def _daily(self) -> Mapping[str, Mapping[str, str]]:
-        """The state of each daily file, by quarter and name."""
+    def _daily(self, only: Collection[str] | None = None) -> Mapping[str, Mapping[str, str]]:
+        """The state of each daily file, by quarter and name; of all quarters, or of some."""
+
+        def wanted(name: str) -> bool:
+            return len(name) == _DAILY_CHARS and (only is None or _quarter(name[:7]) in only)
+
         found = defaultdict[str, dict[str, str]](dict)
-        for name, stamp in self.files.listed(f"bars/{self.series.key}").items():
-            if match := _DAILY.fullmatch(name):
-                found[f"{match[1]}Q{(int(match[2]) + 2) // 3}"][name] = stamp.state
+        for name, stamp in self.files.listed(f"bars/{self.series.key}", wanted).items():
+            found[_quarter(name[:7])][name] = stamp.state
         return found
+
+
+@cache
+def _quarter(month: str) -> str:
+    """2026Q4 for 2026-11."""
+    return f"{month[:4]}Q{(int(month[5:]) + 2) // 3}" if month[5:].isdecimal() else ""
 
 
 def _file(quarter: str, daily: Mapping[str, str]) -> str:
