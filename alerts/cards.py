@@ -11,7 +11,7 @@ import polars as pl
 from alerts.chart_data import SESSIONS
 from alerts.clicks import line_actions
 from alerts.message import of_volume, stamp
-from alerts.model import ChartOf, Message, Row
+from alerts.model import ChartOf, Detail, Message, Row
 from alerts.why import stopped, waterfall
 from alerts.words import (
     clock,
@@ -57,6 +57,7 @@ def ticker_card(
     prints: Mapping[str, Any] | None = None,
     *,
     pictured: bool = False,
+    detail: Detail = Detail.FULL,
 ) -> Message:
     """One ticker's last session beside its own usual; `pictured`: a picture and buttons follow.
 
@@ -66,19 +67,16 @@ def ticker_card(
     """
     newest = history.filter(pl.col("volume").is_not_null()).tail(1).row(0, named=True)
     ticker, session = newest["ticker"], newest["session"]
-    last = f"{ticker} {price(newest['close'])}"
-    volumes = condensed(history["volume"].to_list(), _MARKS)
-    closes = condensed(history["close"].to_list(), _MARKS)
-    span = some(len(history), "session")
-    lines = [(f"volume, {span}", sparkline(volumes)), (f"close, {span}", _relative(closes))]
+    last = f"{ticker} {price(newest['close'])}" if detail.raw else ticker
     facts = [
-        (f"{of_volume(series.scope)}volume", _volume_fact(row, newest["volume"])),
-        ("trades", _trades_fact(row, newest["transactions"])),
-        ("price", _price_fact(row, newest)),
+        (f"{of_volume(series.scope)}volume", _volume_fact(row, newest["volume"], detail)),
+        ("trades", _trades_fact(row, newest["transactions"], detail)),
+        ("price", _price_fact(row, newest, detail)),
     ]
     facts[1:1] = _share_fact(row)
-    facts += [*_prints_fact(prints), *([] if pictured else lines), ("flagged", _flags(flags))]
-    verdict = "did not trade in the newest session" if row is None else _standing(row, rule, series)
+    drawn = [] if pictured else _lines(history)
+    facts += [*_prints_fact(prints, detail), *drawn, ("flagged", _flags(flags))]
+    verdict = _standing(row, rule, series, detail)
     return Message(
         title=f"{last} · {day(session)}",
         lead=f"{last}: {verdict}.",
@@ -109,39 +107,56 @@ def _share_fact(row: Mapping[str, Any] | None) -> list[tuple[str, str]]:
     return [("off exchange", f"{share(row['share'], row['usual_share'])}{far}")]
 
 
-def _prints_fact(prints: Mapping[str, Any] | None) -> list[tuple[str, str]]:
-    if prints is None or prints["largest"] is None:
+def _prints_fact(prints: Mapping[str, Any] | None, detail: Detail) -> list[tuple[str, str]]:
+    if prints is None or prints["largest"] is None or not detail.raw:
         return []
     at = "" if prints["largest_price"] is None else f" at {price(prints['largest_price'])}"
     said = f"{count(prints['largest'])} shares{at}; {some(prints['blocks'], 'block')} in all"
     return [("largest trade", said)]
 
 
-def _volume_fact(row: Mapping[str, Any] | None, volume: float) -> str:
+def _volume_fact(row: Mapping[str, Any] | None, volume: float, detail: Detail) -> str:
     if row is None or row["dev_volume"] is None:
-        return f"{count(volume)} shares, no usual yet"
+        return f"{count(volume)} shares, no usual yet" if detail.raw else "no usual yet"
     expected = volume / math.exp(row["dev_volume"])
+    if not detail.raw:
+        return f"{times(volume / expected)} expected"
     return f"{count(volume)} shares, {times(volume / expected)} the {count(expected)} expected"
 
 
-def _trades_fact(row: Mapping[str, Any] | None, transactions: int | None) -> str:
+def _trades_fact(row: Mapping[str, Any] | None, transactions: int | None, detail: Detail) -> str:
     if transactions is None:
         return "not counted by this source"
+    if not detail.raw:
+        known = row is not None and row["dev_trades"] is not None
+        return f"{times(math.exp(row['dev_trades']))} expected" if row and known else "no usual yet"
     if row is None or row["dev_trades"] is None:
         return f"{count(transactions)}, no usual yet"
     return f"{count(transactions)}, {times(math.exp(row['dev_trades']))} expected"
 
 
-def _price_fact(row: Mapping[str, Any] | None, bar: Mapping[str, Any]) -> str:
+def _price_fact(row: Mapping[str, Any] | None, bar: Mapping[str, Any], detail: Detail) -> str:
     low, high = bar["low"], bar["high"]
     spread = "" if low is None or high is None else f" ({price(low)} to {price(high)})"
-    last = f"{price(bar['close'])}{spread}"
     if bar["close"] is None:
-        return last
+        return f"{price(None)}{spread if detail.raw else ''}"
+    said = [f"{price(bar['close'])}{spread}"] if detail.raw else []
     if row is None or row["ret"] is None:
-        return f"{last}, no close one session before"
-    beside = "" if row["ret_z"] is None else f", {times(row['ret_z'])} its usual move"
-    return f"{last}, {percent(100 * row['ret'])}{beside}"
+        return ", ".join([*said, "no close one session before"])
+    said.append(percent(100 * row["ret"]))
+    return ", ".join([*said, *_against_usual(row)])
+
+
+def _against_usual(row: Mapping[str, Any]) -> list[str]:
+    return [] if row["ret_z"] is None else [f"{times(row['ret_z'])} its usual move"]
+
+
+def _lines(history: pl.DataFrame) -> list[tuple[str, str]]:
+    """Volumes and closes as marks, where there is no picture."""
+    volumes = condensed(history["volume"].to_list(), _MARKS)
+    closes = condensed(history["close"].to_list(), _MARKS)
+    span = some(len(history), "session")
+    return [(f"volume, {span}", sparkline(volumes)), (f"close, {span}", _relative(closes))]
 
 
 def _relative(closes: list[float | None]) -> str:
@@ -161,14 +176,16 @@ def _flags(flags: Sequence[Flag]) -> str:
     return "; ".join(said)
 
 
-def _standing(row: Mapping[str, Any], rule: Rule, series: Series) -> str:
+def _standing(row: Mapping[str, Any] | None, rule: Rule, series: Series, detail: Detail) -> str:
+    if row is None:
+        return "did not trade in the newest session"
     if row["label"] == OFF_EXCHANGE_SHIFT:
         return f"unlike itself, off exchange {share(row['share'], row['usual_share'])}"
     if row["alertable"]:
         ratio = times(math.exp(row["dev"]))
         again = ", a repeat of the last sessions" if row["continuing"] else ""
         return f"unlike itself, {row['feature']} {ratio} expected{again}"
-    failed = stopped(waterfall(row, rule, series))
+    failed = stopped(waterfall(row, rule, series, detail=detail))
     return f"not flagged: {failed}" if failed else "nothing unusual"
 
 

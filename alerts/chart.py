@@ -114,7 +114,8 @@ def _head(figure: Figure, canvas: FigureCanvasAgg, data: ChartData) -> None:
         return
     last = data.days[-1]
     moved = "" if data.change is None else f"  {percent(100 * data.change)}"
-    closed = "no trade" if last.volume is None else f"{price(last.close)}{moved}"
+    at = "" if data.indexed else price(last.close)
+    closed = "no trade" if last.volume is None else f"{at}{moved}".strip()
     right: dict[str, Any] = {"ha": "right", "color": _INK}
     closed = _fitted(canvas, closed, big, 0.42)
     figure.text(1 - _LEFT, 0.9, closed, fontproperties=big, **right)
@@ -187,7 +188,8 @@ def _draw_price(axes: Axes, data: ChartData) -> None:
     days, closes = data.days, [d.close for d in data.days]
     known = [c for c in closes if c is not None]
     logs = bool(known) and max(known) > _LOG_PRICE * min(known)
-    _caption(axes, f"Close{', log scale,' if logs else ''} and each session's range")
+    unit = ", per cent of the first" if data.indexed else ""
+    _caption(axes, f"Close{unit}{', log scale,' if logs else ''} and each session's range")
     if not known:
         _nothing(axes, "no price is stored")
         return
@@ -200,6 +202,8 @@ def _draw_price(axes: Axes, data: ChartData) -> None:
     _line(axes, drawn)
     low, top = low - 0.08 * (high - low), high + 0.2 * (high - low)
     ticks = scales.log_ticks(low, top, scales.dollars) if logs else scales.price_ticks(low, top)
+    if data.indexed:
+        ticks = [(at, text.removeprefix("$")) for at, text in ticks]
     _y_axis(axes, low, top, ticks)
     tops = scales.above(drawn, {n: min(hi, high) for n, _, hi in ranges})
     _flags(axes, days, tops)
@@ -245,11 +249,13 @@ def _draw_volume(axes: Axes, data: ChartData) -> None:
     _band(axes, [d.usual for d in days], math.log10)
     axes.plot([len(days) - 1] * len(expected), expected, "D", mfc=_CARD, mec=_INK, ms=6, zorder=3)
     top = high + 0.2 * (high - low)
-    _y_axis(axes, low, top, scales.log_ticks(low, top, scales.shares))
+    say = scales.multiples if data.indexed else scales.shares
+    _y_axis(axes, low, top, scales.log_ticks(low, top, say))
     _gaps(axes, days)
     _flags(axes, days, volumes)
     if last.volume is not None:
-        text = f"{count(last.volume)}, {beside(data) or 'no usual yet'}"
+        ratio = beside(data) or "no usual yet"
+        text = ratio if data.indexed else f"{count(last.volume)}, {ratio}"
         _caption(axes, text, left=False, size=13, color=_FLAG if last.flag else _INK)
 
 

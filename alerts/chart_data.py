@@ -8,8 +8,9 @@ session that was judged, so only there the expected volume stands beside the usu
 import math
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
+from statistics import median
 from typing import Any, Protocol
 
 import polars as pl
@@ -91,6 +92,8 @@ class ChartData:
     scope: Scope = Scope.ALL
     stamp: str = ""
     """Set where numbers are invented."""
+    indexed: bool = False
+    """Prices are per cent of the first close, volumes multiples of the last usual one."""
 
     @property
     def change(self) -> float | None:
@@ -153,6 +156,39 @@ def _with_usual(history: pl.DataFrame, scope: Scope) -> pl.DataFrame:
         usual = standing(dense, logit(scope), SHARE_FLOOR)
         found.append(usual.select(share_level="level", share_s="s"))
     return bars.join(pl.concat(found, how="horizontal"), on="t", how="left", maintain_order="left")
+
+
+def indexed(data: ChartData) -> ChartData:
+    """The same shape without a price or a number of shares."""
+    closes = [d.close for d in data.days if d.close is not None]
+    levels = [d.usual.level for d in data.days if d.usual is not None]
+    volumes = [d.volume for d in data.days if d.volume is not None]
+    to_price = 100 / closes[0] if closes else 1.0
+    to_volume = 1 / (levels[-1] if levels else median(volumes)) if volumes else 1.0
+    return replace(
+        data,
+        days=tuple(_scaled(day, to_price, to_volume) for day in data.days),
+        expected=_times(data.expected, to_volume),
+        indexed=True,
+    )
+
+
+def _scaled(day: ChartDay, to_price: float, to_volume: float) -> ChartDay:
+    usual = day.usual
+    return replace(
+        day,
+        low=_times(day.low, to_price),
+        high=_times(day.high, to_price),
+        close=_times(day.close, to_price),
+        volume=_times(day.volume, to_volume),
+        usual=None if usual is None else Usual(
+            usual.level * to_volume, _times(usual.low, to_volume), _times(usual.high, to_volume)
+        ),
+    )  # fmt: skip
+
+
+def _times(value: float | None, factor: float) -> float | None:
+    return None if value is None else value * factor
 
 
 def _plausible(history: pl.DataFrame) -> pl.DataFrame:
@@ -234,7 +270,8 @@ def volume_caption(data: ChartData) -> str:
     usual = [d.usual for d in data.days if d.usual is not None]
     has_band = any(u.low is not None for u in usual)
     meant = "; band: usual" if has_band else "; dashes: usual" if usual else ""
-    return f"{off}, log scale{meant}{'' if data.expected is None else '; ◇ expected'}"
+    unit = ", multiples of its usual" if data.indexed else ""
+    return f"{off}{unit}, log scale{meant}{'' if data.expected is None else '; ◇ expected'}"
 
 
 def alt(data: ChartData) -> str:
@@ -245,7 +282,7 @@ def alt(data: ChartData) -> str:
     gaps = sum(day.volume is None for day in data.days)
     said = [
         *_last(data),
-        f"closes from {price(min(closes))} to {price(max(closes))}" if len(closes) > 1 else "",
+        _range(closes, data) if len(closes) > 1 else "",
         f"no trade in {some(gaps, 'session')}" if gaps else "",
         f"flagged on {listed(list(data.flagged[::-1]), _FLAGS)}" if data.flagged else "not flagged",
     ]
@@ -254,18 +291,28 @@ def alt(data: ChartData) -> str:
     return text if len(text) <= _MAX_ALT_CHARS else text[: _MAX_ALT_CHARS - 1] + "…"
 
 
+def _range(closes: Sequence[float], data: ChartData) -> str:
+    low, high = min(closes), max(closes)
+    if data.indexed:
+        return f"closes from {low:.0f} % to {high:.0f} % of the first"
+    return f"closes from {price(low)} to {price(high)}"
+
+
 def _last(data: ChartData) -> list[str]:
     """Price, volume and off-exchange share of the last session."""
     last = data.days[-1]
     if last.volume is None:
         return ["no trade in the last of them"]
     moved = "" if data.change is None else f", {percent(100 * data.change)}"
-    volume = f"{of_volume(data.scope)}volume {count(last.volume)}"
-    ratio, band = beside(data), last.usual
-    closed = f"{'' if last.close is None else 'close '}{price(last.close)}{moved}"
-    said = [closed, f"{volume}, {ratio or 'no usual yet'}"]
-    if band is not None and band.low is not None and band.high is not None:
+    ratio, band, off = beside(data), last.usual, of_volume(data.scope)
+    if data.indexed:
+        change = [] if data.change is None else [f"close {percent(100 * data.change)}"]
+        said = [*change, f"{off}volume {ratio or 'without a usual yet'}"]
+    else:
+        closed = f"{'' if last.close is None else 'close '}{price(last.close)}{moved}"
+        said = [closed, f"{off}volume {count(last.volume)}, {ratio or 'no usual yet'}"]
+    if band is not None and band.low is not None and band.high is not None and not data.indexed:
         said.append(f"usually {count(band.low)} to {count(band.high)}")
-    if off := beside_share(data):
-        said.append(f"off exchange {off}")
+    if share := beside_share(data):
+        said.append(f"off exchange {share}")
     return said

@@ -79,6 +79,11 @@ def shares(value: float) -> str:
     return count(value).replace(".0", "")
 
 
+def multiples(value: float) -> str:
+    """0.5×, 10×: how many times the usual."""
+    return f"{value:,g}×"
+
+
 def dollars(value: float) -> str:
     """$0.3, $100, $10k: a round price."""
     return f"${value:,g}" if value < 10_000 else f"${shares(value)}"

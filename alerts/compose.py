@@ -12,6 +12,7 @@ from alerts.model import (
     TERMINAL,
     ChartOf,
     Delivery,
+    Detail,
     Kind,
     Letter,
     Message,
@@ -46,6 +47,7 @@ class Composer:
 
     db: Db
     draw: Draw
+    detail: Detail = Detail.FULL
     _reports: Reports = field(init=False)
 
     def __post_init__(self) -> None:
@@ -78,7 +80,7 @@ class Composer:
         own, before = await self._reports.edition(first), None
         if first.kind is Kind.CORRECTION:
             before = await self._reports.before(first)
-        return letter(first, own, before)
+        return letter(first, own, before, self.detail)
 
 
 async def drawn(draw: Draw, charts: Sequence[ChartOf]) -> tuple[tuple[Picture, ...], bool]:

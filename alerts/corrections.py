@@ -6,7 +6,7 @@ Numbers are updated without a word; only a name that enters or leaves the pushed
 from dataclasses import dataclass
 
 from alerts.message import explain, flagged, stamp, title
-from alerts.model import Message, Report, Row
+from alerts.model import Detail, Message, Report, Row
 from alerts.words import clock, day, listed
 from core.anomaly import Anomaly
 
@@ -40,10 +40,10 @@ def changes(before: Report, after: Report) -> Changes:
     )
 
 
-def correction(before: Report, after: Report) -> Message:
+def correction(before: Report, after: Report, detail: Detail = Detail.FULL) -> Message:
     """The word about a revision; both reports are about the same session of the same series."""
     found, judged = changes(before, after), after.judged
-    entered = [Row(f"+ {explain(a)}") for a in found.entered]
+    entered = [Row(f"+ {explain(a, detail)}") for a in found.entered]
     left = [Row(f"− {a.ticker}  was {flagged(a)}; {_now(a, after)}") for a in found.left]
     revisions = f"data revision {judged.revision}, before: {before.judged.revision}"
     return Message(

@@ -23,6 +23,7 @@ from alerts.model import (
     Check,
     Delivery,
     Destination,
+    Detail,
     Kind,
     Letter,
     Receipt,
@@ -82,6 +83,7 @@ class Courier:
     now: Callable[[], datetime]
     draw: Draw = no_picture
     operator: Destination | None = None
+    detail: Detail = Detail.FULL
     sent: int = 0
     """Deliveries that arrived since the start."""
     _composer: Composer = field(init=False)
@@ -101,7 +103,7 @@ class Courier:
 
     def __post_init__(self) -> None:
         """What was read of the editions is kept as long as this lives."""
-        self._composer = Composer(self.db, self.draw)
+        self._composer = Composer(self.db, self.draw, self.detail)
 
     def ring(self) -> None:
         """Something is new in the outbox."""

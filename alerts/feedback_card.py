@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from alerts.feedback import Mark, Proposal, Tally
 from alerts.message import DISCLAIMER, explain
-from alerts.model import Message
+from alerts.model import Detail, Message
 from alerts.preview_card import Tried
 from alerts.words import day, some
 
@@ -28,7 +28,13 @@ class Offer:
     """/preview of it."""
 
 
-def marked(mark: Mark, before: bool | None, notes: Sequence[str], stamp: str) -> Message:
+def marked(
+    mark: Mark,
+    before: bool | None,
+    notes: Sequence[str],
+    stamp: str,
+    detail: Detail = Detail.FULL,
+) -> Message:
     """The confirmation of one mark; `before`: what the same reader had said."""
     a, said = mark.anomaly, _word(useful=mark.useful)
     lead = f"{a.ticker} on {day(mark.session)} is marked as {said}."
@@ -40,7 +46,7 @@ def marked(mark: Mark, before: bool | None, notes: Sequence[str], stamp: str) ->
         title=f"Feedback · {a.ticker} · {day(mark.session)}",
         lead=lead,
         banners=tuple(notes),
-        facts=(("the line", explain(a)),),
+        facts=(("the line", explain(a, detail)),),
         footer=(f"{UNCHANGED}; /feedback shows what it adds up to",),
         stamp=stamp,
     )

@@ -7,7 +7,7 @@ from datetime import date
 from alerts.clicks import clickable
 from alerts.corrections import correction
 from alerts.message import DISCLAIMER, digest, explain, in_sections, session, stamp, title
-from alerts.model import ChartOf, Check, Delivery, Destination, Kind, Message, Report, Row
+from alerts.model import ChartOf, Check, Delivery, Destination, Detail, Kind, Message, Report, Row
 from alerts.words import day, listed, some
 from core.bars import Series
 
@@ -18,18 +18,20 @@ PAST_THE_CAP = 10
 _NAMES = 8
 
 
-def letter(delivery: Delivery, own: Report, before: Report | None) -> Message:
+def letter(
+    delivery: Delivery, own: Report, before: Report | None, detail: Detail = Detail.FULL
+) -> Message:
     """The message of a delivery about a session's lines; `before`: what its readers saw."""
     if delivery.kind is Kind.CORRECTION and before is not None:
-        return correction(before, own)
+        return correction(before, own, detail)
     if delivery.kind is Kind.DETAILS:
-        return details(own)
-    return pushed(own)
+        return details(own, detail)
+    return pushed(own, detail)
 
 
-def pushed(own: Report) -> Message:
+def pushed(own: Report, detail: Detail = Detail.FULL) -> Message:
     """The digest as it is sent by itself: a quiet day is one line, without a sound."""
-    said = clickable(digest(own), own)
+    said = clickable(digest(own, detail), own)
     if not own.pushed:
         return replace(said, brief=True)
     return replace(said, charts=_charts(own)[:1])
@@ -40,7 +42,7 @@ def has_details(own: Report) -> bool:
     return len(own.pushed) > 1 or bool(own.beyond)
 
 
-def details(own: Report) -> Message:
+def details(own: Report, detail: Detail = Detail.FULL) -> Message:
     """What goes into the digest's thread: pictures of its first lines, and what is past the cap."""
     judged, charts = own.judged, _charts(own)[1:]
     names, past = [chart.ticker for chart in charts], own.beyond[:PAST_THE_CAP]
@@ -49,7 +51,7 @@ def details(own: Report) -> Message:
     return Message(
         title=f"{title(judged.series)} · {day(judged.session)} · details",
         lead=f"{session(judged)}: {'; '.join(drawn + more)}.",
-        rows=tuple(Row(explain(a)) for a in past),
+        rows=tuple(Row(explain(a, detail)) for a in past),
         footer=(DISCLAIMER,),
         stamp=stamp(judged.series),
         charts=charts,

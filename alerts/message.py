@@ -6,7 +6,7 @@ Numbers come from the stored record only, so a text recomputes from what is in t
 import math
 from collections.abc import Iterator, Sequence
 
-from alerts.model import SAMPLE_STAMP, Message, Report, Row, Section
+from alerts.model import SAMPLE_STAMP, Detail, Message, Report, Row, Section
 from alerts.words import clock, count, day, events, listed, percent, price, share, some, times, usd
 from core.anomaly import Anomaly
 from core.bars import Family, Scope, Series
@@ -22,6 +22,7 @@ _SHORT_HISTORY_SESSIONS = 45
 _LEAD_NAMES = 3
 FOLDED_NAMES = 8
 DISCLAIMER = "research data, not advice"
+_NOT_TOLD = "multiples, ranks and rarities only: the data's licence restricts who may see the rest"
 _COUNTED = (
     "off exchange: trades reported to FINRA's facilities (dark pools and wholesalers), each one"
     " counted; prices are of all venues"
@@ -51,30 +52,30 @@ def of_volume(scope: Scope) -> str:
     return "off-exchange " if scope is Scope.OFF_EXCHANGE else ""
 
 
-def explain(anomaly: Anomaly) -> str:
+def explain(anomaly: Anomaly, detail: Detail = Detail.FULL) -> str:
     """One anomaly in one line."""
-    head, details = _parts(anomaly)
+    head, details = _parts(anomaly, detail)
     return " · ".join([head, *details])
 
 
-def digest(report: Report) -> Message:
+def digest(report: Report, detail: Detail = Detail.FULL) -> Message:
     """The daily message: ranked, explained, with where it comes from."""
     judged = report.judged
     if not report.pushed:
-        return _quiet(report)
+        return _quiet(report, detail)
     shown = len(report.pushed)
     total = shown + len(report.beyond)
-    rows = [(a, _row(n, a, judged)) for n, a in enumerate(in_sections(report.pushed), 1)]
+    rows = [(a, _row(n, a, judged, detail)) for n, a in enumerate(in_sections(report.pushed), 1)]
     etfs = tuple(row for a, row in rows if a.kind == ETF)
     counted = some(shown, "line") if total == shown else f"{shown} shown of {total}"
     return Message(
         title=f"{title(judged.series)} · {day(judged.session)} · {counted}",
         lead=_lead(report),
-        context=_context(report),
+        context=_context(report, detail),
         banners=(*banners(judged), *report.notes),
         rows=tuple(row for a, row in rows if a.kind != ETF),
         sections=tuple(_sections(report, etfs)),
-        footer=_footer(report),
+        footer=_footer(report, detail),
         stamp=stamp(judged.series),
     )
 
@@ -98,7 +99,7 @@ def session(judged: Judged) -> str:
     return f"{day(judged.session)}{where(judged.series)}"
 
 
-def _quiet(report: Report) -> Message:
+def _quiet(report: Report, detail: Detail) -> Message:
     judged = report.judged
     closest = judged.closest
     nearest = (
@@ -122,23 +123,23 @@ def _quiet(report: Report) -> Message:
     return Message(
         title=f"{title(judged.series)} · {day(judged.session)} · none",
         lead=f"{session(judged)}: {said}.",
-        context=_context(report),
+        context=_context(report, detail),
         banners=(*banners(judged), *report.notes),
-        footer=_footer(report),
+        footer=_footer(report, detail),
         stamp=stamp(judged.series),
     )
 
 
-def _parts(a: Anomaly) -> tuple[str, list[str]]:
+def _parts(a: Anomaly, detail: Detail) -> tuple[str, list[str]]:
     """The line's head (name, move, what flagged it) and the reasons after it."""
     flagged, beside = f"{of_volume(a.scope)}{a.feature} {times(a.ratio)} expected", _share(a)
-    details = [f"{count(a.value)} {a.unit} vs {count(a.normal)}"]
-    details += [_other_feature(a)] if a.trades_ratio is not None else []
+    details = [f"{count(a.value)} {a.unit} vs {count(a.normal)}"] if detail.raw else []
+    details += [_other_feature(a, detail)] if a.trades_ratio is not None else []
     if a.label == OFF_EXCHANGE_SHIFT:
         # Its rarity is that of its activity, which is not what is said here.
-        flagged, details = beside, [flagged, *details, _move(a)]
+        flagged, details = beside, [flagged, *details, _move(a, detail)]
     else:
-        details += [*([beside] if beside else []), _move(a), _rarity(a)]
+        details += [*([beside] if beside else []), _move(a, detail), _rarity(a)]
     head = f"{a.ticker}  {percent(a.ret_pct)} · {flagged}"
     details += [a.label, *([repeat] if (repeat := _novelty(a)) else [])]
     if a.split:
@@ -153,13 +154,14 @@ def _share(a: Anomaly) -> str:
     return "" if a.share is None else f"off exchange {share(a.share, a.usual_share, a.z_share)}"
 
 
-def _other_feature(a: Anomaly) -> str:
+def _other_feature(a: Anomaly, detail: Detail) -> str:
     if a.feature == "volume":
         return f"trades {times(a.trades_ratio or 0.0)}"
-    return f"volume {times(a.volume_ratio)} ({count(a.volume)} sh)"
+    shares = f" ({count(a.volume)} sh)" if detail.raw else ""
+    return f"volume {times(a.volume_ratio)}{shares}"
 
 
-def _move(a: Anomaly) -> str:
+def _move(a: Anomaly, detail: Detail) -> str:
     if a.ret_z is None or a.ret_pct is None:
         moved = "usual move unknown"
     elif a.ret_z < 1.5:
@@ -169,7 +171,7 @@ def _move(a: Anomaly) -> str:
     opened = ""
     if a.gap_z is not None and a.gap_z >= 1.5 and a.gap_z > (a.ret_z or 0.0):
         opened = f", opened {percent(a.gap_pct)} ({times(a.gap_z)} usual)"
-    return f"price {price(a.close)}, {moved}{opened}"
+    return f"price {f'{price(a.close)}, ' if detail.raw else ''}{moved}{opened}"
 
 
 def _rarity(a: Anomaly) -> str:
@@ -200,8 +202,8 @@ def in_sections(pushed: Sequence[Anomaly]) -> list[Anomaly]:
     return sorted(pushed, key=lambda a: a.kind == ETF)
 
 
-def _row(number: int, anomaly: Anomaly, judged: Judged) -> Row:
-    head, details = _parts(anomaly)
+def _row(number: int, anomaly: Anomaly, judged: Judged, detail: Detail) -> Row:
+    head, details = _parts(anomaly, detail)
     return Row(f"{number}. {head}", (" · ".join(details), *_news(anomaly, judged)))
 
 
@@ -242,7 +244,7 @@ def flagged(a: Anomaly) -> str:
     return f"{times(a.ratio)} {a.feature}"
 
 
-def _context(report: Report) -> tuple[str, ...]:
+def _context(report: Report, detail: Detail) -> tuple[str, ...]:
     judged, rule = report.judged, report.judged.rule
     prices = f", prices {judged.beside.source}" if judged.beside else ""
     origin = (
@@ -257,6 +259,8 @@ def _context(report: Report) -> tuple[str, ...]:
     said = [origin, method, stamped(report)]
     if judged.series.scope is Scope.OFF_EXCHANGE and meant:
         said.insert(1, meant)
+    if not detail.raw:
+        said.append(_NOT_TOLD)
     if report.wanted:
         said.insert(0, f"this channel: {report.wanted}")
     return tuple(said)
@@ -305,7 +309,7 @@ def refusal(refused: Refusal, instead: str) -> str:
     return f"{refused.source}: {refused.verdict}, so {instead} served (/source status tells more)"
 
 
-def _footer(report: Report) -> tuple[str, ...]:
+def _footer(report: Report, detail: Detail) -> tuple[str, ...]:
     lines = []
     if report.folded and not report.pushed:
         folded = [f"{a.ticker} {times(a.ratio)} ({_novelty(a)})" for a in report.folded]
@@ -322,7 +326,10 @@ def _footer(report: Report) -> tuple[str, ...]:
             f"{some(len(report.beyond), 'line')} more: /anomalies {report.judged.session} all"
         )
     if report.judged.new:
-        new = [f"{n.ticker} ({usd(n.dollar_volume_usd)})" for n in report.judged.new]
+        new = [
+            f"{n.ticker} ({usd(n.dollar_volume_usd)})" if detail.raw else n.ticker
+            for n in report.judged.new
+        ]
         lines.append(f"new today, not judged yet: {listed(new, FOLDED_NAMES)}")
     if report.pushed:
         lines += _unread(report.judged)

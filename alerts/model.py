@@ -13,6 +13,19 @@ from core.judged import Judged
 SAMPLE_STAMP = "SAMPLE: the built-in market, invented numbers"
 
 
+class Detail(StrEnum):
+    """How much of the vendor's own numbers is told; plans restrict who may see them."""
+
+    FULL = "full"
+    DERIVED = "derived"
+    """Ranks, multiples, rarities and moves; no price, and no count of shares, trades or dollars."""
+
+    @property
+    def raw(self) -> bool:
+        """Prices and counts as well?"""
+        return self is Detail.FULL
+
+
 @dataclass(frozen=True, slots=True)
 class Report:
     """What was decided to be said about one session: every word of a digest comes from here."""

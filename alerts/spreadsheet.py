@@ -6,7 +6,7 @@ from typing import Any
 import polars as pl
 
 from alerts.message import explain, in_sections, stamp
-from alerts.model import File, Report
+from alerts.model import Detail, File, Report
 from core.anomaly import Anomaly
 
 _COLUMNS: Mapping[str, Any] = {
@@ -31,14 +31,22 @@ _COLUMNS: Mapping[str, Any] = {
     "text": pl.String,
     "sample": pl.Boolean,
 }
+_RAW = ("value", "normal", "close", "volume")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-def spreadsheet(report: Report) -> File:
-    """Every line, those past the cap too; `line` is empty for what the digest did not show."""
+def spreadsheet(report: Report, detail: Detail = Detail.FULL) -> File:
+    """Every line, those past the cap too; `line` is empty for what the digest did not show.
+
+    Prices and counts are empty where they are not told.
+    """
     lines = [*enumerate(in_sections(report.pushed), 1), *((None, a) for a in report.beyond)]
     sample = bool(stamp(report.judged.series))
-    rows = [_row(a, {"line": n, "text": explain(a), "sample": sample}) for n, a in lines]
+    untold = {} if detail.raw else dict.fromkeys(_RAW)
+    rows = [
+        _row(a, {"line": n, "text": explain(a, detail), "sample": sample} | untold)
+        for n, a in lines
+    ]
     frame = pl.DataFrame(rows, schema=_COLUMNS, orient="row")
     name = f"tapewatch-{'sample-' if sample else ''}{report.judged.session}.csv"
     return File(name, frame.write_csv(float_precision=6))

@@ -9,7 +9,7 @@ from typing import Any
 
 from alerts.clicks import card, names_menu
 from alerts.message import DISCLAIMER, explain, flagged, in_sections, of_volume, stamp, where
-from alerts.model import Action, Message, Report, Row, Section
+from alerts.model import Action, Detail, Message, Report, Row, Section
 from alerts.why import stopped, waterfall
 from alerts.words import beside, day, percent, some, times
 from core.anomaly import Anomaly, Rule
@@ -54,17 +54,18 @@ def look(
     series: Series,
     *,
     own: bool = True,
+    detail: Detail = Detail.FULL,
 ) -> Seen:
     """One name, by its row of core.detect.score and, if it was flagged, its anomaly."""
     if anomaly is not None:
         return Seen(ticker, State.FLAGGED, flagged(anomaly), place, anomaly, anomaly.z, own)
     if row is None:
         return Seen(ticker, State.ABSENT, "no trade", place, own=own)
-    state, said = _quiet(row, rule, series)
+    state, said = _quiet(row, rule, series, detail)
     return Seen(ticker, state, said, place, z=row["z"], own=own)
 
 
-def _quiet(row: _ROW, rule: Rule, series: Series) -> tuple[State, str]:
+def _quiet(row: _ROW, rule: Rule, series: Series, detail: Detail) -> tuple[State, str]:
     moved = "" if row["ret"] is None else f"{percent(100 * row['ret'])} · "
     if row["eligible"]:
         off = of_volume(series.scope)
@@ -75,7 +76,8 @@ def _quiet(row: _ROW, rule: Rule, series: Series) -> tuple[State, str]:
         seen = row["sessions_seen"] or 0
         needed = f"{seen:.0f} of {rule.min_sessions} sessions"
         return State.NEW, needed if seen < rule.min_sessions else "its usual cannot be told"
-    return State.FLOORED, stopped(waterfall(row, rule, series)) or "not judged"
+    floored = stopped(waterfall(row, rule, series, detail=detail))
+    return State.FLOORED, floored or "not judged"
 
 
 def places(report: Report) -> dict[str, str]:
@@ -99,6 +101,7 @@ def watch_view(
     series: Series,
     notes: Sequence[str] = (),
     by: str = "",
+    detail: Detail = Detail.FULL,
 ) -> Message:
     """My watchlist: one person's names in one session, loudest first; `muted` ones are counted.
 
@@ -113,7 +116,7 @@ def watch_view(
         lead=f"{day(session)}{where(series)}: {_summary(shown)}.",
         context=(by,) if by else (),
         banners=tuple(notes),
-        rows=tuple(_flagged_row(s) for s in rows[State.FLAGGED]),
+        rows=tuple(_flagged_row(s, detail) for s in rows[State.FLAGGED]),
         sections=tuple(Section(state, _rows(rows[state], _quiet_row)) for state in quiet),
         footer=_footer(shown, len(seen) - len(shown)),
         stamp=stamp(series),
@@ -145,8 +148,8 @@ def _rows(seen: Sequence[Seen], row: Callable[[Seen], str]) -> tuple[Row, ...]:
     return tuple(Row(row(s)) for s in seen)
 
 
-def _flagged_row(seen: Seen) -> Row:
-    said = explain(seen.anomaly) if seen.anomaly else seen.said
+def _flagged_row(seen: Seen, detail: Detail) -> Row:
+    said = explain(seen.anomaly, detail) if seen.anomaly else seen.said
     place = seen.place or "not a line of the digest here"
     return Row(said, (f"{place}{_whose(seen)}",))
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from alerts.message import of_volume, stamp, where
-from alerts.model import Message, Row
+from alerts.model import Detail, Message, Row
 from alerts.words import beside, count, day, percent, price, share, some, times, usd
 from core.anomaly import Rule
 from core.bars import Series
@@ -26,13 +26,14 @@ def why(
     settings: str = "unknown",
     *,
     pushed: bool = False,
+    detail: Detail = Detail.FULL,
 ) -> Message:
     """The waterfall of one ticker's line of core.detect.score.
 
     `place`: what became of it in the digest ("line 3 of 7", "folded", ...); empty if nothing.
     `settings`: alerts.model.Report has them. `pushed`: it is a line there, so no repeat was folded.
     """
-    steps = waterfall(row, rule, series, pushed=pushed)
+    steps = waterfall(row, rule, series, pushed=pushed, detail=detail)
     failed = stopped(steps)
     ticker, session = row["ticker"], row["session"]
     was = f"was flagged ({place})" if failed is None else f"was not flagged: {failed}"
@@ -52,28 +53,33 @@ def stopped(steps: list[Step]) -> str | None:
 
 
 def waterfall(
-    row: Mapping[str, Any], rule: Rule, series: Series, *, pushed: bool = False
+    row: Mapping[str, Any],
+    rule: Rule,
+    series: Series,
+    *,
+    pushed: bool = False,
+    detail: Detail = Detail.FULL,
 ) -> list[Step]:
     """The gates, then the number: traded, expected, spread, cut, share, price, rank, label."""
     off = of_volume(series.scope)
-    steps = _gates(row, rule, off)
+    steps = _gates(row, rule, off, detail)
     if row["z"] is None:
         return steps
     for feature in ("volume", "trades"):
-        steps += _feature(row, feature, rule, off)
+        steps += _feature(row, feature, rule, off, detail)
     passed, under = row["z"] >= rule.min_z, SKIP if row["shifted"] else FAIL
     score = f"z {beside(row['z'], rule.min_z)}, cut {rule.min_z:g}"
     steps.append((PASS if passed else under, "score", score))
     return [
         *steps,
         *_rarity(row),
-        *_share_gates(row, rule),
+        *_share_gates(row, rule, detail),
         *_rank(row),
         *_held(row, pushed=pushed),
     ]
 
 
-def _gates(row: Mapping[str, Any], rule: Rule, off: str) -> list[Step]:
+def _gates(row: Mapping[str, Any], rule: Rule, off: str, detail: Detail) -> list[Step]:
     n, adv, trades = row["sessions_seen"], row["adv"], row["transactions"]
     usual_trades = None if row["dev_trades"] is None else trades / math.exp(row["dev_trades"])
     history = f"{n:.0f} sessions, {rule.min_sessions} needed"
@@ -83,30 +89,35 @@ def _gates(row: Mapping[str, Any], rule: Rule, off: str) -> list[Step]:
         ("kind", row["pass_kind"], row["kind"]),
         ("history", row["pass_history"], history),
         (f"usual {off}dollar volume", row["pass_adv"],
-         _dollars(adv, rule.min_adv_usd, " a day")),
+         _dollars(adv, rule.min_adv_usd, detail, " a day")),
         ("close", row["pass_close"],
-         _floored(row["close"], rule.min_close_usd, price, "${:,.4f}".format)),
+         _floored(row["close"], rule.min_close_usd, detail, price, "${:,.4f}".format)),
         (f"{off}dollar volume", row["pass_dollars"],
-         _dollars(row["dollar_volume"], rule.min_dollar_volume_usd)),
+         _dollars(row["dollar_volume"], rule.min_dollar_volume_usd, detail)),
         (f"{off}trades", row["pass_trades"],
-         f"{'not counted' if trades is None else count(trades)}, floor {rule.min_transactions}"),
+         _trades(trades, rule.min_transactions, detail)),
         (f"usual {off}trades", row["pass_usual_trades"],
-         _floored(usual_trades, rule.min_usual_transactions, count, "{:.1f}".format)),
+         _floored(usual_trades, rule.min_usual_transactions, detail, count, "{:.1f}".format)),
     ]  # fmt: skip
     return [(PASS if ok else FAIL, name, said) for name, ok, said in seen]
 
 
-def _feature(row: Mapping[str, Any], feature: str, rule: Rule, off: str) -> list[Step]:
+def _feature(
+    row: Mapping[str, Any], feature: str, rule: Rule, off: str, detail: Detail
+) -> list[Step]:
     z, dev, m = (row[f"{number}_{feature}"] for number in ("z", "dev", "m"))
     if z is None:
         return []
     value = row["transactions" if feature == "trades" else "volume"]
-    usual = f"{count(value / math.exp(dev + m))}, median of {LEVEL_SESSIONS} sessions"
-    expected = f"{usual}, × market {math.exp(m):.2f} = {count(value / math.exp(dev))} expected"
+    median, market = f"median of {LEVEL_SESSIONS} sessions", f"× market {math.exp(m):.2f}"
+    expected, seen = f"{median}, {market}", f"{times(math.exp(dev))} expected"
+    if detail.raw:
+        usual = f"{count(value / math.exp(dev + m))}, {median}"
+        expected = f"{usual}, {market} = {count(value / math.exp(dev))} expected"
+        seen = f"{count(value)}, {seen}"
     # z is linear in the log ratio: one z, and the cut, as ratios.
     one = f"; one z is {math.exp(dev / z):.2f}×" if z else ""
     needed = f", {times(math.exp(dev / z * rule.min_z))} needed" if z > 0 else ""
-    seen = f"{count(value)}, {times(math.exp(dev))} expected"
     return [
         (SKIP, f"usual {off}{feature}", expected),
         (SKIP, f"{off}{feature}", f"{seen}, z {beside(z, rule.min_z)}{one}{needed}"),
@@ -150,13 +161,12 @@ def _held(row: Mapping[str, Any], *, pushed: bool) -> list[Step]:
     return steps
 
 
-def _share_gates(row: Mapping[str, Any], rule: Rule) -> list[Step]:
+def _share_gates(row: Mapping[str, Any], rule: Rule, detail: Detail) -> list[Step]:
     """The conditions of the alert on the share: one that is not met stops nothing else."""
     if row["z_share"] is None:
         return []
     trades, close = row["off_transactions"], row["close"]
     dollars = None if close is None else row["off_volume"] * close
-    counted = "not counted" if trades is None else count(trades)
     said = (
         f"{share(row['share'], row['usual_share'])}, z {beside(row['z_share'], rule.min_share_z)}"
     )
@@ -165,8 +175,8 @@ def _share_gates(row: Mapping[str, Any], rule: Rule) -> list[Step]:
         ("volume", "off-exchange volume",
          f"z {_z(row['z_off_volume'], rule.min_off_volume_z)}, {rule.min_off_volume_z:g} needed"),
         ("dollars", "off-exchange dollars",
-         _dollars(dollars, rule.min_off_dollar_volume_usd)),
-        ("trades", "off-exchange trades", f"{counted}, floor {count(rule.min_off_transactions)}"),
+         _dollars(dollars, rule.min_off_dollar_volume_usd, detail)),
+        ("trades", "off-exchange trades", _trades(trades, rule.min_off_transactions, detail)),
         ("history", "history of the share",
          f"{row['n_share']:.0f} sessions, {rule.min_share_sessions} needed"),
     ]  # fmt: skip
@@ -180,17 +190,33 @@ def _z(value: float | None, least: float) -> str:
     return "unknown" if value is None else beside(value, least)
 
 
-def _dollars(value: float | None, floor: float, each: str = "") -> str:
-    return _floored(value, floor, usd, "${:,.0f}".format, each=each)
+def _trades(value: float | None, floor: float, detail: Detail) -> str:
+    if value is None:
+        return f"not counted, floor {count(floor)}"
+    return f"{count(value)}, floor {count(floor)}" if detail.raw else _side(value, floor, count)
+
+
+def _dollars(value: float | None, floor: float, detail: Detail, each: str = "") -> str:
+    return _floored(value, floor, detail, usd, "${:,.0f}".format, each=each)
+
+
+def _side(value: float, floor: float, spell: Callable[[float], str], each: str = "") -> str:
+    return f"{'not under' if value >= floor else 'under'} the floor of {spell(floor)}{each}"
 
 
 def _floored(
-    value: float | None, floor: float, *spelled: Callable[[float], str], each: str = ""
+    value: float | None,
+    floor: float,
+    detail: Detail,
+    *spelled: Callable[[float], str],
+    each: str = "",
 ) -> str:
     """Both spelled the first way in which what is under the floor does not read as at it."""
     if value is None:
         none = "no price" if spelled[0] is price else "unknown"
         return f"{none}{each}, floor {spelled[0](floor)}"
+    if not detail.raw:
+        return _side(value, floor, spelled[0], each)
     for spell in spelled:
         if value >= floor or spell(value) != spell(floor):
             return f"{spell(value)}{each}, floor {spell(floor)}"

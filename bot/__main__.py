@@ -205,7 +205,7 @@ async def _once(settings: Settings, chosen: argparse.Namespace) -> Exit:
         if chosen.json:
             _print_json(day_json(said))
         else:
-            print(console.render(digest(said), console.terminal_width()), flush=True)
+            print(console.render(digest(said, settings.alert_detail), console.terminal_width()), flush=True)
         await delivered(app, day)
     return Exit.DONE
 

@@ -8,9 +8,9 @@ from concurrent.futures import Executor, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 
-from alerts.chart_data import HISTORY_SESSIONS, SESSIONS, ChartData, chart_data
+from alerts.chart_data import HISTORY_SESSIONS, SESSIONS, ChartData, chart_data, indexed
 from alerts.message import title
-from alerts.model import ChartOf, Picture
+from alerts.model import ChartOf, Detail, Picture
 from alerts.words import day as day_of
 from bot.names import flags_of, history_of, line_of
 from core.calendar import sessions_ending, trading_day
@@ -41,6 +41,7 @@ class Charts:
     """alerts.deliver.Draw over what is stored."""
 
     ladder: Ladder
+    detail: Detail = Detail.FULL
     _kept: OrderedDict[tuple[ChartOf, int], Picture] = field(default_factory=OrderedDict)
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     _worker: Executor | None = None
@@ -82,9 +83,10 @@ class Charts:
         row = line_of(await pipeline.record.scores(day, pipeline.rule), of.ticker)
         flags = await flags_of(self.ladder, of.ticker, SESSIONS)
         words = f"{title(pipeline.series)} · {day_of(of.session)}"
-        return await asyncio.to_thread(
+        data = await asyncio.to_thread(
             chart_data, history, flags, pipeline.series, title=words, row=row
         )
+        return data if self.detail.raw else indexed(data)
 
     async def _drawn(self, data: ChartData) -> Picture | None:
         if self._worker is None:

@@ -21,7 +21,7 @@ SHOWN = frozenset(
         "eod": ("schedule_time", "poll_minutes", "deadline"),
         "data": ("dir", "url", "endpoint_url", "region", "cache_mb"),
         "backfill": ("workers", "scheduler"),
-        "alert": ("top", "min_z", "floor_usd", "min_price_usd"),
+        "alert": ("top", "detail", "min_z", "floor_usd", "min_price_usd"),
         "discord": ("alert_channel", "guild_id", "operators", "api_url", "gateway_url"),
         "slack": ("alert_channel", "operators", "api_url"),
         "operator": ("channel",),

@@ -41,7 +41,8 @@ def commands(
 ) -> Commands:
     """All commands."""
     sessions, top = backfilling.sessions, settings.alert_top
-    digests, reviews = Digests(ladder, sessions, top), Reviews(ladder, sessions, top)
+    digests = Digests(ladder, sessions, top, detail=settings.alert_detail)
+    reviews = Reviews(ladder, sessions, top)
     names = Names(ladder, sessions, digests)
     watching = Watching(ladder, sessions, digests)
     digests = replace(digests, mine=watching.mine)

@@ -8,7 +8,7 @@ import polars as pl
 from alerts.clicks import clickable
 from alerts.corrections import changes
 from alerts.message import digest, stamp, stamped, title
-from alerts.model import Destination, Message, Report
+from alerts.model import Destination, Detail, Message, Report
 from alerts.publish import delivered, published, told
 from alerts.rank import report
 from alerts.raw import LINES, raw_list
@@ -39,6 +39,7 @@ class Digests:
     sessions: Sessions
     top: int
     mine: Mine | None = None
+    detail: Detail = Detail.FULL
 
     async def answer(self, request: CommandRequest) -> Message:
         """Raises CommandError in one sentence."""
@@ -72,10 +73,10 @@ class Digests:
         else:
             said, note = await self.report(day), ""
         if _CSV in options:
-            return _as_file(said, note)
+            return _as_file(said, note, self.detail)
         if _EVERY in options:
             said = replace(said, pushed=said.pushed + said.beyond, beyond=())
-        message = clickable(digest(said), said)
+        message = clickable(digest(said, self.detail), said)
         return replace(message, banners=(note, *message.banners)) if note else message
 
     async def report(self, day: TradingDay) -> Report:
@@ -132,7 +133,7 @@ class Digests:
         return raw_list(await pipeline.judged(day, scores), hits, most)
 
 
-def _as_file(said: Report, note: str) -> Message:
+def _as_file(said: Report, note: str, detail: Detail) -> Message:
     """What the digest has as lines, and what is past its cap."""
     on, lines = said.judged.session, len(said.pushed) + len(said.beyond)
     return Message(
@@ -140,5 +141,5 @@ def _as_file(said: Report, note: str) -> Message:
         lead=f"{words_for(on)}: {some(lines, 'line')} as CSV.",
         banners=(note,) if note else (),
         stamp=stamp(said.judged.series),
-        files=(spreadsheet(said),),
+        files=(spreadsheet(said, detail),),
     )

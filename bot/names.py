@@ -84,7 +84,8 @@ class Names:
         drawn = () if wish.show == _TEXT else (chart,)
         pictured = bool(drawn) and not is_terminal
         said = (flags, pipeline.rule, pipeline.series, " ".join(notes), prints)
-        card = ticker_card(row, history, *said, pictured=pictured)
+        detail = self.digests.detail
+        card = ticker_card(row, history, *said, pictured=pictured, detail=detail)
         without = ("Chart",) if drawn else ()
         actions = line_actions(ticker, last, is_line=is_line, without=without)
         return replace(card, charts=drawn, actions=actions)
@@ -113,7 +114,9 @@ class Names:
             notes.append(f"As first sent: {then or 'not in the digest'}.")
         pushed = ticker in {a.ticker for a in now.pushed}
         said = why(
-            row, pipeline.rule, place, pipeline.series, " ".join(notes), now.settings, pushed=pushed
+            *(row, pipeline.rule, place, pipeline.series, " ".join(notes), now.settings),
+            pushed=pushed,
+            detail=self.digests.detail,
         )
         on = chosen.day.date
         told = (a for r in (now, *sent) for a in (*r.pushed, *r.beyond, *r.folded, *r.muted))

@@ -55,7 +55,7 @@ class Opinions:
         before = await keep(
             pipeline.db, mark, pipeline.series, place=request.where, now=self.sessions.now()
         )
-        return marked(mark, before, chosen.notes, stamp(pipeline.series))
+        return marked(*(mark, before, chosen.notes, stamp(pipeline.series)), self.digests.detail)
 
     async def _line(
         self, request: CommandRequest, pipeline: Pipeline, day: TradingDay, text: str

@@ -11,7 +11,7 @@ from dotenv import dotenv_values
 from pydantic import AliasChoices, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from alerts.model import Destination
+from alerts.model import Destination, Detail
 from bot import secret_files
 from bot.logs import Form
 from bot.permissions import Operators
@@ -77,6 +77,7 @@ class Settings(BaseSettings):
     backfill_workers: int = Field(1, ge=1, le=64)
     backfill_scheduler: Scheduler | None = None
     alert_top: int = Field(10, ge=1, le=50)
+    alert_detail: Detail = Detail.FULL
     alert_min_z: float = Field(4.0, ge=LEAST_Z, le=12)
     alert_floor_usd: Usd = Field(1e6, ge=1e4, le=1e10)
     alert_min_price_usd: Usd = Field(1.0, ge=0.01, le=1000)

@@ -77,7 +77,12 @@ class Watching:
         muted = {s.ticker for s in seen if silences(mutes, s.ticker, s.anomaly, day.date)}
         over = [line for one in mutes if (line := one.over(day.date))]
         notes = [*chosen.notes, *notes, *over]
-        return watch_view(seen, muted, day.date, report.judged.series, notes, by=stamped(report))
+        detail = self.digests.detail
+        return watch_view(
+            *(seen, muted, day.date, report.judged.series, notes),
+            by=stamped(report),
+            detail=detail,
+        )
 
     async def _list(self, request: CommandRequest, here: bool) -> Message:
         owner, title = (request.where, _CHANNELS) if here else (request.who, _OWN)
@@ -113,7 +118,7 @@ class Watching:
         seen = {
             ticker: look(
                 ticker, rows.get(ticker), loud.get(ticker), place.get(ticker, ""),
-                pipeline.rule, pipeline.series, own=names[name],
+                pipeline.rule, pipeline.series, own=names[name], detail=self.digests.detail,
             )
             for name, (ticker, _) in now.items()
         }  # fmt: skip
