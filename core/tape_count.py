@@ -139,7 +139,10 @@ class _Counter:
 def _columns(header: bytes, day: str) -> tuple[Ints, Ints]:
     """Where each role is in a line, and room for all starts; BadBars if one is missing or twice."""
     text = header.decode("utf-8-sig", "replace")
-    names = [name.strip() for name in next(csv.reader([text]), [])]
+    try:
+        names = [name.strip() for name in next(csv.reader([text]), [])]
+    except csv.Error as error:
+        raise BadBars(f"the trades of {day} have no header: {error}") from error
     needed = [name for name in ROLES if name != "trf_id"]
     if missing := [name for name in needed if name not in names]:
         raise BadBars(f"the columns {', '.join(missing)} are missing from the trades of {day}")

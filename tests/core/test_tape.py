@@ -358,3 +358,8 @@ def test_the_streams_own_error_passes_through() -> None:
 
     with pytest.raises(ConnectionResetError):
         read_tape(Dropped(), DAY, bundled())
+
+
+def test_a_header_that_no_csv_has_is_a_bad_file() -> None:
+    with pytest.raises(BadBars, match="have no header"):
+        read(gzip.compress(b"ticker\r\x00\nA\n"))
