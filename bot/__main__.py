@@ -2,10 +2,8 @@
 
 import argparse
 import asyncio
-import contextlib
 import json
 import logging
-import signal
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
@@ -15,9 +13,9 @@ from typing import Any
 import polars as pl
 
 from alerts.message import digest
-from alerts.model import SAMPLE_STAMP, TERMINAL
+from alerts.model import SAMPLE_STAMP
 from bot import logs, shell_files
-from bot.app import App, opened
+from bot.app import opened
 from bot.arguments import Sessions, span
 from bot.commands import CommandRequest, Commands
 from bot.export import stored_bars
@@ -30,7 +28,6 @@ from bot.once import (
     doctor_code,
     exit_code,
     one_day,
-    progress,
     reading,
     say,
     stored_anomalies,
@@ -39,14 +36,11 @@ from bot.once import (
 from bot.platforms import console
 from bot.setting_checks import notices
 from bot.settings import Settings, load, strangers
-from bot.supervise import supervised
 from core.bars import Scope
 from core.db import Unwritable
 from core.errors import CommandError, ConfigError, DeliveryError, NotPublished, SourceError
 from core.sources import NoneServed
 
-_FIRST_DIGEST_S = 60.0
-_DRAIN_S, _GOODBYE_S = 5.0, 2.0
 _READ_SESSIONS = ("run", "once", "backfill")
 
 
@@ -139,50 +133,9 @@ def _backfill_words(past: argparse.ArgumentParser) -> None:
 
 
 async def _run(settings: Settings, chosen: argparse.Namespace) -> Exit:
-    stop, ready, attached = asyncio.Event(), asyncio.Event(), console.attached()
-    shown: list[str] = []
+    from bot import service
 
-    def show(text: str) -> None:
-        shown.append(text)
-        print(text, flush=True)
-
-    for name in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(name, stop.set)
-    async with opened(settings) as app, app.bell.ringing():
-        await app.name_channels(ending=True)
-        app.senders["console"] = console.ConsoleSender(show)
-        app.board.watchers.append(reading())
-        tasks = [
-            asyncio.create_task(app.watch(progress(), ready), name="day loop"),
-            asyncio.create_task(supervised("courier", app.courier.run), name="courier"),
-            asyncio.create_task(supervised("first channels", app.examine_channels)),
-            asyncio.create_task(supervised("backfill", app.backfilling.runner.run)),
-            asyncio.create_task(_talk(app, ready, shown, stop, attached=attached), name="chat"),
-            *(asyncio.create_task(app.listen(ear), name=ear.link.platform) for ear in app.ears),
-        ]
-        await stop.wait()
-        await asyncio.gather(app.courier.close(_DRAIN_S), *(e.drain(_DRAIN_S) for e in app.ears))
-        for task in tasks:
-            task.cancel()
-        # A platform that does not answer a goodbye keeps nobody.
-        await asyncio.wait(tasks, timeout=_GOODBYE_S)
-    return Exit.DONE
-
-
-async def _talk(
-    app: App, ready: asyncio.Event, shown: list[str], stop: asyncio.Event, *, attached: bool
-) -> None:
-    """The newest digest first, whoever published it; then commands, if somebody can type."""
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(_FIRST_DIGEST_S if attached else None):
-            await ready.wait()
-        await app.courier.emptied(TERMINAL)
-    if not shown:
-        reply = await app.commands.answer(CommandRequest.typed("anomalies"))
-        print(console.render(reply.message, console.terminal_width()) + "\n", flush=True)
-    if attached:
-        await console.converse(app.commands.answer, app.commands.names)
-        stop.set()
+    return await service.run(settings)
 
 
 async def _once(settings: Settings, chosen: argparse.Namespace) -> Exit:
@@ -205,7 +158,10 @@ async def _once(settings: Settings, chosen: argparse.Namespace) -> Exit:
         if chosen.json:
             _print_json(day_json(said))
         else:
-            print(console.render(digest(said, settings.alert_detail), console.terminal_width()), flush=True)
+            print(
+                console.render(digest(said, settings.alert_detail), console.terminal_width()),
+                flush=True,
+            )
         await delivered(app, day)
     return Exit.DONE
 

@@ -18,6 +18,7 @@ from bot.backfills import put_together
 from bot.charts import Charts
 from bot.commands import Commands
 from bot.desk import commands
+from bot.door import Door
 from bot.ears import Ear, ears
 from bot.first_channels import examine_first_channels
 from bot.job_cards import JobCards
@@ -30,6 +31,7 @@ from bot.settings import Settings
 from bot.storage import opened_store, probe
 from bot.suggest import Suggestions
 from bot.supervise import LINK_LONGEST_S, supervised
+from bot.timings import Timings
 from core.afterwards import Afterwards
 from core.backfill import Step
 from core.baseline import LOOKBACK_SESSIONS
@@ -59,6 +61,19 @@ _RING_AGAIN_S = 60.0
 def utc_now() -> datetime:
     """The only clock of the process."""
     return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """What one running copy of the service has for itself; a command of the shell has none."""
+
+    holder: str | None = None
+    """Whose lease it is without which nothing may be written."""
+    door: Door = field(default_factory=Door)
+    timings: Timings = field(default_factory=Timings)
+
+
+_SHELLS = Copy()
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,10 +274,11 @@ async def opened(
     *,
     now: Callable[[], datetime] = utc_now,
     destinations: Sequence[Destination] = (TERMINAL,),
+    copy: Copy = _SHELLS,
 ) -> AsyncIterator[App]:
     """The wired application; everything is closed when the block ends."""
     async with AsyncExitStack() as stack:
-        db = await stack.enter_async_context(Db.open(settings.data_dir / "state.db"))
+        db = await stack.enter_async_context(Db.open(settings.state_db, copy.holder))
         open_now = await stack.enter_async_context(outside(settings, now))
         reference = Reference(open_now.client) if open_now.client else None
         tables, census = VendorTables(db, reference, now), Census(db, reference, now)
@@ -273,7 +289,6 @@ async def opened(
         built = rungs.build(await tables.rules())
         ladder = Ladder(built, await rungs.retired(built))
         hours = Hours(settings.eod_schedule_time, settings.eod_poll_minutes, settings.eod_deadline)
-        doctor = _doctor(settings, open_now, now, bars.files)
         charts = Charts(ladder, settings.alert_detail)
         stack.push_async_callback(charts.close)
         senders = await stack.enter_async_context(mouths(settings, now))
@@ -284,14 +299,14 @@ async def opened(
         stack.push_async_callback(backfilling.runner.pool.close)
         links = list[Link]()
         asked = commands(
-            *(ladder, doctor, board, courier, destinations),
+            *(ladder, _doctor(settings, open_now, now, bars.files), board, courier, destinations),
             *(lambda: _next_try(hours), settings, backfilling, links),
         )
-        reception = Reception(db, asked, settings.operators, now, charts)
-        heard = ears(settings, reception, Suggestions(ladder), now)
+        reception = Reception(db, asked, settings.operators, now, charts, timings=copy.timings)
+        heard = ears(settings, reception, Suggestions(ladder), now, copy.door)
         links += [ear.link for ear in heard]
         yield App(
-            *(settings, db, ladder, rungs, tables, census, board, doctor, asked),
+            *(settings, db, ladder, rungs, tables, census, board, asked.doctor, asked),
             *(Bell(hours), hours, now, courier, destinations, reception, heard, backfilling),
         )
 

@@ -4,6 +4,9 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Protocol
 
+from pydantic import SecretStr
+
+from bot.door import Door
 from bot.links import Link
 from bot.reception import Reception
 from bot.settings import Settings
@@ -30,6 +33,7 @@ def ears(
     reception: Reception,
     suggestions: Suggestions,
     now: Callable[[], datetime],
+    door: Door,
 ) -> Sequence[Ear]:
     """By the settings; nothing is connected before it is served."""
     found: list[Ear] = []
@@ -49,19 +53,25 @@ def ears(
             )
         )
     if settings.slack_bot_token is not None and settings.slack_listens:
-        from bot.platforms.slack_ear import SlackEar
-
-        app_token, secret = settings.slack_app_token, settings.slack_signing_secret
         found.append(
-            SlackEar(
-                settings.slack_bot_token.get_secret_value(),
-                Link("slack", now),
-                reception,
-                api_url=settings.slack_api_url,
-                app_token=app_token.get_secret_value() if app_token else None,
-                signing_secret=secret.get_secret_value() if secret else None,
-                port=settings.port,
-                groups=settings.slack_groups,
-            )
+            _slack(settings.slack_bot_token, settings, reception, Link("slack", now), door)
         )
     return found
+
+
+def _slack(
+    token: SecretStr, settings: Settings, reception: Reception, link: Link, door: Door
+) -> Ear:
+    from bot.platforms.slack_ear import SlackEar
+
+    app_token, secret = settings.slack_app_token, settings.slack_signing_secret
+    return SlackEar(
+        token.get_secret_value(),
+        link,
+        reception,
+        api_url=settings.slack_api_url,
+        app_token=app_token.get_secret_value() if app_token else None,
+        signing_secret=secret.get_secret_value() if secret else None,
+        door=door,
+        groups=settings.slack_groups,
+    )

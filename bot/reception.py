@@ -20,6 +20,7 @@ from bot.commands import Commands
 from bot.pace import Pace
 from bot.permissions import Asker, Operators, Power
 from bot.requests import CommandRequest
+from bot.timings import Timings
 from core.db import Db, insert, iso
 
 _MOST_CHARS = 4_000
@@ -37,6 +38,7 @@ class Reception:
     draw: Draw = no_picture
     per_person: Pace = field(default_factory=lambda: Pace(10, 3.0))
     per_channel: Pace = field(default_factory=lambda: Pace(40, 0.5))
+    timings: Timings = field(default_factory=Timings)
     _purged_at: datetime | None = None
 
     async def typed(self, once: str, asker: Asker, line: str) -> Answer | None:

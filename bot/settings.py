@@ -96,7 +96,12 @@ class Settings(BaseSettings):
     operator_channel: Operator | None = None
     heartbeat_url: SecretUrl | None = None
     log_format: Form = Form.TEXT
-    port: int = Field(8080, ge=0, le=65_535)
+    port: int | None = Field(None, ge=0, le=65_535)
+
+    @property
+    def state_db(self) -> Path:
+        """The database of everything that was decided."""
+        return self.data_dir / "state.db"
 
     @property
     def backfill_calls(self) -> int | None:
@@ -121,6 +126,12 @@ class Settings(BaseSettings):
     def slack_listens(self) -> bool:
         """Is there a way for Slack to reach us?"""
         return self.slack_app_token is not None or self.slack_signing_secret is not None
+
+    @property
+    def door_port(self) -> int | None:
+        """Where health is told and Slack posts to; None: nowhere."""
+        posts = self.slack_signing_secret is not None and self.slack_app_token is None
+        return _SLACK_POSTS_TO if self.port is None and posts else self.port
 
     @property
     def slack_groups(self) -> tuple[str, ...]:
@@ -184,6 +195,7 @@ SECRETS = tuple(
     name for name, field in Settings.model_fields.items() if "SecretStr" in str(field.annotation)
 )
 """The settings that are never shown, and may be in files."""
+_SLACK_POSTS_TO = 8080
 _NEAR = 0.8
 """So alike a name is a slip; the environment is full of other programs' names."""
 _ALSO = {"MASSIVE_API_KEY": "polygon_api_key"}
@@ -200,7 +212,7 @@ def load(**overrides: Any) -> Settings:
     except ValidationError as error:
         faults += [fault for e in error.errors() for fault in _faults(e)]
         # With defaults in the place of what is wrong, the rest can be checked in the same go.
-        names = {str(e["loc"][0]) for e in error.errors()}
+        names = {_field(str(e["loc"][0])) for e in error.errors()}
         settings = Settings(**(overrides | {name: _default(name) for name in names}))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError([f".env cannot be read: {error}"]) from error
@@ -223,9 +235,13 @@ def strangers() -> list[str]:
     return said
 
 
-def _default(name: str) -> Any:
-    field = Settings.model_fields.get(name.lower(), Settings.model_fields["polygon_api_key"])
-    return field.default
+def _field(name: str) -> str:
+    """Whose variable it is, by any of its names."""
+    return _ALSO.get(name.upper(), name.lower())
+
+
+def _default(field: str) -> Any:
+    return Settings.model_fields[field].default
 
 
 _ALLOWED = {

@@ -10,6 +10,7 @@ from typing import Self
 
 import aiosqlite
 
+from core.errors import LeaseLost
 from core.migrate import BUSY_TIMEOUT_MS, migrate
 
 Value = str | int | float | None
@@ -26,14 +27,17 @@ Row = sqlite3.Row
 class Db:
     """The state database of one process; `async with Db.open(path)`."""
 
-    def __init__(self, writer: Connection, reader: Connection) -> None:
-        self._writer, self._reader = writer, reader
+    def __init__(self, writer: Connection, reader: Connection, holder: str | None = None) -> None:
+        self._writer, self._reader, self._holder = writer, reader, holder
         self._writing = asyncio.Lock()
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, path: Path) -> AsyncIterator[Self]:
-        """Open, migrating first; raises ConfigError as core.migrate does."""
+    async def open(cls, path: Path, holder: str | None = None) -> AsyncIterator[Self]:
+        """Open, migrating first; raises ConfigError as core.migrate does.
+
+        `holder`: whose lease has to stand for anything to be written (core.lease).
+        """
         await asyncio.to_thread(migrate, path)
         async with AsyncExitStack() as stack:
             # Autocommit: only transaction() decides where one begins and ends.
@@ -45,14 +49,18 @@ class Db:
                 await connection.execute("PRAGMA foreign_keys = ON")
             await writer.execute("PRAGMA synchronous = FULL")
             await reader.execute("PRAGMA query_only = ON")
-            yield cls(writer, reader)
+            yield cls(writer, reader, holder)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
-        """The only way to write: everything inside is committed together, or not at all."""
+        """The only way to write: everything inside is committed together, or not at all.
+
+        Raises LeaseLost if another copy has taken over.
+        """
         async with self._writing:
             try:
                 await self._writer.execute("BEGIN IMMEDIATE")
+                await self._still_holds()
                 yield self._writer
                 await self._writer.execute("COMMIT")
             except BaseException:
@@ -61,6 +69,13 @@ class Db:
                 with suppress(sqlite3.OperationalError):
                     await self._writer.execute("ROLLBACK")
                 raise
+
+    async def _still_holds(self) -> None:
+        if self._holder is None:
+            return
+        found = await self._writer.execute_fetchall("SELECT holder FROM lease")
+        if [row["holder"] for row in found] != [self._holder]:
+            raise LeaseLost("another copy of the service works on this database")
 
     async def rows(self, sql: str, parameters: Iterable[Value] = ()) -> Sequence[Row]:
         """What was committed; never part of a transaction under way."""

@@ -8,6 +8,7 @@ TapewatchError
     SourceRefused        401/403: stop asking this source, use the next, tell the operator
     BadBars              arrived but unusable: never judged, tell the operator
       HeldBars           readable but implausible: its rows are kept aside
+  LeaseLost              another copy of the service works now: write nothing more, end
   BarsAway               the storage of bars cannot be used now: nothing is lost, ask again
   DeliveryError
     DeliveryDeferred     surely not there: try again, after retry_after_s if it is given
@@ -63,6 +64,10 @@ class ConfigError(TapewatchError):
     def __init__(self, faults: list[str]) -> None:
         super().__init__("\n".join(faults))
         self.faults = faults
+
+
+class LeaseLost(TapewatchError):
+    """Another copy of the service has the state database."""
 
 
 class BarsAway(TapewatchError, OSError):

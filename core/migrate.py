@@ -48,6 +48,11 @@ def schema_of(connection: sqlite3.Connection) -> int:
     return int(found[0])
 
 
+def newest_schema() -> int:
+    """What this version writes."""
+    return len(list(MIGRATIONS.glob("[0-9]*.sql")))
+
+
 def _unusable(path: Path, why: str) -> ConfigError:
     way_out = "install the version that wrote it, restore a backup, or point DATA_DIR elsewhere"
     return ConfigError([f"the state database {path} cannot be used ({why}): {way_out}"])

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
-from core.calendar import NEW_YORK, TradingDay, sessions_ending
+from core.calendar import NEW_YORK, TradingDay, last_complete, sessions_ending
 from core.ledger import Entry, Status
 
 ANNOUNCED_SESSIONS = 2
@@ -27,6 +27,12 @@ class Hours:
     def open(self, now: datetime) -> bool:
         """Is this a time of day at which to ask again?"""
         return self.first <= now.astimezone(NEW_YORK).time() <= self.deadline
+
+    def expected(self, now: datetime) -> TradingDay:
+        """The newest session whose deadline has passed."""
+        local = now.astimezone(NEW_YORK)
+        day = local.date() if local.time() > self.deadline else local.date() - timedelta(days=1)
+        return last_complete(datetime.combine(day, self.first, NEW_YORK))
 
 
 def due(

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import discord
@@ -59,11 +60,13 @@ class Hearing:
         await self.work.drain(patience_s)
 
     async def _heard(self, interaction: Interaction) -> None:
+        clock = asyncio.get_running_loop().time
+        came = clock()
         async with self._line.held() as session:
             answer_by(session, interaction)
-            await self._taken(interaction)
+            await self._taken(interaction, lambda: clock() - came)
 
-    async def _taken(self, interaction: Interaction) -> None:
+    async def _taken(self, interaction: Interaction, waited: Callable[[], float]) -> None:
         if interaction.type is InteractionType.autocomplete:
             await self._suggest(interaction)
         elif interaction.type not in _ASKING:
@@ -76,7 +79,10 @@ class Hearing:
             # For one reader alone, and beside the message whose button it was.
             defer = interaction.response.defer
             if await acknowledged(interaction, lambda: defer(ephemeral=True, thinking=True)):
+                timings = self._reception.timings
+                timings.acknowledged("discord", waited())
                 await self._answer(interaction)
+                timings.answered("discord", waited())
 
     async def _answer(self, interaction: Interaction) -> None:
         answer: Answer | None = None

@@ -150,7 +150,8 @@ class Desk:
         if self.leaving:
             await self.answers.say(place, _LEAVING)
             return
-        answer, sorry = None, _FAILED
+        clock = asyncio.get_running_loop().time
+        came, answer, sorry = clock(), None, _FAILED
         try:
             roles = await self.groups.of(place.user)
             answer = await make(Asker("slack", place.user, place.channel, roles))
@@ -168,6 +169,7 @@ class Desk:
             return
         if not await self.answers.give(place, answer, draft):
             await self.reception.not_shared(answer)
+        self.reception.timings.answered("slack", clock() - came)
 
     async def _apologised(self, place: Place, answer: Answer | None, sorry: str) -> None:
         if answer is not None and answer.public:

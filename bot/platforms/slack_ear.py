@@ -11,13 +11,14 @@ from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.signature import SignatureVerifier
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.door import Door
 from bot.links import Link
 from bot.platforms.slack import make_client
 from bot.platforms.slack_answers import Answers, ask
 from bot.platforms.slack_desk import Desk
 from bot.platforms.slack_files import Uploads
 from bot.platforms.slack_groups import Groups
-from bot.platforms.slack_link import Identity, Listener, Socket, Timing, address, identity
+from bot.platforms.slack_link import Identity, Posts, Socket, Timing, address, identity
 from bot.platforms.slack_pictures import Pictures
 from bot.platforms.work import Work
 from bot.reception import Reception
@@ -37,16 +38,14 @@ class SlackEar:
         api_url: str,
         app_token: str | None,
         signing_secret: str | None,
-        port: int,
+        door: Door,
         groups: Sequence[str],
         timing: Timing = USUAL,
     ) -> None:
         self.link = link
-        self.listener: Listener | None = None
-        """Where Slack posts to, in HTTP mode."""
         self._token, self._reception, self._api_url = token, reception, api_url
         self._app_token, self._signing_secret = app_token, signing_secret
-        self._port, self._groups, self._timing = port, groups, timing
+        self._door, self._groups, self._timing = door, groups, timing
         self._work = Work("slack")
         self._desk: Desk | None = None
         """With a session of its own: answers outlive the connection that was asked by."""
@@ -94,13 +93,15 @@ class SlackEar:
             return await desk.heard(body)
 
         if self._app_token is not None:
-            socket = Socket(app, self._app_token, self.link, self._timing, quiet)
+            socket = Socket(
+                app, self._app_token, self.link, self._timing, quiet, self._reception.timings
+            )
             await socket.served(url, self._leave)
         else:
-            self.listener = Listener(
-                app, self._port, self.link, SignatureVerifier(self._signing_secret or "")
-            )
-            await self.listener.served(self._leave)
+            verifier = SignatureVerifier(self._signing_secret or "")
+            timings = self._reception.timings
+            posts = Posts(app, self._door, self.link, verifier, self._timing, timings)
+            await posts.served(self._leave)
 
     def _session(self) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=self._timing.answer_s))

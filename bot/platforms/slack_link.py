@@ -1,4 +1,4 @@
-"""The connection that Slack's commands come by: who we are there, and a socket or a port.
+"""The connection that Slack's commands come by: who we are there, and a socket or our door.
 
 slack_sdk tries for ever to connect, with the same address even where that is used up, and raises
 nothing: so it is asked first what can be asked, and watched afterwards.
@@ -8,19 +8,22 @@ import asyncio
 import contextlib
 import json
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
 from aiohttp import web
+from slack_bolt.adapter.aiohttp import to_aiohttp_response, to_bolt_request
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.app.async_app import AsyncApp
 from slack_sdk.signature import SignatureVerifier
+from slack_sdk.socket_mode.request import SocketModeRequest
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.door import Door, surely
 from bot.links import Link, LinkRefused, LinkState
 from bot.platforms.slack_errors import FOREIGN, error_of, translated
+from bot.timings import Timings
 from core.errors import DeliveryRefused, Reason, TapewatchError
 
 logger = logging.getLogger(__name__)
@@ -34,11 +37,8 @@ _APP = (
 _SWITCH = f"switch Socket Mode on at {_APPS}, Socket Mode, and start again"
 _HOPELESS = (Reason.TOKEN_REFUSED, Reason.NO_PERMISSION)
 _GOODBYE_S = 1.0
-PATH = "/slack/events"
 _CHECK, _CHECK_WITHIN = b"ssl_check=1", 200
 """Slack looks whether the address is there; bolt answers that, whoever asks."""
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class LinkLost(TapewatchError):
@@ -95,6 +95,19 @@ def _said(error: BaseException, setting: str, way_out: str) -> TapewatchError:
     return LinkLost(f"Slack did not let us in: {found}")
 
 
+class _Timed(AsyncSocketModeHandler):
+    """Says how long each ack took."""
+
+    timings: Timings
+
+    async def handle(self, client: Any, req: SocketModeRequest) -> None:
+        """As bolt does."""
+        clock = asyncio.get_running_loop().time
+        came = clock()
+        await super().handle(client, req)
+        self.timings.acknowledged("slack", clock() - came)
+
+
 @dataclass(slots=True)
 class Socket:
     """Socket Mode: one session after another, each of which begins with a hello."""
@@ -104,6 +117,7 @@ class Socket:
     link: Link
     timing: Timing
     logger: logging.Logger
+    timings: Timings
     _greeted: Any = None
     """The session that said hello last."""
     _over: TapewatchError | None = None
@@ -111,9 +125,10 @@ class Socket:
 
     async def served(self, url: str, leave: asyncio.Event) -> None:
         """Until it is time to leave; LinkLost when it is down for too long."""
-        handler = AsyncSocketModeHandler(
+        handler = _Timed(
             self.app, self.app_token, logger=self.logger, ping_interval=self.timing.ping_s
         )
+        handler.timings = self.timings
         client: Any = handler.client
         client.wss_uri = url
         client.message_listeners.append(self._greet)
@@ -122,7 +137,7 @@ class Socket:
         try:
             await self._watched(client, leave)
         finally:
-            await _surely(_hung_up(client, connecting))
+            await surely(_hung_up(client, connecting))
 
     async def _watched(self, client: Any, leave: asyncio.Event) -> None:
         clock = asyncio.get_running_loop().time
@@ -162,63 +177,64 @@ class Socket:
 
 
 @dataclass(slots=True)
-class Listener:
-    """HTTP: Slack posts to us."""
+class Posts:
+    """HTTP: Slack posts to our door."""
 
     app: AsyncApp
-    port: int
+    door: Door
     link: Link
     verifier: SignatureVerifier
-    bound: int = field(default=0, init=False)
-    """The port it has, where any would do."""
+    timing: Timing
+    timings: Timings
     _noticed: bool = field(default=False, init=False)
 
     async def served(self, leave: asyncio.Event) -> None:
         """Until it is time to leave; LinkLost if the port cannot be had."""
-        app = self.app.web_app(path=PATH)
-        app.middlewares.append(self._signed)
-        app.on_response_prepare.append(self._notice)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0)
-        await runner.setup()
+        self.door.slack = self._posted
         try:
-            # Slack's servers are outside: whoever exposes us decides what reaches this port, and
-            # each request must be signed.
-            await web.TCPSite(runner, "0.0.0.0", self.port).start()  # noqa: S104
-            self.bound = runner.addresses[0][1]
-            self.link.up()
-            await leave.wait()
-        except OSError as error:
-            raise LinkLost(f"PORT={self.port} cannot be listened on: {error.strerror}") from None
+            while not leave.is_set():
+                if self.door.is_open:
+                    self.link.up()
+                elif self.door.seen:
+                    raise LinkLost(self.door.seen)
+                await _either(leave, self.timing.look_s)
         finally:
-            await _surely(runner.cleanup())
+            self.door.slack = None
 
-    @web.middleware
-    async def _signed(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def _posted(self, request: web.Request) -> web.StreamResponse:
         """Before bolt, which reads what a stranger sent before it looks at the signature."""
         body = await request.read()
         when = request.headers.get("X-Slack-Request-Timestamp", "")
-        try:
-            signed = self.verifier.is_valid(
-                body, when, request.headers.get("X-Slack-Signature", "")
-            )
-        except (ValueError, TypeError):
-            signed = False
+        signed = is_signed(self.verifier, body, when, request.headers.get("X-Slack-Signature", ""))
         if not signed and _CHECK not in body[:_CHECK_WITHIN]:
+            self._notice()
             return web.Response(status=401, text="not signed")
+        clock = asyncio.get_running_loop().time
+        came = clock()
         try:
-            return await handler(request)
+            told = await self.app.async_dispatch(await to_bolt_request(request))
+            self.timings.acknowledged("slack", clock() - came)
+            return await to_aiohttp_response(told)
         except (ValueError, TypeError, AttributeError) as error:
             logger.warning("a request cannot be read", extra={"seen": type(error).__name__})
             return web.Response(status=400, text="unreadable")
 
-    async def _notice(self, request: web.Request, response: web.StreamResponse) -> None:
+    def _notice(self) -> None:
         """Strangers knock too: once is enough to find a wrong secret by."""
-        if response.status == web.HTTPUnauthorized.status_code and not self._noticed:
+        if not self._noticed:
             self._noticed = True
             logger.warning(
                 "a request was not signed with SLACK_SIGNING_SECRET, or came too late; if nothing"
                 " that is typed in Slack arrives, check the secret and this machine's clock"
             )
+
+
+def is_signed(verifier: SignatureVerifier, body: bytes, when: str, signature: str) -> bool:
+    """By Slack, within five minutes; compared in constant time. Whatever strangers send is no."""
+    try:
+        return verifier.is_valid(body, when, signature)
+    except (ValueError, TypeError):
+        return False
 
 
 async def _hung_up(client: Any, connecting: asyncio.Task[None]) -> None:
@@ -230,16 +246,6 @@ async def _hung_up(client: Any, connecting: asyncio.Task[None]) -> None:
             await client.disconnect()
     await client.close()
     await asyncio.gather(connecting, return_exceptions=True)
-
-
-async def _surely(closing: Coroutine[Any, Any, None]) -> None:
-    """To its end, also if we are cancelled meanwhile: what is half closed tries to connect anew."""
-    task = asyncio.create_task(closing)
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await task
-        raise
 
 
 async def _either(event: asyncio.Event, seconds: float) -> None:

@@ -9,9 +9,10 @@ from typing import Any
 
 from alerts.compose import no_picture
 from bot.app import App
+from bot.door import SLACK_PATH, Door
 from bot.links import Link
 from bot.platforms.slack_ear import SlackEar
-from bot.platforms.slack_link import PATH, Timing
+from bot.platforms.slack_link import Timing
 from bot.reception import Reception
 from bot.supervise import supervised
 from tests.bot.small_market import at
@@ -32,6 +33,12 @@ class Slack:
     ear: SlackEar
     app: App
     task: asyncio.Task[None]
+    door: Door
+
+    @property
+    def posts_to(self) -> str:
+        """Where Slack posts to, in HTTP mode."""
+        return f"http://127.0.0.1:{self.door.bound}{SLACK_PATH}"
 
     async def ask(self, text: str, **more: Any) -> str:
         """What somebody reads who types a command: `/ticker NVDA`."""
@@ -55,7 +62,7 @@ def made(server: SlackServer, reception: Reception, mode: str = "socket", **more
         "api_url": server.api_url,
         "app_token": APP_TOKEN if mode == "socket" else None,
         "signing_secret": SECRET,
-        "port": 0,
+        "door": Door(),
         "groups": (),
         "timing": BRISK,
     }
@@ -69,19 +76,20 @@ async def serving(
     """It answers, under the supervisor; without pictures, unless `draw` makes them."""
     reception = more.pop("reception", app.reception)
     reception.draw = more.pop("draw", no_picture)
-    ear = made(server, reception, mode, **more)
+    door = Door(0)
+    ear = made(server, reception, mode, door=door, **more)
     run = supervised("slack", ear.serve, longest_s=1.0, link=ear.link)
-    task = asyncio.create_task(run)
+    task, opening = asyncio.create_task(run), asyncio.create_task(door.serve())
     try:
         await up(ear)
         if mode == "http":
-            assert ear.listener is not None
-            server.http_to(f"http://127.0.0.1:{ear.listener.bound}{PATH}", SECRET)
-        yield Slack(server, ear, app, task)
+            server.http_to(f"http://127.0.0.1:{door.bound}{SLACK_PATH}", SECRET)
+        yield Slack(server, ear, app, task, door)
     finally:
         await ear.drain(5.0)
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        for one in (task, opening):
+            one.cancel()
+        await asyncio.gather(task, opening, return_exceptions=True)
 
 
 @asynccontextmanager

@@ -366,3 +366,13 @@ def test_a_file_that_cannot_be_the_secret_is_said_and_what_is_in_it_is_not(
     assert "DISCORD_TOKEN='(hidden)': should be the key as the dashboard shows it" in told
     assert "se cret" not in told
     assert SECRET not in told
+
+
+@pytest.mark.parametrize("name", ["POLYGON_API_KEY", "MASSIVE_API_KEY", "DISCORD_TOKEN"])
+def test_a_file_with_something_that_is_no_secret_is_one_fault_among_others(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "odd").write_text("se\x01cret")
+    said = faults(monkeypatch, **{f"{name}_FILE": str(tmp_path / "odd"), "ALERT_TOP": "many"})
+    assert len(said) == 2
+    assert "se\x01cret" not in "\n".join(said)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from bot.app import App
+from bot.door import Door, DoorClosed
 from bot.links import LinkRefused, LinkState
 from bot.platforms.slack_ear import SlackEar
 from bot.platforms.slack_link import LinkLost, Timing
@@ -187,10 +188,11 @@ async def test_after_being_down_for_too_long_all_is_built_anew(app: App) -> None
 
 async def test_a_port_that_is_taken_is_named(app: App) -> None:
     async with talking(app, "http") as slack:
-        assert slack.ear.listener is not None
-        port = slack.ear.listener.bound
-        other = made(slack.server, app.reception, "http", port=port, timing=QUICK)
-        assert f"PORT={port}" in await lost(other)
+        door = Door(slack.door.bound)
+        with pytest.raises(DoorClosed):
+            await door.serve()
+        other = made(slack.server, app.reception, "http", door=door, timing=QUICK)
+        assert f"PORT={door.port}" in await lost(other)
 
 
 async def test_no_log_has_a_token_or_a_ticket(app: App, caplog: pytest.LogCaptureFixture) -> None:

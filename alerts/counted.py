@@ -1,0 +1,83 @@
+"""The outbox in numbers, for whoever watches the service: counts and ages, no channel's name."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from core.db import Db
+from core.errors import Reason
+
+_TALLIES = """
+SELECT substr(destination, 1, instr(destination, ':') - 1) AS platform, what, a.reason,
+    count(*) AS count
+FROM delivery_attempts a JOIN deliveries d ON d.key = a.delivery
+WHERE a.reason IS NOT NULL GROUP BY 1, 2, 3
+"""
+_LAGS = """
+WITH newest AS (
+    SELECT series, session, revision, stored_at FROM sessions
+    WHERE announced AND stored_at IS NOT NULL ORDER BY session DESC LIMIT 1
+)
+SELECT substr(destination, 1, instr(destination, ':') - 1) AS platform,
+    unixepoch(min(created_at)) - unixepoch(min(stored_at)) AS published,
+    CASE WHEN sum(state IN ('pending', 'sending', 'ambiguous')) = 0
+        THEN unixepoch(max(changed_at)) - unixepoch(min(created_at)) END AS delivered
+FROM deliveries JOIN newest USING (series, session, revision)
+WHERE kind IN ('digest', 'edit', 'correction') GROUP BY 1
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """The messages in one state."""
+
+    state: str
+    """Of those that are pending, `quiet`: only until a channel's quiet hours end."""
+    count: int
+    oldest: datetime
+    """When the oldest of them was decided."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How often something came of an attempt, since the database began."""
+
+    platform: str
+    what: str
+    reason: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """How long the newest announced session took through the outbox; seconds."""
+
+    platform: str
+    published_s: float
+    """From its bars on disk to its message in the outbox."""
+    delivered_s: float | None
+    """From there until the last channel had it; None while one waits."""
+
+
+async def depths(db: Db) -> Sequence[Depth]:
+    """One for each state that any message is in."""
+    rows = await db.rows(
+        "SELECT CASE WHEN state = 'pending' AND reason = ? THEN 'quiet' ELSE state END AS state,"
+        " count(*) AS count, min(created_at) AS oldest FROM deliveries GROUP BY 1",
+        (Reason.QUIET_HOURS,),
+    )
+    return [
+        Depth(row["state"], row["count"], datetime.fromisoformat(row["oldest"])) for row in rows
+    ]
+
+
+async def tallies(db: Db) -> Sequence[Tally]:
+    """Of every attempt that has ended, by platform."""
+    rows = await db.rows(_TALLIES)
+    return [Tally(row["platform"], row["what"], row["reason"], row["count"]) for row in rows]
+
+
+async def lags(db: Db) -> Sequence[Lag]:
+    """By platform; none before the first session was announced."""
+    rows = await db.rows(_LAGS)
+    return [Lag(row["platform"], row["published"], row["delivered"]) for row in rows]

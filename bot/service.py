@@ -1,0 +1,140 @@
+"""The service: wait for the lease, then watch, judge, deliver and answer until told to stop."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from alerts.model import TERMINAL
+from bot.app import App, Copy, opened, utc_now
+from bot.commands import CommandRequest
+from bot.door import Door
+from bot.health import Health
+from bot.metrics import Metrics
+from bot.once import Exit, progress, reading, say
+from bot.platforms import console
+from bot.settings import Settings
+from bot.supervise import supervised
+from bot.timings import Timings
+from core.lease import Lease
+
+logger = logging.getLogger(__name__)
+
+_FIRST_DIGEST_S = 60.0
+_DRAIN_S, _GOODBYE_S = 5.0, 2.0
+
+
+async def run(settings: Settings) -> Exit:
+    """Until a signal, or until another copy has taken over."""
+    return await Service(settings, Lease(settings.state_db, utc_now), utc_now).run()
+
+
+@dataclass(slots=True)
+class Service:
+    """One copy."""
+
+    settings: Settings
+    lease: Lease
+    now: Callable[[], datetime]
+    timings: Timings = field(default_factory=Timings)
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+    door: Door = field(init=False)
+    health: Health = field(init=False)
+    metrics: Metrics = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Nothing is opened yet."""
+        self.door = Door(self.settings.door_port)
+        self.health = Health(self.lease, self.now)
+        self.metrics = Metrics(self.health, self.timings)
+        self.door.tell("/healthz", self.health.alive)
+        self.door.tell("/readyz", self.health.able)
+        self.door.tell("/freshness", self.health.fresh)
+        self.door.show("/metrics", self.metrics.page)
+
+    async def run(self) -> Exit:
+        """Until a signal, or until another copy has taken over."""
+        for name in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(name, self.stop.set)
+        beside = [asyncio.create_task(doing) for doing in self.beside()]
+        working = asyncio.create_task(self._work(), name="service")
+        stopping = asyncio.create_task(self.stop.wait())
+        try:
+            await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if not self.lease.is_held:
+                working.cancel()  # it waits for its turn, and there is nothing to drain
+            with contextlib.suppress(asyncio.CancelledError):
+                await working
+        finally:
+            for task in (*beside, stopping):
+                task.cancel()
+            await asyncio.gather(*beside, stopping, return_exceptions=True)
+        if self.lease.lost.is_set():
+            say("another copy has taken over: this one was silent for too long, and has ended")
+            return Exit.TRY_AGAIN
+        return Exit.DONE
+
+    def beside(self) -> list[Coroutine[Any, Any, None]]:
+        """What runs whether or not this copy has its turn."""
+        return [supervised("door", self.door.serve), self.metrics.watch_loop()]
+
+    async def _work(self) -> None:
+        """From the lease to its end."""
+        copy = Copy(self.lease.me.id, self.door, self.timings)
+        opening = opened(self.settings, now=self.now, copy=copy)
+        async with self.lease.held(), opening as app, app.bell.ringing():
+            self.health.app = app
+            try:
+                await self._serve(app)
+            finally:
+                self.health.app, self.health.leaving = None, True
+
+    async def _serve(self, app: App) -> None:
+        ready, attached = asyncio.Event(), console.attached()
+        shown: list[str] = []
+
+        def show(text: str) -> None:
+            shown.append(text)
+            print(text, flush=True)
+
+        await app.name_channels(ending=True)
+        app.senders["console"] = console.ConsoleSender(show)
+        app.board.watchers.append(reading())
+        tasks = [
+            asyncio.create_task(app.watch(progress(), ready), name="day loop"),
+            asyncio.create_task(supervised("courier", app.courier.run), name="courier"),
+            asyncio.create_task(supervised("first channels", app.examine_channels)),
+            asyncio.create_task(supervised("backfill", app.backfilling.runner.run)),
+            asyncio.create_task(_talk(app, ready, shown, self.stop, attached=attached)),
+            *(asyncio.create_task(app.listen(ear), name=ear.link.platform) for ear in app.ears),
+        ]
+        ends = [asyncio.create_task(e.wait()) for e in (self.stop, self.lease.lost)]
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        self.health.leaving = True
+        if not self.lease.lost.is_set():
+            closing = app.courier.close(_DRAIN_S)
+            await asyncio.gather(closing, *(e.drain(_DRAIN_S) for e in app.ears))
+        for task in (*tasks, *ends):
+            task.cancel()
+        # A platform that does not answer a goodbye keeps nobody.
+        await asyncio.wait(tasks, timeout=_GOODBYE_S)
+
+
+async def _talk(
+    app: App, ready: asyncio.Event, shown: list[str], stop: asyncio.Event, *, attached: bool
+) -> None:
+    """The newest digest first, whoever published it; then commands, if somebody can type."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_FIRST_DIGEST_S if attached else None):
+            await ready.wait()
+        await app.courier.emptied(TERMINAL)
+    if not shown:
+        reply = await app.commands.answer(CommandRequest.typed("anomalies"))
+        print(console.render(reply.message, console.terminal_width()) + "\n", flush=True)
+    if attached:
+        await console.converse(app.commands.answer, app.commands.names)
+        stop.set()

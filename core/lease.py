@@ -1,0 +1,204 @@
+"""One copy of the service works at a time: a lease in the state database.
+
+Whoever has it renews it. A copy that comes second waits until it is given back, was not renewed for
+a while, or its holder has surely died: its lock on a file is free, under the same kernel. A holder
+that lost it can write nothing more (core.db), so two never say the same.
+"""
+
+import asyncio
+import logging
+import os
+import secrets
+import socket
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from core.alone import alone
+from core.db import iso
+from core.migrate import connected, migrate, newest_schema, schema_of
+
+logger = logging.getLogger(__name__)
+
+_FIRST_SCHEMA = 9
+"""Databases before it know no lease."""
+_LOCK = "service.lock"
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How long a holder may be silent, and how often it speaks; seconds."""
+
+    lost_after_s: float = 20.0
+    renew_s: float = 5.0
+    look_s: float = 1.0
+    """Between two looks of whoever waits."""
+
+
+USUAL = Timing()
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """One life of one process."""
+
+    id: str
+    place: str
+    """Its host and its number there."""
+    kernel: str | None = None
+    since: datetime | None = None
+
+    @classmethod
+    def this(cls) -> "Holder":
+        """This process."""
+        return cls(secrets.token_hex(8), f"{socket.gethostname()}, process {os.getpid()}")
+
+
+def boot_id() -> str | None:
+    """Another one after each start of the machine; None where nobody tells. Blocking."""
+    with suppress(OSError):
+        return _BOOT_ID.read_text().strip()
+    return None
+
+
+@dataclass(slots=True)
+class Lease:
+    """What this process has, or waits for."""
+
+    path: Path
+    now: Callable[[], datetime]
+    timing: Timing = USUAL
+    me: Holder = field(default_factory=Holder.this)
+    boot: Callable[[], str | None] = boot_id
+    other: Holder | None = None
+    """Who has it, while this waits."""
+    is_held: bool = False
+    renewed_at: datetime | None = None
+    """When the database took a word of this one last."""
+    lost: asyncio.Event = field(default_factory=asyncio.Event)
+    """Another one has it: nothing may be done here any more."""
+
+    @asynccontextmanager
+    async def held(self) -> AsyncIterator[None]:
+        """Waits until it is ours, and gives it back at the end.
+
+        Raises ConfigError if the database is of no use.
+        """
+        await asyncio.to_thread(_prepare, self.path)
+        while True:
+            async with alone(self.path.with_name(_LOCK)) as locked:
+                if await asyncio.to_thread(self._taken, locked):
+                    async with self._kept():
+                        yield
+                    return
+            await asyncio.sleep(self.timing.look_s)
+
+    @asynccontextmanager
+    async def _kept(self) -> AsyncIterator[None]:
+        self.is_held, self.other = True, None
+        renewing = asyncio.create_task(self._renewing(), name="lease")
+        try:
+            yield
+        finally:
+            self.is_held = False
+            renewing.cancel()
+            await asyncio.gather(renewing, return_exceptions=True)
+            await asyncio.to_thread(self._given_back)
+
+    async def _renewing(self) -> None:
+        fails = False
+        while True:
+            await asyncio.sleep(self.timing.renew_s)
+            try:
+                renewed = await asyncio.to_thread(self._renewed)
+            except sqlite3.OperationalError as error:
+                # Another copy could not write either; and if one has, it is in the row.
+                if not fails:
+                    logger.warning("the lease cannot be renewed", extra={"seen": str(error)})
+                fails = True
+                continue
+            fails = False
+            if not renewed:
+                self.is_held = False
+                self.lost.set()
+                return
+
+    def _taken(self, locked: bool) -> bool:
+        now = self.now()
+        with closing(connected(self.path)) as db, _writing(db):
+            other = _read(db)
+            if other is not None and not self._is_over(*other, now, locked):
+                self._meet(other[0])
+                return False
+            # Without the lock this may be dead and its lock not free, or the other way round.
+            kernel = self.boot() if locked else None
+            db.execute(
+                "INSERT OR REPLACE INTO lease (one, holder, place, kernel, since, renewed_at)"
+                " VALUES (1, ?, ?, ?, ?, ?)",
+                (self.me.id, self.me.place, kernel, iso(now), iso(now)),
+            )
+        self.renewed_at = now
+        if other is not None:
+            logger.warning("another copy is gone; this one works now", extra=_facts(other[0]))
+        return True
+
+    def _is_over(self, other: Holder, renewed_at: datetime, now: datetime, locked: bool) -> bool:
+        silent = abs(now - renewed_at) > timedelta(seconds=self.timing.lost_after_s)
+        return silent or (locked and other.kernel is not None and other.kernel == self.boot())
+
+    def _meet(self, other: Holder) -> None:
+        if self.other is None or self.other.id != other.id:
+            logger.warning("another copy works; this one waits for its end", extra=_facts(other))
+        self.other = other
+
+    def _renewed(self) -> bool:
+        now = self.now()
+        with closing(connected(self.path)) as db:
+            cursor = db.execute(
+                "UPDATE lease SET renewed_at = ? WHERE holder = ?", (iso(now), self.me.id)
+            )
+            if cursor.rowcount == 1:
+                self.renewed_at = now
+            return cursor.rowcount == 1
+
+    def _given_back(self) -> None:
+        """On a full disk it ends by itself."""
+        with suppress(sqlite3.OperationalError), closing(connected(self.path)) as db:
+            db.execute("DELETE FROM lease WHERE holder = ?", (self.me.id,))
+
+
+def _prepare(path: Path) -> None:
+    """A database that knows leases is upgraded by whoever has it: somebody may be at work."""
+    with suppress(sqlite3.DatabaseError), closing(connected(path)) as db:
+        if _FIRST_SCHEMA <= schema_of(db) <= newest_schema():
+            return
+    migrate(path)
+
+
+@contextmanager
+def _writing(db: sqlite3.Connection) -> Iterator[None]:
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        db.execute("ROLLBACK")
+        raise
+    db.execute("COMMIT")
+
+
+def _read(db: sqlite3.Connection) -> tuple[Holder, datetime] | None:
+    """Who has it, and when it was renewed."""
+    row = db.execute("SELECT holder, place, kernel, since, renewed_at FROM lease").fetchone()
+    if row is None:
+        return None
+    who, place, kernel, since, renewed_at = row
+    holder = Holder(who, place, kernel, datetime.fromisoformat(since))
+    return holder, datetime.fromisoformat(renewed_at)
+
+
+def _facts(holder: Holder) -> dict[str, str]:
+    return {"copy": holder.place, "since": str(holder.since)}

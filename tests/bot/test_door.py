@@ -1,0 +1,93 @@
+"""The one port: what is hung up there, what is not, and a port that is taken."""
+
+import asyncio
+import io
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from bot.door import SLACK_PATH, Door, DoorClosed
+
+
+@asynccontextmanager
+async def at(door: Door) -> AsyncIterator[aiohttp.ClientSession]:
+    """Somebody who knocks."""
+    task = asyncio.create_task(door.serve())
+    try:
+        async with asyncio.timeout(5):
+            while not door.is_open:  # noqa: ASYNC110 - nobody sets an event for it
+                await asyncio.sleep(0.01)
+        async with aiohttp.ClientSession(f"http://127.0.0.1:{door.bound}") as session:
+            yield session
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def yes() -> tuple[bool, dict[str, object]]:
+    return True, {"so": True}
+
+
+async def no() -> tuple[bool, dict[str, object]]:
+    return False, {"so": False}
+
+
+async def page() -> tuple[bytes, str]:
+    return b"one 1\n", "text/plain; version=0.0.4; charset=utf-8"
+
+
+async def test_yes_is_200_and_no_is_503() -> None:
+    door = Door(0)
+    door.tell("/yes", yes)
+    door.tell("/no", no)
+    door.show("/page", page)
+    async with at(door) as stranger:
+        for path, status in (("/yes", 200), ("/no", 503)):
+            async with stranger.get(path) as answer:
+                assert answer.status == status
+                assert await answer.json() == {"so": status == 200}
+        async with stranger.head("/yes") as answer:
+            assert answer.status == 200
+        async with stranger.get("/page") as answer:
+            assert await answer.read() == b"one 1\n"
+            assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+        async with stranger.get("/yess") as answer:
+            assert answer.status == 404
+            assert await answer.text() == "not here; there is /no, /page, /yes"
+        async with stranger.post("/yes") as answer:
+            assert answer.status == 405
+    assert not door.is_open
+
+
+async def test_slack_is_told_to_come_again_while_nobody_listens() -> None:
+    door = Door(0)
+
+    async def heard(request: web.Request) -> web.StreamResponse:
+        return web.Response(text=await request.text())
+
+    async with at(door) as slack:
+        async with slack.post(SLACK_PATH, data=b"hello") as answer:
+            assert answer.status == 503
+        door.slack = heard
+        async with slack.post(SLACK_PATH, data=b"hello") as answer:
+            assert (answer.status, await answer.text()) == (200, "hello")
+        async with slack.post(SLACK_PATH, data=io.BytesIO(b"x" * (1024**2 + 1))) as answer:
+            assert answer.status == 413
+
+
+async def test_a_port_that_is_taken_is_named() -> None:
+    first = Door(0)
+    async with at(first):
+        second = Door(first.bound)
+        with pytest.raises(DoorClosed, match=f"PORT={first.bound} cannot be listened on"):
+            await second.serve()
+        assert f"PORT={first.bound}" in second.seen
+
+
+async def test_without_a_port_there_is_no_door() -> None:
+    door = Door()
+    await asyncio.wait_for(door.serve(), 1)
+    assert not door.is_open

@@ -1,0 +1,202 @@
+"""The lease: one holder; given back, silent for too long, or surely dead, it goes to the next."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, closing
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from core.db import Db
+from core.errors import ConfigError, LeaseLost
+from core.lease import Lease, Timing
+from core.migrate import migrate
+from tests.servers.local import utc_now
+
+QUICK = Timing(lost_after_s=20.0, renew_s=0.02, look_s=0.02)
+
+
+class Clock:
+    """A clock that is set by hand."""
+
+    def __init__(self) -> None:
+        self.shift = timedelta(0)
+
+    def __call__(self) -> datetime:
+        return utc_now() + self.shift
+
+
+def lease(
+    path: Path,
+    clock: Clock | None = None,
+    *,
+    kernel: str | None = "k",
+    timing: Timing = QUICK,
+) -> Lease:
+    return Lease(path, clock or Clock(), timing, boot=lambda: kernel)
+
+
+@asynccontextmanager
+async def waiting(one: Lease) -> AsyncIterator[asyncio.Event]:
+    """Set once it is its turn."""
+    has = asyncio.Event()
+
+    async def wait() -> None:
+        async with one.held():
+            has.set()
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(wait())
+    try:
+        yield has
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def met(one: Lease) -> None:
+    """Until it has seen that another one has it."""
+    async with asyncio.timeout(5):
+        while one.other is None:  # noqa: ASYNC110 - nobody sets an event for it
+            await asyncio.sleep(0.01)
+
+
+async def row(path: Path) -> tuple[str, str | None] | None:
+    return await asyncio.to_thread(_row, path)
+
+
+def _row(path: Path) -> tuple[str, str | None] | None:
+    with closing(sqlite3.connect(path)) as db:
+        found: tuple[str, str | None] | None = db.execute(
+            "SELECT holder, kernel FROM lease"
+        ).fetchone()
+        return found
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "state.db"
+
+
+async def test_the_first_one_has_it_and_gives_it_back(path: Path) -> None:
+    one = lease(path)
+    async with one.held():
+        assert one.is_held
+        assert await row(path) == (one.me.id, "k")
+    assert not one.is_held
+    assert await row(path) is None
+
+
+async def test_the_second_one_waits_says_for_whom_and_is_next(path: Path) -> None:
+    first, second = lease(path), lease(path)
+    async with AsyncExitStack() as theirs:
+        await theirs.enter_async_context(first.held())
+        async with waiting(second) as has:
+            await met(second)
+            assert second.other is not None
+            assert second.other.place == first.me.place
+            await theirs.aclose()
+            await asyncio.wait_for(has.wait(), 5)
+    assert first.is_held is second.is_held is False
+
+
+async def test_one_that_is_silent_for_too_long_loses_it_and_learns_it(path: Path) -> None:
+    clock = Clock()
+    slow = lease(path, timing=Timing(renew_s=60.0))
+    async with slow.held(), Db.open(path, slow.me.id) as theirs:
+        clock.shift = timedelta(seconds=21)
+        second = lease(path, clock)
+        async with second.held(), Db.open(path, second.me.id) as ours:
+            with pytest.raises(LeaseLost):
+                async with theirs.transaction():
+                    pass
+            async with ours.transaction() as writer:
+                await writer.execute("DELETE FROM mutes")
+            assert second.other is None
+            # Its lock on the file is not free, so nobody may conclude from it that this is dead.
+            assert await row(path) == (second.me.id, None)
+        assert not slow.lost.is_set()
+        assert await theirs.rows("SELECT 1") != []
+
+
+def changed(path: Path, sql: str) -> None:
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute(sql)
+
+
+async def test_a_holder_notices_by_itself_that_another_one_has_it(path: Path) -> None:
+    one = lease(path)
+    async with one.held():
+        await asyncio.to_thread(changed, path, "UPDATE lease SET holder = 'another'")
+        await asyncio.wait_for(one.lost.wait(), 5)
+        assert not one.is_held
+    assert await row(path) == ("another", "k")
+
+
+async def test_one_that_renews_keeps_it_however_long_the_other_waits(path: Path) -> None:
+    clock = Clock()
+    first, second = lease(path, clock), lease(path, clock)
+    async with first.held(), waiting(second) as has:
+        await met(second)
+        for _ in range(5):
+            clock.shift += timedelta(seconds=15)
+            before = first.renewed_at
+            async with asyncio.timeout(5):
+                while first.renewed_at == before:  # noqa: ASYNC110
+                    await asyncio.sleep(0.005)
+        assert not has.is_set()
+
+
+@pytest.mark.parametrize(("kernel", "at_once"), [("k", True), ("other", False), (None, False)])
+async def test_who_died_under_this_kernel_is_not_waited_for(
+    path: Path, kernel: str | None, at_once: bool
+) -> None:
+    await asyncio.to_thread(migrate, path)
+    left = lease(path, kernel=kernel)
+    # And its process dies here: the row stays, no lock does.
+    assert await asyncio.to_thread(left._taken, locked=True)
+    second = lease(path, kernel="k" if kernel else None)
+    async with waiting(second) as has:
+        if at_once:
+            await asyncio.wait_for(has.wait(), 5)
+        else:
+            await met(second)
+            assert not has.is_set()
+
+
+async def test_a_database_that_takes_nothing_for_a_while_costs_nobody_the_lease(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    one = lease(path)
+    async with one.held():
+        await asyncio.to_thread(changed, path, "ALTER TABLE lease RENAME TO gone")
+        await asyncio.sleep(0.1)
+        assert one.is_held
+        await asyncio.to_thread(changed, path, "ALTER TABLE gone RENAME TO lease")
+        before = one.renewed_at
+        async with asyncio.timeout(5):
+            while one.renewed_at == before:  # noqa: ASYNC110 - nobody sets an event for it
+                await asyncio.sleep(0.01)
+        assert not one.lost.is_set()
+    assert caplog.text.count("the lease cannot be renewed") == 1
+
+
+async def test_a_database_of_before_leases_is_upgraded_first(path: Path) -> None:
+    await asyncio.to_thread(changed, path, "PRAGMA user_version = 0")
+    async with lease(path).held():
+        assert await row(path) is not None
+
+
+async def test_one_of_a_newer_version_is_refused_not_waited_for(path: Path) -> None:
+    await asyncio.to_thread(migrate, path)
+    await asyncio.to_thread(changed, path, "PRAGMA user_version = 999")
+    with pytest.raises(ConfigError, match="newer"):
+        async with lease(path).held():
+            pass
+
+
+async def test_whoever_has_no_lease_writes_as_before(path: Path) -> None:
+    async with lease(path).held(), Db.open(path) as shell, shell.transaction() as writer:
+        await writer.execute("DELETE FROM mutes")
