@@ -1,0 +1,1 @@
+"""What strangers, vendors and people can send, thrown at whatever reads it first."""

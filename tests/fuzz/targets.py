@@ -1,0 +1,179 @@
+"""One function for each way in: bytes that anybody may have sent, and what may come of them.
+
+A target returns, or raises what its caller is told to expect; anything else is a finding. The same
+functions are run by hypothesis in the suite, and by atheris (`python -m tests.fuzz`).
+"""
+
+import gzip
+import io
+import json
+from collections.abc import Callable, Mapping
+from datetime import date
+from functools import partial
+from typing import Any
+
+from slack_sdk.signature import SignatureVerifier
+
+from alerts.words import inert
+from bot import mute_words
+from bot.amounts import amount
+from bot.arguments import find_ticker, parse_date
+from bot.platforms import discord_commands, slack_forms
+from bot.platforms.slack_link import is_signed
+from bot.platforms.slack_words import linked, mentioned, typed
+from bot.requests import CommandRequest
+from bot.settings import Settings, load
+from core.calendar import trading_day
+from core.conditions import bundled, from_reference
+from core.errors import CommandError, ConfigError, SourceError
+from core.sources import day_aggs, finra_file, grouped, short_volume
+from core.sources.reference_rows import instrument, readable, renames, story
+from core.tape import read_tape
+
+Target = Callable[[bytes], None]
+
+DAY = trading_day(date(2026, 10, 1))
+SECRET = "a-signing-secret-of-a-test"
+_NAMES = sorted(set(Settings.model_fields) - {"data_dir"})
+TRADES_HEADER = (
+    b"ticker,conditions,correction,exchange,id,participant_timestamp,price,sequence_number,"
+    b"sip_timestamp,size,tape,trf_id,trf_timestamp\n"
+)
+AGGS_HEADER = b"ticker,volume,open,close,high,low,window_start,transactions\n"
+FINRA_HEADER = b"Date|Symbol|ShortVolume|ShortExemptVolume|TotalVolume|Market\n"
+
+
+def _expected(read: Callable[[], object], error: type[Exception]) -> str:
+    """What it said if it was refused; a refusal without a word is a finding."""
+    try:
+        read()
+    except error as refused:
+        if not str(refused):
+            raise RuntimeError("refused without a word") from refused
+        return str(refused)
+    return ""
+
+
+def a_setting(data: bytes) -> None:
+    """One setting with any value: taken, or named in a fault that does not show a secret."""
+    name = _NAMES[data[0] % len(_NAMES)] if data else "port"
+    value = data[1:].decode(errors="replace")
+    said = _expected(lambda: load(**{name: value}), ConfigError)
+    if len(value) > 8 and _is_secret(name):
+        assert value not in said
+
+
+def _is_secret(name: str) -> bool:
+    return "SecretStr" in str(Settings.model_fields[name].annotation)
+
+
+def slack_text(data: bytes) -> None:
+    """What is typed on Slack, down to the words of a command."""
+    text = data.decode(errors="replace")
+    for line in (typed("/tapewatch", text), typed("/mute", text), mentioned(text, "U0BOT")):
+        assert line == line.strip()
+        request = CommandRequest.parse(line, "slack:@U1", "slack:C1")
+        _words(request)
+    linked(inert(text), people=True)
+
+
+def _words(request: CommandRequest) -> None:
+    word = request.words[0] if request.words else ""
+    readers: list[tuple[Callable[[], object], type[Exception]]] = [
+        (request.redirected, CommandError),
+        (lambda: mute_words.parse(request.words), CommandError),
+        (lambda: amount(word), ValueError),
+        (lambda: parse_date(word), CommandError),
+        (lambda: find_ticker(word, {"NVDA", "BRK.B"}, "/ticker SYM"), CommandError),
+    ]
+    for read, refusal in readers:
+        _expected(read, refusal)
+
+
+def vendor_json(data: bytes) -> None:
+    """An answer of the REST API, whatever table it should have been."""
+    try:
+        body = json.loads(data)
+    except (ValueError, RecursionError):
+        return
+    if not isinstance(body, dict):
+        return
+    tables: list[Callable[[], object]] = [
+        lambda: grouped.parse(body, DAY),
+        lambda: short_volume.parse(grouped.results_of(body), DAY),
+        lambda: readable(grouped.results_of(body), instrument),
+        lambda: readable(grouped.results_of(body), story),
+        lambda: renames("NVDA", grouped.results_of(body)),
+        lambda: from_reference(body),
+    ]
+    for table in tables:
+        _expected(table, SourceError)
+
+
+def day_file(data: bytes) -> None:
+    """A flat file of day aggregates: the bytes themselves, and as the text inside."""
+    for payload in (data, gzip.compress(data, 1), gzip.compress(AGGS_HEADER + data, 1)):
+        _expected(partial(day_aggs.parse, payload, DAY), SourceError)
+
+
+def trades_file(data: bytes) -> None:
+    """A flat file of trades, likewise."""
+    rules = bundled()
+    for payload in (data, gzip.compress(data, 1), gzip.compress(TRADES_HEADER + data, 1)):
+        _expected(partial(read_tape, io.BytesIO(payload), DAY, rules), SourceError)
+
+
+def finra(data: bytes) -> None:
+    """FINRA's daily file."""
+    for payload in (data, FINRA_HEADER + data):
+        _expected(partial(finra_file.parse, payload, DAY), SourceError)
+
+
+def signature(data: bytes) -> None:
+    """Headers and body of a stranger: never signed, and never an error."""
+    when, _, rest = data.partition(b"\n")
+    signed, _, body = rest.partition(b"\n")
+    verifier = SignatureVerifier(SECRET)
+    assert not is_signed(verifier, body, when.decode("latin-1"), signed.decode("latin-1"))
+
+
+def interaction(data: bytes) -> None:
+    """What a platform tells of a click or a form: malformed is a refusal, never a loop."""
+    try:
+        body = json.loads(data)
+    except (ValueError, RecursionError):
+        return
+    if isinstance(body, dict):
+        for read in _READERS:
+            try:
+                read(body)
+            except (KeyError, TypeError, AttributeError, ValueError, IndexError):
+                # No platform sends that; whoever carries it out says so in the log.
+                continue
+
+
+def _submitted(body: dict[str, Any]) -> None:
+    if (form := slack_forms.form_of(body)) is not None:
+        slack_forms.line_of(form, body)
+
+
+_READERS: tuple[Callable[[dict[str, Any]], object], ...] = (
+    discord_commands.line,
+    discord_commands.focused,
+    _submitted,
+    slack_forms.metadata,
+)
+
+TARGETS: Mapping[str, Target] = {
+    target.__name__: target
+    for target in (
+        a_setting,
+        slack_text,
+        vendor_json,
+        day_file,
+        trades_file,
+        finra,
+        signature,
+        interaction,
+    )
+}
