@@ -74,8 +74,8 @@ def set_up(secrets: list[str], level: int = logging.INFO, form: Form = Form.TEXT
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    for name in ("apscheduler", "httpx", "httpcore", "botocore", "urllib3", "asyncio", "stamina"):
-        logging.getLogger(name).setLevel(logging.ERROR if name == "stamina" else logging.WARNING)
+    for name in ("apscheduler", "httpx", "httpcore", "botocore", "urllib3", "asyncio"):
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def _in_one_line(text: str) -> str:

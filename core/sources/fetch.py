@@ -24,6 +24,10 @@ _FIRST_WAIT_S = 0.5
 
 T = TypeVar("T")
 
+# Its own hooks are found at the first retry, on the loop, by loading what is installed; what is
+# tried again is on record here anyway.
+stamina.instrumentation.set_on_retry_hooks(())
+
 
 @dataclass(frozen=True, slots=True)
 class Reply:
