@@ -15,7 +15,7 @@ from bench.data import ENVIRONMENT, prepared
 NAMES = ("ingest", "judge", "loop", "tape", "stream", "reads")
 ON_REQUEST = (
     *("detection", "crash", "delivery", "acknowledge", "soak"),
-    *("backfill-kills", "scaling", "acknowledge-backfill", "quarter"),
+    *("backfill-kills", "scaling", "acknowledge-backfill", "quarter", "footprint"),
 )
 _HELP = f"{', '.join(NAMES)}; all of these by default; or {', '.join(ON_REQUEST)}"
 

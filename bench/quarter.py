@@ -21,7 +21,7 @@ from typing import Any
 
 from bench.data import Data
 from bench.harness import Goal
-from bench.quarter_days import SESSIONS, Fate, Session, doubled, louder, quarter
+from bench.quarter_days import SESSIONS, Fate, Session, fourfold, louder, quarter
 from bench.quarter_world import World, morning, world
 from tests.servers.faults import Reset, Status
 
@@ -169,7 +169,7 @@ async def _all_refused(here: World, session: Session) -> None:
 
 
 async def _held(here: World, session: Session) -> None:
-    await asyncio.to_thread(here.publish, session.day, doubled)
+    await asyncio.to_thread(here.publish, session.day, fourfold)
     await here.at(morning(session.day))
 
     def is_held(db: Any) -> bool:

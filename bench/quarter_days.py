@@ -22,7 +22,7 @@ class Fate(StrEnum):
     NEXT_DAY = "its file comes the day after"
     FILES_REFUSED = "403 for flat files all day"
     ALL_REFUSED = "403 for everything until the afternoon"
-    HELD = "its first file has doubled volumes"
+    HELD = "its first file has four times the volumes"
     REVISED = "its file is republished after the digest"
     KILLED = "SIGKILL while it is being said"
     ENDED = "SIGTERM while it is being read"
@@ -46,9 +46,9 @@ def quarter(seed: int, sessions: int = SESSIONS) -> Sequence[Session]:
     return [Session(day, fate) for day, fate in zip(days, fates, strict=True)]
 
 
-def doubled(packed: bytes) -> bytes:
-    """Every volume twice what it was: the gate holds it."""
-    return _multiplied(packed, 2, lambda ticker: True)
+def fourfold(packed: bytes) -> bytes:
+    """Every volume four times what it was: the gate holds it, also on a day of expiry."""
+    return _multiplied(packed, 4, lambda ticker: True)
 
 
 def louder(packed: bytes) -> bytes:

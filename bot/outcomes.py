@@ -1,5 +1,8 @@
 """What an error makes of a session of a backfill, and of its job."""
 
+from collections.abc import Sequence
+
+from core.elsewhere import WorkerLost
 from core.errors import HeldBars, NotPublished, SourceError, TapewatchError
 from core.jobs import Unit
 
@@ -14,6 +17,13 @@ def cause(error: TapewatchError | None) -> SourceError:
     """The weightiest of what the sources said; an empty one if nobody said anything."""
     cause = getattr(error, "weightiest", error)
     return cause if isinstance(cause, SourceError) else SourceError("")
+
+
+def away_because(errors: Sequence[TapewatchError | None]) -> str:
+    """Why nothing more is read for a while, by the last of several errors."""
+    seen = next((error for error in reversed(errors) if error), None)
+    lost = isinstance(cause(seen), WorkerLost)
+    return f"{'whoever reads dies' if lost else 'the source is away'} ({seen}); it is asked again"
 
 
 def unit_of(error: SourceError) -> Unit:

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from bot.outcomes import cannot_be_kept, cause, unit_of
+from bot.outcomes import away_because, cannot_be_kept, cause, unit_of
 from core.afterwards import Afterwards
 from core.alone import alone
 from core.baseline import LOOKBACK_SESSIONS
@@ -190,8 +190,7 @@ class Runner:
             await self.told(job)
             if away >= AWAY_AFTER:
                 away = 0
-                seen = next(str(error) for error in reversed(errors) if error)
-                await self._rest(job, f"the source is away ({seen}); it is asked again")
+                await self._rest(job, away_because(errors))
                 await self._unworked.because(job, "")
                 pipeline.ask_all_again()
 

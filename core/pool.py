@@ -12,10 +12,12 @@ from concurrent.futures import (
 )
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from multiprocessing.connection import Connection
 from typing import Protocol
 
 from core.elsewhere import NobodyToWork, Receipt, Refused, Task, WorkerLost
+from core.team import Team
 
 _LOOK_EVERY_S, _LOOK_S = 2.0, 15.0
 _DEATHS = (BrokenExecutor, CancelledError, BrokenPipeError)
@@ -62,13 +64,14 @@ class Processes:
         fresh = multiprocessing.get_context("spawn")
         # No lock or event that is shared: whoever is killed would take it along.
         theirs, self._line = fresh.Pipe(duplex=False)
-        return ProcessPoolExecutor(self.size, fresh, self.settle_in, (theirs,))
+        one = partial(ProcessPoolExecutor, 1, fresh, self.settle_in, (theirs,))
+        return Team(self.size, one)
 
     def look(self) -> None:
-        """The executor itself sees who dies."""
+        """The team itself sees who dies."""
 
     def meant(self, error: BaseException) -> BaseException:
-        """A pool of processes is broken by the first that dies."""
+        """The one that had the task has died."""
         return WorkerLost(_DIED) if isinstance(error, _DEATHS) else error
 
     def dismiss(self, executor: Executor) -> None:
@@ -113,7 +116,7 @@ class Pool:
         error = CancelledError() if future.cancelled() else future.exception()
         if error is None:
             return future.result()
-        if isinstance(error, CancelledError | BrokenExecutor):
+        if isinstance(error, CancelledError):
             await self._let_go(hired)
         raise self._meant(error, hired) from error
 
@@ -147,6 +150,8 @@ class Pool:
         error = submitting.exception()
         if error is None:
             return submitting.result()
+        if isinstance(error, BrokenPipeError):
+            raise self._meant(error, hired) from error
         await self._let_go(hired)
         if isinstance(error, RuntimeError) and not isinstance(error, BrokenExecutor):
             raise NobodyToWork(hired.absent or "whoever was hired has ended") from error

@@ -26,9 +26,12 @@ class Desk(Executor):
 
     futures: list[Future[Any]] = field(default_factory=list)
     is_shut: bool = False
+    is_broken: bool = False
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """concurrent.futures.Executor"""
+        if self.is_broken:
+            raise BrokenExecutor
         if self.is_shut:
             raise RuntimeError("cannot schedule new futures after shutdown")
         self.futures.append(Future())
@@ -146,13 +149,25 @@ async def test_an_error_of_the_task_is_its_own_and_costs_nobody_the_desk(
     assert await other == DONE
 
 
-async def test_a_broken_executor_is_let_go_once(pool: Pool, desks: Desks) -> None:
-    tasks = await begun(pool, desks, 3)
-    for future in desks.hired[0].futures:
-        future.set_exception(BrokenExecutor())
-    results = await asyncio.gather(*tasks, return_exceptions=True)
-    assert [type(r) for r in results] == 3 * [WorkerLost]
+async def test_a_death_is_one_tasks_and_the_others_are_waited_for(pool: Pool, desks: Desks) -> None:
+    one, other = await begun(pool, desks, 2)
+    desks.hired[0].futures[0].set_exception(BrokenExecutor())
+    with pytest.raises(WorkerLost):
+        await one
+    assert desks.dismissed == []
+    desks.hired[0].futures[1].set_result(DONE)
+    assert await other == DONE
+
+
+async def test_an_executor_that_takes_nothing_any_more_is_let_go(pool: Pool, desks: Desks) -> None:
+    await pool.ready()
+    desks.hired[0].is_broken = True
+    with pytest.raises(WorkerLost):
+        await pool(TASK)
     assert desks.dismissed == desks.hired
+    (task,) = await begun(pool, desks)
+    desks.hired[1].futures[0].set_result(DONE)
+    assert await task == DONE
 
 
 async def test_nobody_who_can_be_hired_is_nobody_to_work(pool: Pool, desks: Desks) -> None:
