@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP     = $(BIN)/python -m pip --disable-pip-version-check install --quiet --require-hashes
 
-.PHONY: run demo doctor test lint check bench lock clean
+.PHONY: run demo doctor test lint audit check bench lock clean
 
 run: $(VENV)/run.stamp ## the service; with no key it runs on the built-in market, in this terminal
 	@$(BIN)/python -m bot run
@@ -24,7 +24,10 @@ lint: $(VENV)/dev.stamp ## everything in check but the tests
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-check: test lint ## what CI runs
+audit: $(VENV)/dev.stamp ## known holes of the dependencies; needs a network, and says so
+	@$(BIN)/python -m tests.audit
+
+check: test lint audit ## what CI runs
 
 bench: $(VENV)/dev.stamp ## every measurement, as ratios
 	@$(BIN)/python -m bench
