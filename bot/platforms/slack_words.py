@@ -124,9 +124,9 @@ def _name(word: str) -> str:
 def _unwrapped(found: re.Match[str]) -> str:
     """What stands in angle brackets: a person, a channel, a group, or a link with its label."""
     what, _, label = found[1].partition("|")
-    if what[0] == "@":
+    if what[:1] == "@":
         return f"slack:@{what[1:]}"
-    if what[0] == "#":
+    if what[:1] == "#":
         return f"slack:{what[1:]}"
     return label or what.lstrip("!")
 

@@ -44,6 +44,7 @@ from tests.bot.hostile import HOSTILE
         ("/ticker", "“NVDA 60”", "ticker NVDA 60"),
         ("/tapewatch", "'ticker NVDA 60'", "ticker NVDA 60"),
         ("/ticker", "“NVDA” “60”", "ticker NVDA 60"),
+        ("/ticker", "<| BRK.B> 60", "ticker BRK.B 60"),
         ("/ticker", "NVDA, 60", "ticker NVDA 60"),
         ("/ticker", "NVDA,60", "ticker NVDA 60"),
         ("/ticker", "$nvda;60.", "ticker nvda 60"),
