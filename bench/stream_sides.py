@@ -17,7 +17,8 @@ from core.calendar import trading_day
 from core.conditions import bundled
 from core.sources.day_aggs import key
 from core.sources.flatfiles import TRADES
-from core.sources.s3 import S3Access, S3Reader
+from core.sources.s3 import S3Reader
+from core.sources.s3_names import S3Access
 from core.sources.s3_stream import S3Stream
 from core.sources.trades import TradesSource
 from core.tape import read_tape

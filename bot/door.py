@@ -8,14 +8,16 @@ import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable
-
-from aiohttp import web
+from typing import TYPE_CHECKING, Any
 
 from core.errors import TapewatchError
 
+if TYPE_CHECKING:
+    from aiohttp import web
+
 logger = logging.getLogger(__name__)
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Handler = Callable[["web.Request"], Awaitable["web.StreamResponse"]]
 Told = Callable[[], Awaitable[tuple[bool, dict[str, object]]]]
 """Is it so? And what there is to say about it."""
 Text = Callable[[], Awaitable[tuple[bytes, str]]]
@@ -62,6 +64,7 @@ class Door:
         """Until cancelled; raises DoorClosed if the port cannot be had."""
         if self.port is None:
             return
+        web = await asyncio.to_thread(_web)
         app = web.Application(client_max_size=_MOST_BYTES)
         app.router.add_post(SLACK_PATH, self._posted)
         app.router.add_get("/{path:.*}", self._asked)
@@ -81,13 +84,17 @@ class Door:
             self.bound = 0
             await surely(runner.cleanup())
 
-    async def _posted(self, request: web.Request) -> web.StreamResponse:
+    async def _posted(self, request: "web.Request") -> "web.StreamResponse":
+        from aiohttp import web
+
         if self.slack is None:
             # Slack comes again, and by then somebody may listen.
             return web.Response(status=503, text="nobody listens to Slack here now")
         return await self.slack(request)
 
-    async def _asked(self, request: web.Request) -> web.StreamResponse:
+    async def _asked(self, request: "web.Request") -> "web.StreamResponse":
+        from aiohttp import web
+
         path = request.path
         if path in self._texts:
             body, kind = await self._texts[path]()
@@ -98,6 +105,13 @@ class Door:
         so, facts = await self._told[path]()
         said = json.dumps(facts, ensure_ascii=False, default=str)
         return web.Response(status=200 if so else 503, text=said, content_type="application/json")
+
+
+def _web() -> Any:
+    """Loaded by those who open a port: it reads this machine's certificates."""
+    from aiohttp import web
+
+    return web
 
 
 async def surely(closing: Awaitable[None]) -> None:

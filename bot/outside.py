@@ -5,13 +5,17 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from bot.settings import Settings
 from core.sources.finra import FinraSource
 from core.sources.finra import connected as finra
 from core.sources.rest import RestClient, RestSource, connected
-from core.sources.s3 import S3Access, S3Reader
+from core.sources.s3_names import S3Access
 from core.sources.short_volume import ShortVolumeSource
+
+if TYPE_CHECKING:
+    from core.sources.s3 import S3Reader
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +27,7 @@ class Outside:
     short_volume: ShortVolumeSource | None
     finra: FinraSource | None
     access: S3Access | None
-    reader: S3Reader | None
+    reader: "S3Reader | None"
 
 
 @asynccontextmanager
@@ -44,8 +48,14 @@ async def outside(settings: Settings, now: Callable[[], datetime]) -> AsyncItera
             finra=await stack.enter_async_context(finra(settings.finra_url, now)) if free else None,
             access=s3,
             # Building a client reads botocore's data files: not on the loop.
-            reader=None if s3 is None else await asyncio.to_thread(S3Reader, s3),
+            reader=None if s3 is None else await asyncio.to_thread(_reader, s3),
         )
+
+
+def _reader(access: S3Access) -> "S3Reader":
+    from core.sources.s3 import S3Reader  # boto3 takes its time to come in
+
+    return S3Reader(access)
 
 
 def _s3(settings: Settings) -> S3Access | None:

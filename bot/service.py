@@ -104,16 +104,22 @@ class Service:
         await app.name_channels(ending=True)
         app.senders["console"] = console.ConsoleSender(show)
         app.board.watchers.append(reading())
-        tasks = [
+        vital = [
             asyncio.create_task(app.watch(progress(), ready), name="day loop"),
             asyncio.create_task(supervised("courier", app.courier.run), name="courier"),
+            asyncio.create_task(
+                supervised("backfill", app.backfilling.runner.run), name="backfill"
+            ),
+        ]
+        tasks = [
+            *vital,
             asyncio.create_task(supervised("first channels", app.examine_channels)),
-            asyncio.create_task(supervised("backfill", app.backfilling.runner.run)),
             asyncio.create_task(_talk(app, ready, shown, self.stop, attached=attached)),
             *(asyncio.create_task(app.listen(ear), name=ear.link.platform) for ear in app.ears),
         ]
         ends = [asyncio.create_task(e.wait()) for e in (self.stop, self.lease.lost)]
-        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait([*ends, *vital], return_when=asyncio.FIRST_COMPLETED)
+        broken = [task for task in vital if task.done()]
         self.health.leaving = True
         if not self.lease.lost.is_set():
             closing = app.courier.close(_DRAIN_S)
@@ -122,6 +128,10 @@ class Service:
             task.cancel()
         # A platform that does not answer a goodbye keeps nobody.
         await asyncio.wait(tasks, timeout=_GOODBYE_S)
+        for task in broken:
+            # Half a service would look like a whole one: whoever keeps it starts another.
+            logger.critical("a part has ended, and so all does", extra={"part": task.get_name()})
+            task.result()
 
 
 async def _talk(

@@ -14,7 +14,7 @@ from core.files import Files, Folder
 from core.ledger import known_series
 from core.sources.access import Probe
 from core.sources.next_step import Part, next_step
-from core.sources.s3 import S3Access
+from core.sources.s3_names import S3Access
 from core.store import Store
 from core.whole import written_whole
 

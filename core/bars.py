@@ -31,6 +31,9 @@ BARS = {
 }
 
 NOTHING_MORE: Mapping[str, type[pl.DataType]] = MappingProxyType({})
+UNREADABLE = (pl.exceptions.PolarsError, pl.exceptions.PanicException)
+"""What polars raises of a table that is none; the second is no Exception, and would end a loop."""
+
 MAX_TICKER_CHARS = 24
 _TICKER = rf"^[A-Za-z0-9][A-Za-z0-9./^+=$*_-]{{0,{MAX_TICKER_CHARS - 1}}}$"
 
@@ -110,7 +113,7 @@ def check(
                 if c != "session"
             ),
         )
-    except pl.exceptions.PolarsError as error:
+    except UNREADABLE as error:
         raise BadBars(f"a value is no number in the bars of {day}: {_first_line(error)}") from error
     if "stamp" in frame.columns:
         _check_dates(frame, Bars(typed), day)

@@ -25,7 +25,8 @@ from botocore.parsers import ResponseParserError
 
 from core.errors import BarsAway, Verdict
 from core.files import Stamp, Which, every
-from core.sources.s3 import S3Access, client, translate
+from core.sources.s3 import client, translate
+from core.sources.s3_names import S3Access
 from core.whole import written_whole
 
 _NO_ANSWER = (

@@ -16,7 +16,7 @@ import httpx
 from core.calendar import NEW_YORK, TradingDay
 from core.sources.pace import Pace
 from core.sources.rest import RestClient, RestSource
-from core.sources.s3 import S3Access
+from core.sources.s3_names import S3Access
 from tests.servers.s3 import S3Server
 from tests.servers.vendor import VendorServer
 

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from typing import TYPE_CHECKING
 
 from core.calendar import (
     TradingDay,
@@ -23,7 +24,10 @@ from core.sources.day_aggs import key
 from core.sources.flatfiles import DAY_AGGS, TRADES, why_forbidden
 from core.sources.next_step import Part, next_step
 from core.sources.rest import RestSource
-from core.sources.s3 import Forbidden, S3Access, S3Reader
+from core.sources.s3_names import Forbidden, S3Access
+
+if TYPE_CHECKING:
+    from core.sources.s3 import S3Reader
 
 _LATE_SESSIONS = 5
 DATA_SETS = {Part.DAY_AGGS: DAY_AGGS, Part.TRADES: TRADES}
@@ -92,10 +96,12 @@ class Doctor:
     def _files(self, day: TradingDay) -> list[tuple[Part, Verdict, str]]:
         if self.s3 is None:
             return [(part, Verdict.NOT_CONFIGURED, self.s3_missing) for part in DATA_SETS]
+        from core.sources.s3 import S3Reader
+
         reader = S3Reader(self.s3, attempts=1)
         return [(part, *self._file(reader, data_set, day)) for part, data_set in DATA_SETS.items()]
 
-    def _file(self, reader: S3Reader, data_set: str, day: TradingDay) -> tuple[Verdict, str]:
+    def _file(self, reader: "S3Reader", data_set: str, day: TradingDay) -> tuple[Verdict, str]:
         name = key(data_set, day.date)
         try:
             listed = reader.find(name)
@@ -109,7 +115,7 @@ class Doctor:
             return error.verdict, error.seen
         return Verdict.OK, f"{name} is listed ({listed.size_bytes:,} bytes) and can be read"
 
-    def _unlisted(self, reader: S3Reader, data_set: str, day: TradingDay) -> tuple[Verdict, str]:
+    def _unlisted(self, reader: "S3Reader", data_set: str, day: TradingDay) -> tuple[Verdict, str]:
         """Not there yet; but would it be readable if it were? An older file tells."""
         seen = f"{key(data_set, day.date)} is not listed"
         if still_open(day, self.now()):

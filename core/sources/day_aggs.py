@@ -11,7 +11,7 @@ from datetime import date
 
 import polars as pl
 
-from core.bars import Bars, check
+from core.bars import UNREADABLE, Bars, check
 from core.calendar import TradingDay
 from core.errors import BadBars
 
@@ -41,7 +41,7 @@ def parse(payload: bytes, day: TradingDay) -> Bars:
             schema_overrides={column: _TYPES.get(column, pl.String) for column in header},
             columns=[column for column in header if column in _TYPES],
         )
-    except pl.exceptions.PolarsError as error:
+    except UNREADABLE as error:
         raise BadBars(f"the file of {day} is no clean CSV: {_brief(error)}") from error
     return check(frame.with_columns(_STAMP), day)
 

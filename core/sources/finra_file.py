@@ -15,7 +15,7 @@ from datetime import date
 
 import polars as pl
 
-from core.bars import Bars, Family, Scope, Series, check
+from core.bars import UNREADABLE, Bars, Family, Scope, Series, check
 from core.calendar import NEW_YORK, TradingDay
 from core.errors import BadBars
 
@@ -56,7 +56,7 @@ def parse(text: bytes, day: TradingDay) -> Bars:
             # Named, not guessed: `NA`, `NULL`, `TRUE` and `INF` are tickers.
             schema={column: _KINDS.get(column, pl.String) for column in header},
         )
-    except pl.exceptions.PolarsError as error:
+    except UNREADABLE as error:
         raise BadBars(f"the file of {day} is no clean table: {str(error)[:200]}") from error
     if len(frame) != claimed:
         raise BadBars(f"the file of {day} says it has {claimed:,} rows, but has {len(frame):,}")

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from core.bars import Family, Scope, Series
 from core.calendar import TradingDay
@@ -10,7 +11,10 @@ from core.errors import NotPublished, SourceError, SourceRefused, Verdict
 from core.sources import Served
 from core.sources.control import control_day, raise_if_open
 from core.sources.day_aggs import key, parse
-from core.sources.s3 import Forbidden, Gone, S3Reader
+from core.sources.s3_names import Forbidden, Gone
+
+if TYPE_CHECKING:
+    from core.sources.s3 import S3Reader
 
 DAY_AGGS, TRADES = "day_aggs_v1", "trades_v1"
 MAX_DAY_AGGS_BYTES = 16 * 2**20
@@ -23,7 +27,7 @@ class DayAggsSource:
     name = "flat files (day aggregates)"
     series = Series(Scope.ALL, Family.DAILY)
 
-    def __init__(self, reader: S3Reader, now: Callable[[], datetime]) -> None:
+    def __init__(self, reader: "S3Reader", now: Callable[[], datetime]) -> None:
         self._reader, self._now = reader, now
 
     async def bars(self, day: TradingDay) -> Served:
@@ -53,7 +57,7 @@ class DayAggsSource:
         return Served(parse(payload, day), self.name, etag or None)
 
 
-def look(reader: S3Reader, data_set: str, day: TradingDay, now: datetime) -> int:
+def look(reader: "S3Reader", data_set: str, day: TradingDay, now: datetime) -> int:
     """The size of a session's file, of which the first byte is read to see whether it may be.
 
     Raises NotPublished, SourceRefused, SourceUnavailable.
@@ -71,7 +75,7 @@ def look(reader: S3Reader, data_set: str, day: TradingDay, now: datetime) -> int
     return listed.size_bytes
 
 
-def why_forbidden(reader: S3Reader, data_set: str, day: TradingDay, now: datetime) -> SourceError:
+def why_forbidden(reader: "S3Reader", data_set: str, day: TradingDay, now: datetime) -> SourceError:
     """A listed file that may not be read: is it the plan, or the date? Another date tells."""
     control = control_day(day, now)
     name, other = key(data_set, day.date), key(data_set, control.date)

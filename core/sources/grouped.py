@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from core.bars import Bars, check
+from core.bars import UNREADABLE, Bars, check
 from core.calendar import TradingDay
 from core.errors import BadBars, NotPublished, SourceUnavailable, Verdict
 
@@ -77,7 +77,7 @@ def frame_of(
     try:
         return pl.from_dicts(results, schema=schema, strict=True)
     except (
-        pl.exceptions.PolarsError,
+        *UNREADABLE,
         TypeError,
         AttributeError,
         OverflowError,

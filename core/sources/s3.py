@@ -10,7 +10,6 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -30,33 +29,12 @@ from botocore.exceptions import (
 from botocore.parsers import ResponseParserError, XMLParseError
 
 from core.errors import BadBars, SourceError, SourceRefused, SourceUnavailable, Verdict
+from core.sources.s3_names import Forbidden, Gone, Listed, Republished, S3Access
 
 _CHUNK_BYTES = 1 << 16
 _S3_DATA = botocore.loaders.create_loader()
 """What botocore knows of S3, megabytes of JSON: read for the first client, kept for the others."""
 _SKEW = timedelta(minutes=15)
-
-
-@dataclass(frozen=True, slots=True)
-class S3Access:
-    """Where the objects are, and who asks."""
-
-    endpoint_url: str
-    bucket: str
-    access_key_id: str = field(repr=False)
-    secret_access_key: str = field(repr=False)
-    api_key: str | None = field(default=None, repr=False)
-    """Only to notice that it was typed in place of the access key."""
-    region: str = "us-east-1"
-
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """One object as the listing shows it."""
-
-    key: str
-    etag: str
-    size_bytes: int
 
 
 def client(access: S3Access, *, attempts: int = 3, read_timeout_s: float = 20) -> Any:
@@ -88,18 +66,6 @@ def client(access: S3Access, *, attempts: int = 3, read_timeout_s: float = 20) -
             response_checksum_validation="when_required",
         ),
     )
-
-
-class Forbidden(SourceRefused):
-    """Listed, but may not be read: the plan lacks the data set, or the date."""
-
-
-class Gone(SourceError):
-    """404 for an object."""
-
-
-class Republished(SourceError):
-    """The object is another copy by now than the one that was listed."""
 
 
 def _machine_clock() -> datetime:

@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from core.errors import SourceUnavailable
-from core.sources.s3 import Body, Listed, S3Reader
+from core.sources.s3_names import Listed
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
+
+    from core.sources.s3 import Body, S3Reader
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ class S3Stream(io.RawIOBase):
     longer there, Gone, Forbidden and SourceRefused as they come.
     """
 
-    def __init__(self, reader: S3Reader, listed: Listed, patience: Patience = PATIENCE) -> None:
+    def __init__(self, reader: "S3Reader", listed: Listed, patience: Patience = PATIENCE) -> None:
         super().__init__()
         self._reader, self._listed, self._patience = reader, listed, patience
         self.done = 0

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Self
 
 from core.conditions import Rules
 from core.errors import BadBars, SourceError, SourceRefused, SourceUnavailable
-from core.sources.s3 import Forbidden, Gone, Listed, Republished, S3Access
+from core.sources.s3_names import Forbidden, Gone, Listed, Republished, S3Access
 from core.sources.s3_stream import PATIENCE, Patience
 from core.tape_sums import LIMITS, Limits, Session
 

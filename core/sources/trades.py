@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from core.bars import Family, Scope, Series
 from core.calendar import TradingDay
@@ -15,11 +16,14 @@ from core.sources.control import raise_if_open
 from core.sources.day_aggs import key
 from core.sources.errand import run
 from core.sources.flatfiles import TRADES, look, why_forbidden
-from core.sources.s3 import Forbidden, Gone, Listed, Republished, S3Access, S3Reader
+from core.sources.s3_names import Forbidden, Gone, Listed, Republished, S3Access
 from core.sources.s3_stream import PATIENCE, Patience
 from core.sources.tape_job import TapeJob
 from core.sources.tape_served import served
 from core.tape import session_of
+
+if TYPE_CHECKING:
+    from core.sources.s3 import S3Reader
 
 _COPIES = 3
 _KEPT = 4
@@ -34,7 +38,7 @@ class TradesSource:
 
     def __init__(
         self,
-        reader: S3Reader,
+        reader: "S3Reader",
         access: S3Access,
         now: Callable[[], datetime],
         rules: Rules,

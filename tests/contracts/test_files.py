@@ -15,7 +15,7 @@ from core.bars import Family, Scope, Series
 from core.bucket import Bucket
 from core.files import Files, Folder, parquet
 from core.quarters import Quarters
-from core.sources.s3 import S3Access
+from core.sources.s3_names import S3Access
 from core.staged import Staged
 from core.store import Store
 from tests.frames import bars, day, row

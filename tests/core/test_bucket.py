@@ -11,7 +11,7 @@ import pytest
 
 from core.bucket import Bucket
 from core.errors import BarsAway, Verdict
-from core.sources.s3 import S3Access
+from core.sources.s3_names import S3Access
 from tests.servers.faults import Fault, Reset, Truncated, html
 from tests.servers.s3 import internal_error, slow_down, too_many, xml_error
 from tests.servers.s3_writable import WritableS3Server

@@ -29,7 +29,8 @@ from core.errors import (
 from core.sources.control import control_day
 from core.sources.day_aggs import MAX_BYTES_UNPACKED, key, parse, unpack
 from core.sources.flatfiles import MAX_DAY_AGGS_BYTES, DayAggsSource
-from core.sources.s3 import Forbidden, S3Reader, looks_like_api_key, translate
+from core.sources.s3 import S3Reader, looks_like_api_key, translate
+from core.sources.s3_names import Forbidden
 from tests import files
 from tests.files import HEADER, Clock, line
 from tests.servers import faults, s3
@@ -509,3 +510,9 @@ async def test_every_status_of_a_client_error_is_translated() -> None:
             refused = isinstance(caught.value, SourceRefused)
             assert refused == (status == 403 or (verb == "list" and status in (401, 404)))
             assert isinstance(caught.value, Forbidden) == (status == 403 and verb == "get")
+
+
+def test_what_makes_polars_panic_is_a_bad_file() -> None:
+    header = b"ticker,volume,open,close,high,low,window_start,transactions\n"
+    with pytest.raises(BadBars):
+        parse(gzip.compress(header + b'\n\n,"'), DAY)

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from core.errors import SourceError, SourceRefused, SourceUnavailable, Verdict
-from core.sources.s3 import Forbidden, Gone, Listed, Republished, S3Reader
+from core.sources.s3 import S3Reader
+from core.sources.s3_names import Forbidden, Gone, Listed, Republished
 from core.sources.s3_stream import Patience, S3Stream
 from core.sources.tape_job import TapeJob
 from tests import files

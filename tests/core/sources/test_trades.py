@@ -36,7 +36,8 @@ from core.sources import Served
 from core.sources.control import control_day
 from core.sources.day_aggs import key
 from core.sources.flatfiles import TRADES
-from core.sources.s3 import Listed, S3Reader
+from core.sources.s3 import S3Reader
+from core.sources.s3_names import Listed
 from core.sources.s3_stream import Patience
 from core.sources.sample_market import SampleMarket
 from core.sources.tape_job import TapeJob
