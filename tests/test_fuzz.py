@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.fuzz.targets import TARGETS, trades_file
+from tests.fuzz.targets import KEYS, TARGETS, trades_file
 
 _SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)
 _JSON = st.recursive(
@@ -16,16 +16,10 @@ _JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner),
     max_leaves=20,
 )
-_KEYS = (
-    *("results", "status", "T", "v", "vw", "o", "c", "h", "l", "t", "n", "ticker", "type"),
-    *("primary_exchange", "date", "total_volume", "published_utc", "tickers", "id"),
-    *("name", "options", "value", "focused", "custom_id", "values", "state", "callback_id"),
-    *("private_metadata", "blocks", "view", "actions", "update_rules", "consolidated"),
-)
 _LIKELY = st.recursive(
     _SCALARS,
     lambda inner: (
-        st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(_KEYS), inner, max_size=8)
+        st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=8)
     ),
     max_leaves=30,
 )

@@ -7,7 +7,7 @@ functions are run by hypothesis in the suite, and by atheris (`python -m tests.f
 import gzip
 import io
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 from functools import partial
 from typing import Any
@@ -90,14 +90,58 @@ def _words(request: CommandRequest) -> None:
         _expected(read, refusal)
 
 
-def vendor_json(data: bytes) -> None:
-    """An answer of the REST API, whatever table it should have been."""
+KEYS = (
+    *("results", "status", "T", "v", "vw", "o", "c", "h", "l", "t", "n", "ticker", "type"),
+    *("primary_exchange", "date", "total_volume", "published_utc", "tickers", "id", "events"),
+    *("name", "options", "value", "focused", "custom_id", "values", "state", "callback_id"),
+    *("private_metadata", "blocks", "view", "actions", "update_rules", "consolidated"),
+    *("ticker_change", "title", "publisher", "article_url", "market", "active", "data_types"),
+)
+_LIKELY = (
+    *(
+        "A",
+        "BRK.B",
+        "OK",
+        "ERROR",
+        "2026-10-01",
+        "2026-10-01T12:00:00Z",
+        "CS",
+        "ETF",
+        "XNYS",
+        "stocks",
+    ),
+    *("ticker", "mute", "symbol", "add", "1", "-1", "nan", "\ud800", "https://example.com/a", ""),
+)
+
+
+def _body(data: bytes) -> dict[str, Any]:
+    """JSON if it is that; else made of the bytes, each a choice of a key, a kind or a value."""
     try:
         body = json.loads(data)
     except (ValueError, RecursionError):
-        return
-    if not isinstance(body, dict):
-        return
+        body = None
+    return body if isinstance(body, dict) else _made(iter(data), 4)
+
+
+def _made(data: Iterator[int], depth: int) -> dict[str, Any]:
+    return {KEYS[next(data, 0) % len(KEYS)]: _value(data, depth) for _ in range(next(data, 0) % 12)}
+
+
+def _value(data: Iterator[int], depth: int) -> Any:
+    kind = next(data, 0) % (10 if depth else 8)
+    scalars = (None, True, next(data, 0), -next(data, 0) / 7, float("inf"), 10**400, "\0")
+    if kind < len(scalars):
+        return scalars[kind]
+    if kind == 7:
+        return _LIKELY[next(data, 0) % len(_LIKELY)]
+    if kind == 8:
+        return [_value(data, depth - 1) for _ in range(next(data, 0) % 5)]
+    return _made(data, depth - 1)
+
+
+def vendor_json(data: bytes) -> None:
+    """An answer of the REST API, whatever table it should have been."""
+    body = _body(data)
     tables: list[Callable[[], object]] = [
         lambda: grouped.parse(body, DAY),
         lambda: short_volume.parse(grouped.results_of(body), DAY),
@@ -139,17 +183,13 @@ def signature(data: bytes) -> None:
 
 def interaction(data: bytes) -> None:
     """What a platform tells of a click or a form: malformed is a refusal, never a loop."""
-    try:
-        body = json.loads(data)
-    except (ValueError, RecursionError):
-        return
-    if isinstance(body, dict):
-        for read in _READERS:
-            try:
-                read(body)
-            except (KeyError, TypeError, AttributeError, ValueError, IndexError):
-                # No platform sends that; whoever carries it out says so in the log.
-                continue
+    body = _body(data)
+    for read in _READERS:
+        try:
+            read(body)
+        except (KeyError, TypeError, AttributeError, ValueError, IndexError):
+            # No platform sends that; whoever carries it out says so in the log.
+            continue
 
 
 def _submitted(body: dict[str, Any]) -> None:
