@@ -138,7 +138,9 @@ async def _filled(world: World, told: Run) -> None:
         code = await _once(world, "backfill", *_span())
         if code == 0:
             return
-        if code in _NOT_NOW and "full" in _said(world):  # it says so, and is begun again
+        said = _said(world)
+        # It says so, and is begun again. SQLite calls a full disk an I/O error, now and then.
+        if code in _NOT_NOW and ("full" in said or "cannot be written" in said):
             await asyncio.sleep(_AGAIN_S)
         elif code != -9:
             told.problems.append(f"start {world.starts} ended with {code}: {_said(world)}")

@@ -160,7 +160,11 @@ class World:
             *(f"ledger: {line}" for line in ledger if line[1:] != (1, "finished")),
             *(f"unit: {line}" for line in units if line[1] not in _GOOD),
             *(f"staged: {name}" for name in self.stored("staged")),
-            *(f"bars differ: {name}" for name in right if there.get(name) != right[name]),
+            *(
+                f"bars differ: {name}, {len(there.get(name, b'')):,} bytes, not {len(body):,}"
+                for name, body in right.items()
+                if there.get(name) != body
+            ),
             *(f"bars: {name} should not be there" for name in surplus),
         ]
         if [line[0] for line in ledger] != wanted:

@@ -16,6 +16,7 @@ from tests.shared import Shared
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
 
+_LONG_S = 60.0
 _PREFIXES = (
     *("POLYGON_", "MASSIVE_", "FLATFILES_", "FINRA_", "AWS_", "EOD_", "ALERT_", "DATA_"),
     *("DISCORD_", "SLACK_", "OPERATOR_", "HEARTBEAT_", "BACKFILL_"),
@@ -24,6 +25,24 @@ _NAMES = (
     *("USE_FLAT_FILES", "USE_TRADES_FILES", "DARK_POOL_ONLY", "LOG_FORMAT", "PORT"),
     *("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"),
 )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What may take long comes first on each worker: at the end nobody could share the wait."""
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    slow = [item for item in items if _patience_s(item) >= _LONG_S]
+    others = [item for item in items if _patience_s(item) < _LONG_S]
+    size = -(-len(others) // workers)
+    items[:] = [
+        item
+        for n in range(workers)
+        for item in (*slow[n::workers], *others[n * size : (n + 1) * size])
+    ]
+
+
+def _patience_s(item: pytest.Item) -> float:
+    marker = item.get_closest_marker("timeout")
+    return float(marker.args[0]) if marker is not None and marker.args else 0.0
 
 
 @pytest.fixture(scope="session")

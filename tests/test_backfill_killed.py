@@ -17,7 +17,7 @@ from core.migrate import migrate
 from tests.crash.runs import ROOT
 from tests.market import NEWEST
 
-SESSIONS = 18
+SESSIONS = 12
 DAYS = sessions_ending(trading_day(NEWEST.date), SESSIONS)
 SEEDS = range(int(os.environ.get("TAPEWATCH_BACKFILL_KILLS", "1")))
 

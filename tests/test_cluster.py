@@ -21,7 +21,7 @@ from tests.filled import EVE
 from tests.grid import Grid, dies
 from tests.market import NOW
 
-DAYS = sessions_ending(EVE, 40)
+DAYS = sessions_ending(EVE, 24)
 
 
 @pytest.fixture(scope="module")
@@ -63,11 +63,11 @@ async def job_of(app: App) -> Job:
 
 async def until(app: App, so: Callable[[Job, int], bool], grid: Grid | None = None) -> Job:
     """Wait until a job and how many of its sessions are through are as they should be."""
-    for _ in range(1_500):
+    for _ in range(400):
         standing = await app.backfilling.standing()
         if standing is not None and so(standing.job, standing.through):
             return standing.job
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.1)
     said = await told(app, "/backfill")
     raise AssertionError(f"{said} {await job_of(app)} {grid.log() if grid else ''}")
 

@@ -56,7 +56,7 @@ _FIT = {
 
 
 @pytest.mark.parametrize("name", TARGETS)
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(data=st.data())
 def test_whatever_comes_in_is_read_or_refused(name: str, data: st.DataObject) -> None:
     kinds = [st.binary(max_size=300), _JSON.map(_as_json), _FIT.get(name, st.binary())]
