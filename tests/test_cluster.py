@@ -63,7 +63,7 @@ async def job_of(app: App) -> Job:
 
 async def until(app: App, so: Callable[[Job, int], bool], grid: Grid | None = None) -> Job:
     """Wait until a job and how many of its sessions are through are as they should be."""
-    for _ in range(400):
+    for _ in range(600):
         standing = await app.backfilling.standing()
         if standing is not None and so(standing.job, standing.through):
             return standing.job
