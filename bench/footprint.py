@@ -35,6 +35,7 @@ from tests.servers.slack import SlackServer
 MILLIONS, LIMIT_MB = 20.0, 512.0
 DISCORD_CHANNEL, SLACK_CHANNEL = 700_000_000_000_000_001, "C0FOOTPRINT"
 _LOOK_S, _SETTLED_S, _PATIENCE_S, _STARTS = 0.1, 5.0, 300.0, 3
+_NEVER = {"EOD_SCHEDULE_TIME": "23:57", "EOD_DEADLINE": "23:58"}
 _OFF = {"USE_TRADES_FILES": "false", "DARK_POOL_ONLY": "false"}
 
 
@@ -92,7 +93,7 @@ async def _measured(folder: Path, s3_url: str, days: Sequence[TradingDay]) -> li
     bare, idle = Seen("discord.py, slack-bolt, polars"), Seen("ours, nothing to do")
     for _ in range(_STARTS):
         await _watched(bare, folder, {}, _nothing, "bench.footprint_bare")
-        await _watched(idle, folder, settings | _OFF | {"EOD_SCHEDULE_TIME": "23:58"}, _nothing)
+        await _watched(idle, folder, settings | _OFF | _NEVER, _nothing)
     normal, trades = Seen("ours, a normal day"), Seen("ours, a trades day")
     await _watched(normal, folder, settings | _OFF, _said(days[-1]))
     publish_trades(folder)
