@@ -39,6 +39,7 @@ from bot.settings import Settings, load, strangers
 from core.bars import Scope
 from core.db import Unwritable
 from core.errors import CommandError, ConfigError, DeliveryError, NotPublished, SourceError
+from core.jobs import JobState
 from core.sources import NoneServed
 
 _READ_SESSIONS = ("run", "once", "backfill")
@@ -241,7 +242,7 @@ async def _backfill(settings: Settings, chosen: argparse.Namespace) -> Exit:
     print(f"{done.stored} of {done.wanted} sessions stored; {done.failed} failed in this run")
     if done.changed:
         print(done.changed)
-    return Exit.TRY_AGAIN if done.failed else Exit.DONE
+    return Exit.DONE if done.state is JobState.DONE and not done.failed else Exit.TRY_AGAIN
 
 
 async def _manifest(settings: Settings, chosen: argparse.Namespace) -> Exit:

@@ -31,6 +31,8 @@ class Filled:
     wanted: int
     stored: int
     failed: int
+    state: JobState = JobState.DONE
+    """Paused or cancelled: somebody, or a refusal, has ended it before all was read."""
     changed: str = ""
     """What has changed, and which past alerts would differ by now; in words."""
 
@@ -54,7 +56,8 @@ async def fill(app: App, words: list[str]) -> Filled:
     if standing is None:
         return Filled(len(wish.days), stored, 0)
     failed = sum(standing.counts.get(unit, 0) for unit in BAD)
-    return Filled(len(wish.days), stored, failed, difference(standing.compared))
+    state = standing.job.state
+    return Filled(len(wish.days), stored, failed, state, difference(standing.compared))
 
 
 async def _begun(app: App, wish: Wish) -> Job | None:
@@ -119,7 +122,7 @@ async def _settled(runner: Runner, job: Job) -> None:
 
 
 def _say_end(job: Job, standing: Standing | None) -> None:
-    if job.state is JobState.PAUSED:
-        say(f"paused: {job.reason}")
+    if job.state is not JobState.DONE:
+        say(f"{job.state}: {job.reason}" if job.reason else f"{job.state} by somebody else")
     for failure in (standing.failures if standing else ())[:3]:
         say(f"{failure.session}: {failure.seen}")

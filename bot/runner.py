@@ -34,6 +34,7 @@ logger = logging.getLogger(__name__)
 MOST_TRIES = 5
 """So often a session is asked for while its source is away, or its worker dies."""
 _REST_S = 60.0
+_LOOK_S = 15.0
 
 Told = Callable[[Job], Awaitable[None]]
 """Hears of every session that is through, and of the end."""
@@ -71,6 +72,8 @@ class Runner:
     after: After = nothing_more
     rest_s: float = _REST_S
     """Between two rounds while a source is away; a word in chat ends it."""
+    look_s: float = _LOOK_S
+    """Between two looks at the tables while there is nothing to do."""
     _woken: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
@@ -98,7 +101,8 @@ class Runner:
         while True:
             self._woken.clear()
             if not await self._next():
-                await self._woken.wait()
+                # Another process may have begun a job, or resumed it: the tables know.
+                await self._pause(self.look_s)
 
     async def _next(self) -> bool:
         """Work at what there is; False if there is nothing."""
@@ -110,7 +114,7 @@ class Runner:
         async with alone(self.lock) as mine:
             if not mine:
                 logger.info("another process is at the backfill")
-                await self._pause()
+                await self._pause(self.rest_s)
             elif job is not None:
                 await self.work_off(job)
             elif over is not None:
@@ -219,19 +223,21 @@ class Runner:
             if isinstance(error, WorkerUnfit):
                 await self.jobs.state(job, JobState.PAUSED, str(error))
             if isinstance(error, NoneServed) and error.for_every_session:
-                await self._refused(job, str(error))
+                await self._refused(job, error)
         return away
 
-    async def _refused(self, job: Job, seen: str) -> None:
+    async def _refused(self, job: Job, error: NoneServed) -> None:
         """The next series of the ladder serves instead; after the last one a person has to help."""
         keys = [rung.series.key for rung in self.ladder.rungs]
         now = await self.jobs.job(job.id)
         if now.series != job.series or now.is_over:
             return  # another unit has met the same, or nobody wants it any more
         if lower := keys[keys.index(job.series) + 1 :]:
-            await self.jobs.move(job, lower[0], f"{job.series} is refused: {seen}")
+            await self.jobs.move(job, lower[0], f"{job.series} is refused: {error}")
         else:
-            await self.jobs.state(job, JobState.PAUSED, seen)
+            # It is no session's fault: each waits for the key, or the plan, to be mended.
+            await self._unworked.refused(job, str(cause(error).verdict))
+            await self.jobs.state(job, JobState.PAUSED, str(error))
 
     async def _rest(self, job: Job, why: str) -> None:
         """For a reason that the card tells."""
@@ -239,12 +245,12 @@ class Runner:
         with suppress(OSError, Unwritable):  # the log has it
             await self._unworked.because(job, why)
             await self.told(await self.jobs.job(job.id))
-        await self._pause()
+        await self._pause(self.rest_s)
 
-    async def _pause(self) -> None:
+    async def _pause(self, seconds: float) -> None:
         """For a while, or until there is a word."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(self.rest_s):
+            async with asyncio.timeout(seconds):
                 await self._woken.wait()
         self._woken.clear()
 

@@ -61,7 +61,7 @@ class Unit(StrEnum):
 
 _INTERRUPTED = "interrupted"
 _MOST_INTERRUPTIONS = 10
-_EARLIER = "earlier: "
+EARLIER = "earlier: "
 """Before an outcome: somebody has asked for the session once more since."""
 
 GOOD = (Unit.STORED, Unit.SAME)
@@ -221,7 +221,7 @@ class Jobs:
         row = await self.db.row(
             "SELECT count(*) AS many FROM job_attempts WHERE job = ? AND session = ?"
             " AND outcome != ? AND outcome NOT LIKE ?",
-            (job.id, str(day), _INTERRUPTED, f"{_EARLIER}%"),
+            (job.id, str(day), _INTERRUPTED, f"{EARLIER}%"),
         )
         return 0 if row is None else int(row["many"])
 
@@ -272,7 +272,7 @@ class Jobs:
                     "UPDATE job_attempts SET outcome = ? || outcome WHERE job = ? AND session IN"
                     " (SELECT session FROM job_sessions WHERE job = ? AND state = ?)"
                     " AND outcome NOT LIKE ?",
-                    (_EARLIER, job.id, job.id, Unit.WAITING, f"{_EARLIER}%"),
+                    (EARLIER, job.id, job.id, Unit.WAITING, f"{EARLIER}%"),
                 )
                 await writer.execute(
                     "UPDATE jobs SET state = ?, reason = '', ended_at = NULL, stage = NULL"

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from core.db import Db, Value
-from core.jobs import Job, Unit
+from core.jobs import EARLIER, Job, Unit
 
 _RESTS = "at rest: "
 
@@ -21,6 +21,22 @@ class Unworked:
             await writer.execute("DELETE FROM job_attempts WHERE job = ? AND outcome = ?", which)
             await writer.execute(
                 "UPDATE job_sessions SET state = ? WHERE job = ? AND state = ?",
+                (Unit.WAITING, *which),
+            )
+
+    async def refused(self, job: Job, cause: str) -> None:
+        """What failed of a refusal that holds for every session waits, and has used up no try."""
+        which: tuple[Value, ...] = (job.id, Unit.FAILED, cause)
+        async with self.db.transaction() as writer:
+            await writer.execute(
+                "UPDATE job_attempts SET outcome = ? || outcome WHERE job = ? AND outcome = ?"
+                " AND session IN (SELECT session FROM job_sessions WHERE job = ? AND state = ?"
+                " AND cause = ?)",
+                (EARLIER, job.id, Unit.FAILED, *which),
+            )
+            await writer.execute(
+                "UPDATE job_sessions SET state = ?, cause = NULL, seen = NULL"
+                " WHERE job = ? AND state = ? AND cause = ?",
                 (Unit.WAITING, *which),
             )
 

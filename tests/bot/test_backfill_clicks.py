@@ -9,9 +9,10 @@ import pytest
 
 from core.bars import Bars, Family, Scope, Series
 from core.calendar import FIRST_DAY, sessions_ending
-from core.errors import Verdict
+from core.errors import SourceRefused, Verdict
 from core.jobs import Job, JobState, Unit
 from core.ledger import Status
+from core.sources import NoneServed
 from tests.bot.small_market import ask, told
 from tests.bot.test_backfilling import SPAN, WEEK, There, at, refused, until_asked
 from tests.filled import EVE, Kind, until
@@ -209,7 +210,8 @@ async def test_what_failed_of_a_cancelled_job_is_not_handed_to_the_next_series(i
     await told(idle.app, f"/backfill run {SPAN}")
     job = await newest(idle)
     await told(idle.app, "/backfill cancel")
-    await runner._refused(job, "plan lacks this data set")
+    lacking = SourceRefused("plan lacks this data set", Verdict.PLAN_LACKS_DATA_SET)
+    await runner._refused(job, NoneServed({"flat files": lacking}))
     after = await runner.jobs.job(job.id)
     assert (after.state, after.series, after.reason) == (JobState.CANCELLED, job.series, "")
 

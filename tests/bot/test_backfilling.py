@@ -20,7 +20,7 @@ from core.calendar import TradingDay, sessions_ending
 from core.elsewhere import Receipt as Done
 from core.elsewhere import Refused, Task, WorkerLost
 from core.errors import Verdict
-from core.jobs import Jobs, JobState, Unit
+from core.jobs import Jobs, JobState, Policy, Unit
 from core.ledger import Status
 from core.pool import Pool
 from tests.bot.small_market import ask, told
@@ -252,16 +252,34 @@ async def test_a_source_that_is_away_and_a_worker_that_dies_cost_a_retry(there: 
 
 async def test_what_is_refused_for_every_session_pauses_it_in_words(there: There) -> None:
     lacking = refused("SourceRefused", Verdict.PLAN_LACKS_DATA_SET)
-    there.doing.faults = {day: [lacking] for day in WEEK}
+    there.doing.faults = {day: [lacking] * 10 for day in WEEK}
     await told(there.app, f"/backfill run {SPAN}")
     assert "paused" in await there.ended()
     card = (await ask(there.app, "/backfill")).message
     assert "plan lacks this data set" in card.banners[0]
     assert [a.label for a in card.actions][:2] == ["Resume", "Cancel"]
+    # It was no session's fault: each waits, and has used up no try.
+    assert set((await there.units()).values()) == {Unit.WAITING}
+    for _ in range(6):
+        await told(there.app, "/backfill resume")
+        assert "paused" in await there.ended()
     there.doing.faults.clear()
     await told(there.app, "/backfill resume")
-    assert await there.ended() == "5 of 5 sessions, 1 failed: done."
-    await told(there.app, "/backfill retry")
+    assert await there.ended() == "5 of 5 sessions: done."
+
+
+async def test_what_another_process_has_begun_is_gone_on_with(there: There) -> None:
+    """A shell that asks beside a running service: the tables are all that they share."""
+    runner = there.app.backfilling.runner
+    runner.look_s = 0.02
+    runner.wake()
+    await asyncio.sleep(0.1)
+    elsewhere = Jobs(there.app.db, there.app.now)
+    series = there.app.ladder.top.series.key
+    await elsewhere.begin(
+        series, WEEK, Policy.MISSING, who="console:@terminal", place="console:terminal",
+        span=(WEEK[0].date, WEEK[-1].date),
+    )  # fmt: skip
     assert await there.ended() == "5 of 5 sessions: done."
 
 
