@@ -195,7 +195,7 @@ class Runner:
             if away >= AWAY_AFTER:
                 away = 0
                 await self._rest(job, away_because(errors))
-                await self._unworked.because(job, "")
+                await self._unworked.away(job)
                 pipeline.ask_all_again()
 
     async def _some(

@@ -191,8 +191,11 @@ class Jobs:
                 "UPDATE job_sessions SET state = ? WHERE job = ? AND session ="
                 " (SELECT session FROM job_sessions JOIN jobs ON jobs.id = job"
                 " WHERE job = ? AND job_sessions.state = ? AND jobs.state = ?"
-                " ORDER BY position LIMIT 1) RETURNING session",
-                (Unit.RUNNING, job.id, job.id, Unit.WAITING, JobState.RUNNING),
+                # Others first: three of them in a row that fail are no session's fault.
+                " ORDER BY (SELECT count(*) FROM job_attempts AS a WHERE a.job = job_sessions.job"
+                " AND a.session = job_sessions.session AND a.outcome = ?), position LIMIT 1)"
+                " RETURNING session",
+                (Unit.RUNNING, job.id, job.id, Unit.WAITING, JobState.RUNNING, Unit.WAITING),
             )
             row = await cursor.fetchone()
             if row is None:

@@ -6,6 +6,8 @@ from core.db import Db, Value
 from core.jobs import EARLIER, Job, Unit
 
 _RESTS = "at rest: "
+_MOST_FORGIVEN = 60
+"""Tries of one session, a minute apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,23 @@ class Unworked:
                 " WHERE job = ? AND state = ? AND cause = ?",
                 (Unit.WAITING, *which),
             )
+
+    async def away(self, job: Job) -> None:
+        """The source was away: that uses up nobody's tries, an hour of them at most.
+
+        Of one session alone it cannot be known whether it is the source's fault or its own.
+        """
+        waiting: tuple[Value, ...] = (job.id, Unit.WAITING)
+        async with self.db.transaction() as writer:
+            await writer.execute(
+                "UPDATE job_attempts AS a SET outcome = ? || outcome WHERE job = ? AND outcome = ?"
+                " AND (SELECT count(DISTINCT session) FROM job_attempts WHERE job = ?"
+                " AND outcome = ?) > 1"
+                " AND (SELECT count(*) FROM job_attempts AS b WHERE b.job = a.job"
+                " AND b.session = a.session AND b.outcome = ? || ?) < ?",
+                (EARLIER, *waiting, *waiting, EARLIER, Unit.WAITING, _MOST_FORGIVEN),
+            )
+        await self.because(job, "")
 
     async def because(self, job: Job, why: str) -> None:
         """Why nothing is read at the moment, beside any other reason; empty once it is."""

@@ -84,7 +84,7 @@ async def test_a_source_that_is_away_is_said_on_the_card(folder: Path) -> None:
     async with at(folder) as there:
         runner = there.app.backfilling.runner
         runner.rest_s = 60
-        there.doing.faults[WEEK[4]] = [AWAY for _ in range(3)]
+        there.doing.faults = {day: [AWAY] for day in WEEK[2:]}
         await told(there.app, f"/backfill run {SPAN}")
         assert "the source is away" in await banner(there)
         assert "unreachable" in await banner(there)

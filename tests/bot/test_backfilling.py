@@ -250,6 +250,32 @@ async def test_a_source_that_is_away_and_a_worker_that_dies_cost_a_retry(there: 
     assert crew.hired == 1, "the others go on"
 
 
+async def test_a_source_that_is_away_for_long_costs_no_session_its_tries(there: There) -> None:
+    there.app.backfilling.runner.rest_s, work = 0.001, there.doing.work
+    asked = list[Task]()
+
+    def away(task: Task) -> Done | Refused:
+        asked.append(task)
+        return AWAY if len(asked) <= 30 else work(task)
+
+    there.doing.work = away
+    await told(there.app, f"/backfill run {SPAN}")
+    assert await there.ended() == "5 of 5 sessions: done."
+    assert len(asked) == 35
+
+
+async def test_one_session_that_a_source_never_gives_fails_and_holds_up_nobody(
+    there: There,
+) -> None:
+    there.app.backfilling.runner.rest_s = 0.001
+    there.doing.faults[WEEK[4]] = [AWAY] * 50
+    await told(there.app, f"/backfill run {SPAN}")
+    assert await there.ended() == "5 of 5 sessions, 1 failed: done."
+    # The others came first, though it is the newest.
+    assert there.doing.asked[:5] == list(reversed(WEEK))
+    assert there.doing.asked.count(WEEK[4]) == 5
+
+
 async def test_what_is_refused_for_every_session_pauses_it_in_words(there: There) -> None:
     lacking = refused("SourceRefused", Verdict.PLAN_LACKS_DATA_SET)
     there.doing.faults = {day: [lacking] * 10 for day in WEEK}
