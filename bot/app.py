@@ -240,7 +240,7 @@ class App:
         if now.time() <= self.hours.deadline or now.date() in self.warned:
             return False
         self.warned.add(now.date())
-        expected = last_complete(datetime.combine(now.date(), self.hours.first, NEW_YORK))
+        expected = self.hours.expected(now)
         entry = await self.ladder.entry(expected)
         if entry is not None and entry.status is Status.FINISHED:
             return False

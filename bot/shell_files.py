@@ -47,7 +47,7 @@ async def copy_bars(settings: Settings, chosen: argparse.Namespace) -> Exit:
     bucket = await asyncio.to_thread(opened_files, settings)
     both = [Folder(settings.data_dir), bucket]
     source, to = reversed(both) if chosen.back else both
-    async with Db.open(settings.data_dir / "state.db") as db:
+    async with Db.open(settings.state_db) as db:
         known = await known_series(db)
     try:
         count = await asyncio.to_thread(copied, source, to, known)

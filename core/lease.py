@@ -11,8 +11,8 @@ import os
 import secrets
 import socket
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, closing, contextmanager, suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -129,7 +129,8 @@ class Lease:
 
     def _taken(self, locked: bool) -> bool:
         now = self.now()
-        with closing(connected(self.path)) as db, _writing(db):
+        with closing(connected(self.path)) as db, db:
+            db.execute("BEGIN IMMEDIATE")
             other = _read(db)
             if other is not None and not self._is_over(*other, now, locked):
                 self._meet(other[0])
@@ -177,17 +178,6 @@ def _prepare(path: Path) -> None:
         if _FIRST_SCHEMA <= schema_of(db) <= newest_schema():
             return
     migrate(path)
-
-
-@contextmanager
-def _writing(db: sqlite3.Connection) -> Iterator[None]:
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-    except BaseException:
-        db.execute("ROLLBACK")
-        raise
-    db.execute("COMMIT")
 
 
 def _read(db: sqlite3.Connection) -> tuple[Holder, datetime] | None:

@@ -29,7 +29,7 @@ class Team(Executor):
             except BrokenExecutor:
                 # It died while it had nothing to do, which is no task's business.
                 self._drop(one)
-            except BaseException:
+            except OSError:
                 self._drop(one)
                 raise
             else:

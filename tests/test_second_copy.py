@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -17,6 +16,7 @@ import pytest
 
 from tests.crash.runs import DISCORD_TOKEN, ROOT, SLACK_TOKEN
 from tests.filled import until_today
+from tests.grid import free_port
 from tests.servers.discord import DiscordServer
 from tests.servers.faults import Delay
 from tests.servers.slack import SlackServer
@@ -66,9 +66,7 @@ class World:
         self.copies: list[Copy] = []
 
     async def start(self) -> Copy:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        port = free_port()
         settings = {
             "DATA_DIR": str(self.folder),
             "DISCORD_TOKEN": DISCORD_TOKEN,

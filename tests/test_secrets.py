@@ -3,7 +3,6 @@
 import asyncio
 import base64
 import os
-import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -19,6 +18,7 @@ from tests.bot.test_heartbeat import Watch
 from tests.crash.runs import ROOT
 from tests.filled import DAYS, EVE, Kind
 from tests.filled import until as filled_until
+from tests.grid import free_port
 from tests.market import ACCESS_KEY_ID, API_KEY, NOW, Vendor
 from tests.servers.discord import DiscordServer
 from tests.servers.faults import Status
@@ -110,9 +110,6 @@ class Day:
 
 @asynccontextmanager
 async def a_day(shared: Shared, folder: Path) -> AsyncIterator[Day]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     await asyncio.to_thread(filled_until, shared, Kind.FLAT_FILES, EVE, folder / "data")
     await asyncio.to_thread(set_clock, folder / "clock", (NOW - utc_now()).total_seconds())
     async with AsyncExitStack() as stack:
@@ -123,7 +120,7 @@ async def a_day(shared: Shared, folder: Path) -> AsyncIterator[Day]:
         heart = await enter(Watch(port=0, now=utc_now, clock_shift=utc_now() - utc_now()))
         discord.add_channel(DISCORD_CHANNEL)
         slack.add_channel(SLACK_CHANNEL, name="alerts")
-        yield Day(folder, vendor, discord, slack, heart, port)
+        yield Day(folder, vendor, discord, slack, heart, free_port())
 
 
 def found_in(emitted: Mapping[str, str]) -> set[tuple[str, str]]:
