@@ -55,8 +55,8 @@ async def measured(filled: Path, days: Sequence[TradingDay], settings: dict[str,
             there, staged = Store.on_disk(filled), Staged(pipeline.store.files)
             both = [pipeline.series, *([pipeline.other] if pipeline.other else [])]
             job = await jobs.begin(
-                pipeline.series.key, days, Policy.MISSING, who="bench", place="console:bench",
-                span=(days[0].date, days[-1].date),
+                pipeline.series.key, dict.fromkeys(days, 0), Policy.MISSING, who="bench",
+                place="console:bench", span=(days[0].date, days[-1].date),
             )  # fmt: skip
             before = _cpu_s()
             for _ in days:

@@ -10,12 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-import polars as pl
-
 from alerts.rejudged import Sent, rejudged, sent
 from bot.spans import judgeable
 from core.afterwards import Afterwards
-from core.bars import Series
+from core.bars import UNREADABLE, Series
 from core.baseline import LOOKBACK_SESSIONS
 from core.calendar import sessions_ending, trading_day
 from core.errors import CommandError
@@ -26,7 +24,7 @@ from core.store import MEASURED_SESSIONS
 
 logger = logging.getLogger(__name__)
 
-_UNREADABLE = (FileNotFoundError, pl.exceptions.PolarsError)
+_UNREADABLE = (FileNotFoundError, *UNREADABLE)
 """Of one session for good; a storage that is away is another matter: it is tried again."""
 
 

@@ -113,24 +113,25 @@ class Backfilling:
 
     async def begin(self, wish: Wish, *, who: str, place: str) -> Job:
         """A job for what is wanted; CommandError if there is nothing to read, or one under way."""
-        days = await self.unread(wish)
-        if not days:
+        unread = await self.unread(wish)
+        if not unread:
             first, last = wish.days[0], wish.days[-1]
             raise CommandError(
                 f"nothing to read from {first} to {last} ({wish.policy}): all sessions are stored,"
                 f" or known to be missing; /backfill plan {first} {last} tells which"
             )
         job = await self.runner.jobs.begin(
-            wish.pipeline.series.key, days, wish.policy, who=who, place=place, span=wish.span,
+            wish.pipeline.series.key, unread, wish.policy, who=who, place=place, span=wish.span,
             newest_first=wish.newest_first, announce=wish.announce,
         )  # fmt: skip
         self.runner.wake()
         return job
 
-    async def unread(self, wish: Wish) -> list[TradingDay]:
-        """The sessions that a job for it would read, oldest first."""
+    async def unread(self, wish: Wish) -> dict[TradingDay, int]:
+        """The sessions that a job for it would read, oldest first; the revision that is there."""
         entries = await wish.pipeline.entries(wish.days)
-        return sort_out(wish.days, entries).to_read(wish.policy)
+        to_read = sort_out(wish.days, entries).to_read(wish.policy)
+        return {day: entries[day.date].revision if day.date in entries else 0 for day in to_read}
 
     async def standing(self, job: Job | None = None) -> Standing | None:
         """How far a job is, by default the newest; None if there never was one."""

@@ -121,6 +121,10 @@ class Bucket:
         with self._turn:
             if folder in self._listings:
                 self._listings[folder].stamps.pop(file, None)
+        self.forget_copy(name)
+
+    def forget_copy(self, name: str) -> None:
+        """What this machine's disk has of it may be damaged where the object is not."""
         for copy in self._copies(name):
             copy.unlink(missing_ok=True)
 
@@ -137,8 +141,7 @@ class Bucket:
         """Write, read and delete a little, as the bars will be; raises BarsAway."""
         name = f"probe/{token_hex(8)}.parquet"
         self.put(name, name.encode())
-        for copy in self._copies(name):
-            copy.unlink()
+        self.forget_copy(name)
         try:
             self.paths([name])
         finally:

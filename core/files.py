@@ -66,6 +66,9 @@ class Files(Protocol):
     def empty(self, folder: str) -> None:
         """Nothing is in it afterwards, no half-written file either."""
 
+    def forget_copy(self, name: str) -> None:
+        """Ask for the file anew, where what is read is but a copy of it."""
+
     def probe(self) -> None:
         """Can files be listed, written and read here?"""
 
@@ -123,6 +126,9 @@ class Folder:
         """What a killed writer has left goes as well."""
         for path in (self.root / folder).glob("*"):
             path.unlink(missing_ok=True)
+
+    def forget_copy(self, name: str) -> None:
+        """There is none."""
 
     def probe(self) -> None:
         """By a file of nobody else's: two who ask at once would take away one with a name."""

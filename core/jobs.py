@@ -5,7 +5,7 @@ wait again.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
@@ -129,10 +129,11 @@ class Jobs:
     now: Callable[[], datetime]
 
     async def begin(
-        self, series: str, days: Sequence[TradingDay], policy: Policy, *, who: str, place: str,
+        self, series: str, had: Mapping[TradingDay, int], policy: Policy, *, who: str, place: str,
         span: tuple[date, date], newest_first: bool = True, announce: bool = False,
     ) -> Job:  # fmt: skip
-        """A new job over `days` of a span; CommandError while another one is not over."""
+        """A new job over sessions and the revisions that are there (0: none); CommandError while
+        another one is not over."""
         job: dict[str, Value] = {
             "series": series, "asked": series, "first": str(span[0]), "last": str(span[1]),
             "policy": policy, "newest_first": int(newest_first), "announce": int(announce),
@@ -145,11 +146,10 @@ class Jobs:
                 (number,) = await cursor.fetchone() or (0,)
                 await writer.executemany(
                     "INSERT INTO job_sessions (job, session, position, state, revision) VALUES"
-                    " (?, ?, ?, ?, coalesce((SELECT revision FROM sessions"
-                    " WHERE series = ? AND session = ?), 0))",
+                    " (?, ?, ?, ?, ?)",
                     [
-                        (number, str(day), position, Unit.WAITING, series, str(day))
-                        for position, day in enumerate(sorted(days, reverse=newest_first))
+                        (number, str(day), position, Unit.WAITING, had[day])
+                        for position, day in enumerate(sorted(had, reverse=newest_first))
                     ],
                 )
         except Conflict as error:

@@ -14,7 +14,8 @@ from hashlib import sha256
 
 import polars as pl
 
-from core.bars import Series
+from core.bars import UNREADABLE, Series
+from core.damaged import set_aside
 from core.files import Files, parquet
 
 ROWS_A_GROUP = 16_384
@@ -49,9 +50,13 @@ class Quarters:
             whole = _file(quarter, daily)
             if len(daily) == 1 or whole in made:
                 continue
-            rows = pl.scan_parquet(self.files.paths(self._sessions(sorted(daily))))
-            put = rows.sort("ticker", "session").collect()
-            self.files.put(f"{self._folder}/{whole}", parquet(put, ROWS_A_GROUP))
+            names = self._sessions(sorted(daily))
+            try:
+                rows = pl.scan_parquet(self.files.paths(names)).sort("ticker", "session").collect()
+            except UNREADABLE:
+                set_aside(self.files, names)  # and made of the others the next time
+                continue
+            self.files.put(f"{self._folder}/{whole}", parquet(rows, ROWS_A_GROUP))
             for stale in made:
                 if stale.startswith(f"{quarter}."):
                     self.files.drop(f"{self._folder}/{stale}")

@@ -4,6 +4,7 @@ bars/<series>/2026-11-20.parquet      the current revision
 bars/<series>/2026-11-20.r1.parquet   an earlier one
 held/<series>/2026-11-20.parquet      refused by the gate, kept aside
 quarters/<series>/2026Q4.77ab.parquet       bars by ticker (core.quarters); may be deleted
+damaged/bars/<series>/2026-11-20.parquet    could not be read any more (core.damaged)
 measured/<series>/2026-11-20.1f3a.parquet   numbers made of bars, on this machine; may be deleted
 """
 
@@ -16,8 +17,9 @@ from typing import Self
 
 import polars as pl
 
-from core.bars import BARS, Bars, Series, empty
+from core.bars import BARS, UNREADABLE, Bars, Series, empty
 from core.calendar import TradingDay
+from core.damaged import readable
 from core.files import Files, Folder, parquet
 from core.quarters import Quarters
 
@@ -56,8 +58,10 @@ class Store:
 
     def held(self, series: Series, day: TradingDay) -> pl.DataFrame | None:
         """The rows kept aside for a session, if there are any."""
-        name = _name("held", series, day)
-        return self._one(name) if self.files.stamp(name) else None
+        try:
+            return self._one(_name("held", series, day))
+        except FileNotFoundError:
+            return None
 
     def drop_held(self, series: Series, day: TradingDay) -> None:
         """Forget the rows kept aside: the session has bars now."""
@@ -78,10 +82,14 @@ class Store:
         those of a few `tickers`, if they are given."""
         if tickers is not None:
             return self._few(series, list(days), columns, tickers)
-        names = self._stored(series, days)
-        if not names:
-            return empty().select(columns or list(BARS))
-        return pl.read_parquet(self.files.paths(names), columns=columns)
+        days = list(days)
+
+        def rows(names: Sequence[str]) -> pl.DataFrame:
+            if not names:
+                return empty().select(columns or list(BARS))
+            return pl.read_parquet(self.files.paths(names), columns=columns)
+
+        return readable(self.files, lambda: self._stored(series, days), rows)
 
     def _few(
         self,
@@ -91,13 +99,17 @@ class Store:
         tickers: Collection[str],
     ) -> pl.DataFrame:
         """read() of some tickers, where it can from the files by ticker."""
-        try:
-            names = Quarters(self.files, series).names(day.date for day in days)
+
+        def rows(names: Sequence[str]) -> pl.DataFrame:
             return _rows(self.files.paths(names), days, columns, tickers)
-        except (OSError, pl.exceptions.PolarsError) as error:
-            # Made anew meanwhile, or cut short by a full disk: the daily files are the truth.
+
+        quarters = Quarters(self.files, series)
+        try:
+            return readable(self.files, lambda: quarters.names(day.date for day in days), rows)
+        except OSError as error:
+            # Made anew meanwhile: the daily files are the truth.
             logger.warning("read by session", extra={"series": series.key, "seen": str(error)})
-            return _rows(self.files.paths(self._stored(series, days)), days, columns, tickers)
+            return readable(self.files, lambda: self._stored(series, days), rows)
 
     def compact(self, series: Series) -> int:
         """Put the sessions into files by ticker as well, so that one ticker is read fast; how many
@@ -111,20 +123,30 @@ class Store:
 
     def tickers(self, series: Series, days: Sequence[TradingDay]) -> frozenset[str]:
         """Every ticker with a row in these sessions."""
-        return _tickers(self.files, tuple(self._stored(series, days)), self.state([series], days))
+
+        def known(names: Sequence[str]) -> frozenset[str]:
+            return _tickers(self.files, tuple(names), self.state([series], days))
+
+        return readable(self.files, lambda: self._stored(series, days), known)
 
     def _stored(self, series: Series, days: Iterable[TradingDay]) -> list[str]:
         names = (_name("bars", series, day) for day in days)
         return [name for name in names if self.files.stamp(name)]
 
     def read_revision(self, series: Series, day: TradingDay, revision: int) -> pl.DataFrame:
-        """The rows of one revision, though a later one may have been written since."""
+        """The rows of one revision, though a later one may have been written since.
+
+        FileNotFoundError if it is lost, or damaged.
+        """
         name = _name("bars", series, day)
         earlier = _earlier(name, revision)
         return self._one(earlier if self.files.stamp(earlier) else name)
 
     def _one(self, name: str) -> pl.DataFrame:
-        return pl.read_parquet(*self.files.paths([name]))
+        """FileNotFoundError as well for one that had to be set aside."""
+        return readable(
+            self.files, lambda: [name], lambda names: pl.read_parquet(*self.files.paths(names))
+        )
 
     def state(self, series: Iterable[Series], days: Sequence[TradingDay], more: str = "") -> str:
         """Letters that change when any of these files does, or `more`."""
@@ -136,7 +158,7 @@ class Store:
         """The session's numbers, if they were made of the same."""
         try:
             return pl.read_parquet(*self._own.paths([_name("measured", series, day, made_of)]))
-        except (OSError, pl.exceptions.PolarsError):
+        except (OSError, *UNREADABLE):
             return None
 
     def has_measured(self, series: Series, day: TradingDay, made_of: str) -> bool:

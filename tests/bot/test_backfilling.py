@@ -303,7 +303,8 @@ async def test_what_another_process_has_begun_is_gone_on_with(there: There) -> N
     elsewhere = Jobs(there.app.db, there.app.now)
     series = there.app.ladder.top.series.key
     await elsewhere.begin(
-        series, WEEK, Policy.MISSING, who="console:@terminal", place="console:terminal",
+        series, dict.fromkeys(WEEK, 0), Policy.MISSING, who="console:@terminal",
+        place="console:terminal",
         span=(WEEK[0].date, WEEK[-1].date),
     )  # fmt: skip
     assert await there.ended() == "5 of 5 sessions: done."
