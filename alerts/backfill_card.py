@@ -156,12 +156,19 @@ def failures_card(standing: Standing, stamp: str) -> Message:
     again = (Action("Retry failed", f"backfill retry {job.id}"),) if found else ()
     return Message(
         title=f"Backfill · {job.first} to {job.last} · not stored",
-        lead=f"{some(len(found), 'session')}: {by_cause(found)}." if found else "All came in.",
+        lead=f"{some(len(found), 'session')}: {by_cause(found)}." if found else _none(standing),
         rows=tuple(rows),
         footer=(f"and {more:,} more",) if more > 0 else (),
         stamp=stamp,
         actions=again,
     )
+
+
+def _none(standing: Standing) -> str:
+    left = standing.total - standing.through
+    if not left:
+        return "All came in."
+    return f"None so far; {some(left, 'session')} not read yet."
 
 
 def by_cause(failures: Sequence[Failure]) -> str:

@@ -147,7 +147,8 @@ async def _once(settings: Settings, chosen: argparse.Namespace) -> Exit:
         day = await wanted_session(app, chosen.session)
         await app.name_channels(ending=False)
         try:
-            said = await one_day(app, day, release=chosen.release)
+            async with app.turn():
+                said = await one_day(app, day, release=chosen.release)
         except SourceError as error:
             failed = error if isinstance(error, NoneServed) else NoneServed({"held rows": error})
             await app.say_held([day])
@@ -242,6 +243,8 @@ async def _backfill(settings: Settings, chosen: argparse.Namespace) -> Exit:
     print(f"{done.stored} of {done.wanted} sessions stored; {done.failed} failed in this run")
     if done.changed:
         print(done.changed)
+    if done.why:
+        return Exit.REFUSED
     return Exit.DONE if done.state is JobState.DONE and not done.failed else Exit.TRY_AGAIN
 
 

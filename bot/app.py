@@ -49,6 +49,7 @@ from core.sources import Source
 from core.sources.access import Doctor
 from core.sources.next_step import Part
 from core.sources.reference import Reference
+from core.turn import Turn
 from core.universe import Census
 from core.vendor_tables import VendorTables
 
@@ -105,7 +106,7 @@ class App:
         return self.courier.senders
 
     @property
-    def turn(self) -> asyncio.Lock:
+    def turn(self) -> Turn:
         """Held while sessions come in."""
         return self.backfilling.runner.turn
 
@@ -118,7 +119,7 @@ class App:
         await self.refresh()
         self.backfilling.runner.free.clear()
         try:
-            async with self.turn:
+            async with self.turn():
                 away = await self._sweep(on_step, late=late)
         finally:
             self.backfilling.runner.free.set()

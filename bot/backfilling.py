@@ -96,6 +96,8 @@ class Backfilling:
         if len(words) < 2:
             raise CommandError(f"From when to when? /backfill {action} {_SUCH}")
         wish = Wish(span(words[0], words[1], self.sessions), self.ladder.top)
+        if len(policies := {w.lower() for w in words[2:]} & {*Policy}) > 1:
+            raise CommandError(f"one policy at a time, not {' and '.join(sorted(policies))}")
         for word in words[2:]:
             small = word.lower()
             if small in {*Policy}:

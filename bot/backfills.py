@@ -50,6 +50,7 @@ def put_together(
 
     runner = Runner(jobs, ladder, Pool(crew, work), Staged(files), task)
     runner.lock = settings.data_dir / "backfill.lock"
+    runner.turn.lock = settings.data_dir / "turn.lock"
     runner.after = Aftermath(jobs, ladder, runner.free)
     estimates = Estimates(jobs, calls, lambda: crew.size)
     return Backfilling(ladder, Sessions(ladder, ladder.top.now), runner, estimates)

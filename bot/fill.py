@@ -2,14 +2,16 @@
 
 import sys
 from dataclasses import dataclass
+from typing import Any
 
 from tqdm import tqdm
 
 from alerts.backfill_card import Standing, by_cause, difference, numbers
 from bot.app import App
 from bot.backfilling import Wish
+from bot.beside import Beside
 from bot.once import refreshed, say
-from bot.runner import Runner, untold
+from bot.runner import Told, untold
 from core.afterwards import Afterwards
 from core.alone import alone
 from core.errors import CommandError
@@ -33,6 +35,8 @@ class Filled:
     failed: int
     state: JobState = JobState.DONE
     """Paused or cancelled: somebody, or a refusal, has ended it before all was read."""
+    why: str = ""
+    """What a person has to mend before it can go on."""
     changed: str = ""
     """What has changed, and which past alerts would differ by now; in words."""
 
@@ -42,28 +46,26 @@ async def fill(app: App, words: list[str]) -> Filled:
     await refreshed(app)
     wish = app.backfilling.wish("run", words)
     async with alone(app.backfilling.runner.lock) as mine:
-        if not mine:
-            raise CommandError(
-                "another process is at a backfill here, a service most likely: `python -m bot ask"
-                ' "/backfill"` tells how far it is'
-            )
-        job = await _begun(app, wish)
-        if job is not None:
-            await _worked(app, job)
+        if mine:  # whoever was at work here is gone
+            await app.backfilling.runner.jobs.interrupted()
+    job = await _begun(app, wish)
+    if job is not None:
+        await _through(app, job)
     entries = await app.ladder.entries(wish.days)
     stored = sum(entries[d.date].revision > 0 for d in wish.days if d.date in entries)
     standing = None if job is None else await app.backfilling.standing(job)
     if standing is None:
         return Filled(len(wish.days), stored, 0)
     failed = sum(standing.counts.get(unit, 0) for unit in BAD)
-    state = standing.job.state
-    return Filled(len(wish.days), stored, failed, state, difference(standing.compared))
+    job, changed = standing.job, difference(standing.compared)
+    why = job.reason if job.state is JobState.PAUSED else ""
+    return Filled(len(wish.days), stored, failed, job.state, why, changed)
 
 
 async def _begun(app: App, wish: Wish) -> Job | None:
     """A new job; the one that a run before has left behind; None if there is nothing to read."""
-    runner = app.backfilling.runner
-    left = await runner.jobs.newest()
+    jobs = app.backfilling.runner.jobs
+    left = await jobs.newest()
     if left is not None and not left.is_over:
         if not _is_the_same(left, wish):
             raise CommandError(
@@ -71,10 +73,10 @@ async def _begun(app: App, wish: Wish) -> Job | None:
                 ' over: let a service go on with it, or end it by `python -m bot ask "/backfill'
                 ' cancel"`'
             )
-        say(f"going on with the backfill of {left.first} to {left.last}")
-        await runner.jobs.interrupted()
-        await runner.jobs.state(left, JobState.RUNNING)
-        return await runner.jobs.job(left.id)
+        order = "newest" if left.newest_first else "oldest"
+        say(f"going on with the backfill of {left.first} to {left.last}, {order} first")
+        await jobs.state(left, JobState.RUNNING)
+        return await jobs.job(left.id)
     if not await app.backfilling.unread(wish):
         return None
     return await app.backfilling.begin(wish, who=_WHO, place=_PLACE)
@@ -85,40 +87,46 @@ def _is_the_same(left: Job, wish: Wish) -> bool:
     return asked == (wish.span, wish.policy, wish.pipeline.series.key)
 
 
-async def _worked(app: App, job: Job) -> None:
-    runner, last = app.backfilling.runner, 0
+async def _through(app: App, job: Job) -> None:
+    """Until it is over, and what is left to do after it is done."""
+    runner = app.backfilling.runner
     with tqdm(total=None, disable=None, unit="session", file=sys.stderr) as shown:
-
-        async def told(job: Job) -> None:
-            nonlocal last
-            standing = await app.backfilling.standing(job)
-            if standing is None:
-                return
-            shown.total = standing.total
-            shown.set_postfix_str(by_cause(standing.failures), refresh=False)
-            shown.update(standing.through - shown.n)
-            if shown.disable and standing.through // _TOLD_EVERY > last // _TOLD_EVERY:
-                say(f"backfill: {numbers(standing)}")
-            last = standing.through
-
-        runner.told = told
-        while (job := await runner.jobs.job(job.id)).state is JobState.RUNNING:
-            await runner.work_off(job)
-    standing = await app.backfilling.standing(job)
-    _say_end(job, standing)
-    runner.told = untold
-    await _settled(runner, job)
-
-
-async def _settled(runner: Runner, job: Job) -> None:
-    """A service that begins another job meanwhile goes on with this one's rest."""
+        beside = Beside(app, _telling(app, shown))
+        runner.told = beside.told
+        job = await beside.through(job, lambda j: j.state is JobState.RUNNING, runner.work_off)
+    _say_end(job, await app.backfilling.standing(job))
+    runner.told = beside.told = untold
     is_work = any(await Afterwards(runner.jobs.db).touched(job))
-    while job.stage not in (None, Stage.NOTHING):
+    while (stage := job.stage) not in (None, Stage.NOTHING):
+        if stage is Stage.NUMBERS and beside.service is not None:
+            return  # which does that
         if is_work:
-            say(_LEFT[job.stage])
-        if not await runner.settle(job):
+            say(_LEFT[stage])
+
+        def is_wanted(job: Job, stage: Stage = stage) -> bool:
+            return job.stage is stage and (stage is Stage.ALERTS or beside.service is None)
+
+        job = await beside.through(job, is_wanted, runner.settle)
+        if job.stage is stage:
+            return  # whoever has begun meanwhile does the rest
+
+
+def _telling(app: App, shown: "tqdm[Any]") -> Told:
+    last = 0
+
+    async def told(job: Job) -> None:
+        nonlocal last
+        standing = await app.backfilling.standing(job)
+        if standing is None:
             return
-        job = await runner.jobs.job(job.id)
+        shown.total = standing.total
+        shown.set_postfix_str(by_cause(standing.failures), refresh=False)
+        shown.update(standing.through - shown.n)
+        if shown.disable and standing.through // _TOLD_EVERY > last // _TOLD_EVERY:
+            say(f"backfill: {numbers(standing)}")
+        last = standing.through
+
+    return told
 
 
 def _say_end(job: Job, standing: Standing | None) -> None:

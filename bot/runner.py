@@ -11,28 +11,24 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from bot.outcomes import away_because, cannot_be_kept, cause, unit_of
+from bot.attempts import Attempts
+from bot.outcomes import away_because, cannot_be_kept, cause
 from core.afterwards import Afterwards
 from core.alone import alone
-from core.baseline import LOOKBACK_SESSIONS
-from core.calendar import TradingDay, last_complete, sessions_ending
 from core.db import Unwritable
-from core.elsewhere import Elsewhere, MakeTask, NobodyToWork, NotTried, WorkerUnfit
-from core.errors import SourceError, SourceUnavailable, TapewatchError
-from core.jobs import BAD, GOOD, Job, Jobs, JobState, Outcome, Policy, Unit
+from core.elsewhere import Elsewhere, MakeTask, NobodyToWork, WorkerUnfit
+from core.errors import SourceUnavailable, TapewatchError
+from core.jobs import BAD, GOOD, Job, Jobs, JobState, Unit
 from core.ladder import Ladder
-from core.ledger import Status
 from core.pipeline import Pipeline
 from core.pool import Pool
-from core.schedule import announced
 from core.sources import AWAY_AFTER, Chain, NoneServed
 from core.staged import Staged
+from core.turn import Turn
 from core.unworked import Unworked
 
 logger = logging.getLogger(__name__)
 
-MOST_TRIES = 5
-"""So often a session is asked for while its source is away, or its worker dies."""
 _REST_S = 60.0
 _LOOK_S = 15.0
 
@@ -62,7 +58,7 @@ class Runner:
     pool: Pool
     staged: Staged
     task: MakeTask
-    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    turn: Turn = field(default_factory=Turn)
     """Held while a session is stored, by whoever stores one."""
     free: asyncio.Event = field(default_factory=asyncio.Event)
     """Not set while the newest session is coming in: then none of the past is begun."""
@@ -114,7 +110,7 @@ class Runner:
         async with alone(self.lock) as mine:
             if not mine:
                 logger.info("another process is at the backfill")
-                await self._pause(self.rest_s)
+                await self._pause(self.look_s)
             elif job is not None:
                 await self.work_off(job)
             elif over is not None:
@@ -136,6 +132,7 @@ class Runner:
 
     async def work_off(self, job: Job) -> None:
         """Until it is over, paused, or about another series."""
+        self._woken.clear()  # what was said before it is in the tables
         pipeline = self._pipeline(job)
         if pipeline is None:
             said = f"{job.series} is not read under these settings"
@@ -175,6 +172,7 @@ class Runner:
         self, job: Job, pipeline: Pipeline, units: set[asyncio.Task[TapewatchError | None]]
     ) -> None:
         """Raises NobodyToWork, once every session that is under way has ended."""
+        attempts = Attempts(self.jobs, self.ladder, self.turn)
         away, nobody = 0, None
         while True:
             await self.free.wait()
@@ -182,7 +180,9 @@ class Runner:
                 return
             more = nobody is None and len(units) < self.pool.crew.size
             if more and (day := await self.jobs.take(job)):
-                units.add(asyncio.create_task(self._unit(job, pipeline, day), name=f"unit {day}"))
+                units.add(
+                    asyncio.create_task(attempts.made(job, pipeline, day), name=f"unit {day}")
+                )
                 continue
             if not units:
                 if nobody is not None:
@@ -253,76 +253,6 @@ class Runner:
             async with asyncio.timeout(seconds):
                 await self._woken.wait()
         self._woken.clear()
-
-    async def _unit(self, job: Job, pipeline: Pipeline, day: TradingDay) -> TapewatchError | None:
-        """One attempt at one session, on record either way."""
-        clock = asyncio.get_running_loop().time
-        began = clock()
-        # What it meets is a value here: whatever that is, the other sessions are read.
-        (met,) = await asyncio.gather(
-            self._brought(pipeline, day, again=job.policy is Policy.ALL), return_exceptions=True
-        )
-        if isinstance(met, OSError | Unwritable):
-            raise met  # no session's fault
-        if isinstance(met, NotTried):
-            return met  # it stays under way until all have ended, and are given back
-        if isinstance(met, BaseException):
-            outcome = await self._failed(job, day, met, clock() - began)
-        else:
-            outcome = Outcome(Unit.STORED if met else Unit.SAME, clock() - began)
-        await self.jobs.put(job, day, outcome)
-        return met if isinstance(met, SourceError) else None
-
-    async def _failed(
-        self, job: Job, day: TradingDay, error: BaseException, seconds: float
-    ) -> Outcome:
-        """What becomes of it; a source that is away, and what nobody foresaw, is tried again."""
-        if isinstance(error, SourceError):
-            unit, why, seen = unit_of(error), str(cause(error).verdict), str(error)
-            passes = isinstance(cause(error), SourceUnavailable)
-        else:
-            facts = {"session": str(day)}
-            logger.error("a session of the backfill failed", extra=facts, exc_info=error)
-            unit, why, passes = Unit.FAILED, "our fault", True
-            seen = f"failed on our side ({type(error).__name__}); the log has the details"
-        if unit is Unit.FAILED and passes and await self.jobs.tries(job, day) < MOST_TRIES:
-            unit = Unit.WAITING
-        return Outcome(unit, seconds, why, seen)
-
-    async def _brought(self, pipeline: Pipeline, day: TradingDay, *, again: bool) -> bool:
-        """Store the session and those beside it; did that change anything?"""
-        changed, silently = False, not await self._is_to_be_said(day)
-        for one in (pipeline.beside, pipeline):
-            entry = (await one.entries([day])).get(day.date) if one else None
-            if one is None or (entry is not None and entry.revision and not again):
-                continue
-            try:
-                served = await one.fetched(day)
-            except NoneServed as error:
-                async with self.turn:
-                    await one.not_served(day, error)
-                raise
-            async with self.turn:
-                # In one go: the nightly run would say a session that is only stored.
-                changed |= await one.take(day, served, silently=silently and one is pipeline)
-        if silently:
-            async with self.turn:
-                await self._finished(pipeline, day)
-        return changed
-
-    async def _is_to_be_said(self, day: TradingDay) -> bool:
-        """Does the nightly run still owe the channels this session? Then it is only stored here."""
-        entry = await self.ladder.entry(day)
-        if entry is not None and entry.status is Status.FINISHED:
-            return False
-        newest = last_complete(self.jobs.now())
-        is_first = await self.ladder.is_first_run(sessions_ending(newest, LOOKBACK_SESSIONS)[0])
-        return day in announced(newest, first_run=is_first)
-
-    async def _finished(self, pipeline: Pipeline, day: TradingDay) -> None:
-        entry = await pipeline.ledger.entry(day)
-        if entry is not None and entry.revision and entry.status is not Status.FINISHED:
-            await pipeline.finish_silently(day)
 
     async def _end(self, job: Job) -> None:
         counts = await self.jobs.counts(job)

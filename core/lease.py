@@ -18,13 +18,14 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from core.alone import alone
-from core.db import iso
+from core.db import Db, iso
 from core.migrate import connected, migrate, newest_schema, schema_of
 
 logger = logging.getLogger(__name__)
 
 _FIRST_SCHEMA = 9
 """Databases before it know no lease."""
+_HELD = "SELECT holder, place, kernel, since, renewed_at FROM lease"
 _LOCK = "service.lock"
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
@@ -148,7 +149,7 @@ class Lease:
         return True
 
     def _is_over(self, other: Holder, renewed_at: datetime, now: datetime, locked: bool) -> bool:
-        silent = abs(now - renewed_at) > timedelta(seconds=self.timing.lost_after_s)
+        silent = _is_silent(renewed_at, now, self.timing)
         return silent or (locked and other.kernel is not None and other.kernel == self.boot())
 
     def _meet(self, other: Holder) -> None:
@@ -172,6 +173,19 @@ class Lease:
             db.execute("DELETE FROM lease WHERE holder = ?", (self.me.id,))
 
 
+async def at_work(db: Db, now: datetime, timing: Timing = USUAL) -> Holder | None:
+    """The copy that has the lease, if it was heard of lately; for whoever has none."""
+    row = await db.row(_HELD)
+    if row is None:
+        return None
+    holder, renewed_at = _holder((row[0], row[1], row[2], row[3], row[4]))
+    return None if _is_silent(renewed_at, now, timing) else holder
+
+
+def _is_silent(renewed_at: datetime, now: datetime, timing: Timing) -> bool:
+    return abs(now - renewed_at) > timedelta(seconds=timing.lost_after_s)
+
+
 def _prepare(path: Path) -> None:
     """A database that knows leases is upgraded by whoever has it: somebody may be at work."""
     with suppress(sqlite3.DatabaseError), closing(connected(path)) as db:
@@ -182,9 +196,11 @@ def _prepare(path: Path) -> None:
 
 def _read(db: sqlite3.Connection) -> tuple[Holder, datetime] | None:
     """Who has it, and when it was renewed."""
-    row = db.execute("SELECT holder, place, kernel, since, renewed_at FROM lease").fetchone()
-    if row is None:
-        return None
+    row = db.execute(_HELD).fetchone()
+    return None if row is None else _holder(row)
+
+
+def _holder(row: tuple[str, str, str | None, str, str]) -> tuple[Holder, datetime]:
     who, place, kernel, since, renewed_at = row
     holder = Holder(who, place, kernel, datetime.fromisoformat(since))
     return holder, datetime.fromisoformat(renewed_at)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.attempts import Attempts
 from core.bars import Bars, Family, Scope, Series
 from core.calendar import FIRST_DAY, sessions_ending
 from core.errors import SourceRefused, Verdict
@@ -75,7 +76,7 @@ async def some_failed(there: There) -> None:
 async def test_the_session_under_way_ends_first_and_is_whole(
     there: There, word: str, state: str
 ) -> None:
-    async with there.app.turn:  # fetched, and not stored yet
+    async with there.app.turn():  # fetched, and not stored yet
         await told(there.app, f"/backfill run {SPAN}")
         await until_asked(there, 1)
         said = await told(there.app, f"/backfill {word}")
@@ -122,7 +123,7 @@ async def test_a_retry_of_what_was_cancelled_does_not_read_the_rest(idle: There)
     assert pipeline is not None
     day = await runner.jobs.take(job)
     assert day == WEEK[4]
-    await runner._unit(job, pipeline, day)
+    await Attempts(runner.jobs, runner.ladder, runner.turn).made(job, pipeline, day)
     await told(idle.app, "/backfill cancel")
     idle.doing.asked.clear()
     await told(idle.app, "/backfill retry")
@@ -169,7 +170,7 @@ async def test_a_click_of_anybody_else_changes_nothing(idle: There, word: str) -
 
 
 async def test_after_a_cancel_another_span_is_read(there: There) -> None:
-    async with there.app.turn:
+    async with there.app.turn():
         await told(there.app, f"/backfill run {SPAN}")
         await until_asked(there, 1)
         assert RUNS in await told(there.app, f"/backfill run {OTHER_SPAN}")
@@ -227,7 +228,7 @@ async def test_a_session_that_was_said_is_at_no_time_only_stored(there: There) -
 
     async def nightly() -> None:
         while True:
-            async with app.turn:
+            async with app.turn():
                 entry = await pipeline.ledger.entry(NEWEST)
                 assert entry is not None
                 seen.add((entry.revision, entry.status))
@@ -273,3 +274,16 @@ async def test_all_that_the_vendor_has_can_be_planned_begun_and_cancelled(idle: 
     assert f"0 of {many:,} sessions: under way" in card
     assert many > 5_000
     assert "cancelled" in await told(idle.app, "/backfill cancel")
+
+
+async def test_two_policies_are_one_too_many(there: There) -> None:
+    said = (await ask(there.app, f"/backfill run {SPAN} missing all")).message.lead
+    assert "one policy at a time, not all and missing" in said
+    assert await there.units() == {}
+
+
+async def test_nothing_failed_of_what_was_not_read_is_not_called_complete(idle: There) -> None:
+    await told(idle.app, f"/backfill run {SPAN}")
+    await told(idle.app, "/backfill cancel")
+    said = (await ask(idle.app, "/backfill failed")).message.lead
+    assert said == "None so far; 5 sessions not read yet."

@@ -185,7 +185,7 @@ async def test_a_span_is_planned_read_and_told(there: There) -> None:
 async def test_it_is_paused_resumed_and_cancelled(there: There) -> None:
     app = there.app
     assert "Nothing is being read" in await told(app, "/backfill cancel")
-    async with app.turn:
+    async with app.turn():
         await told(app, f"/backfill run {SPAN}")
         await until_asked(there, 1)
         assert "paused; 1 session under way ends first" in await told(app, "/backfill pause")

@@ -1,5 +1,7 @@
-"""`python -m bot backfill`: which job that was left behind it goes on with."""
+"""`python -m bot backfill`: which job that was left behind it goes on with; who works at it."""
 
+import asyncio
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -7,9 +9,12 @@ import pytest
 
 from alerts.model import TERMINAL
 from bot.fill import fill
-from core.errors import CommandError
+from core.elsewhere import Receipt, Refused, Task
+from core.errors import CommandError, Verdict
 from core.jobs import Job, Jobs, JobState
-from tests.bot.test_backfilling import WEEK, There, at
+from core.lease import Lease
+from tests.bot.small_market import ask
+from tests.bot.test_backfilling import WEEK, There, at, refused
 from tests.filled import EVE, Kind, until
 from tests.shared import Shared
 
@@ -96,3 +101,116 @@ async def test_another_series_is_refused_and_one_that_moved_down_is_the_same(
         await writer.execute("UPDATE jobs SET asked = 'all-sample-raw'")
     await own.move(job, "all-sample-raw", "the better one is refused")
     assert (await fill(there.app, [FIRST, LAST])).stored == 3
+
+
+async def test_the_order_of_what_is_gone_on_with_is_said(
+    there: There, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await left_behind(there)
+    await fill(there.app, [FIRST, LAST, "oldest-first"])
+    assert "going on with the backfill of" in (said := capsys.readouterr().err)
+    assert f"{FIRST} to {LAST}, newest first" in said
+
+
+async def test_what_was_under_way_when_its_process_died_waits_though_the_job_was_cancelled(
+    there: There,
+) -> None:
+    await left_behind(there)
+    await ask(there.app, "/backfill cancel")
+    await fill(there.app, [str(WEEK[4]), str(WEEK[4])])
+    assert set((await there.units()).values()) == {"waiting", "stored"}
+
+
+async def test_beside_a_service_it_looks_on(
+    there: There, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lease = Lease(folder / "state.db", there.app.now)
+    async with lease.held(), at(folder) as service:
+        service.app.backfilling.runner.look_s = 0.05
+        done = await fill(there.app, [FIRST, LAST])
+        assert there.doing.asked == [], "the service reads"
+        assert len(service.doing.asked) == 3
+    assert (done.wanted, done.stored, done.failed, done.state) == (3, 3, 0, JobState.DONE)
+    said = capsys.readouterr().err
+    assert said.count("does the backfill") == 1
+    assert lease.me.place in said
+
+
+async def test_it_hears_how_a_service_s_job_ends(there: There, folder: Path) -> None:
+    lease = Lease(folder / "state.db", there.app.now)
+    async with lease.held(), at(folder) as service:
+        service.app.backfilling.runner.look_s = 0.05
+        service.app.backfilling.runner.free.clear()  # its newest session is coming in
+        filling = asyncio.create_task(fill(there.app, [FIRST, LAST, "all"]))
+        while not await jobs(there):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        await ask(there.app, "/backfill cancel")
+        done = await asyncio.wait_for(filling, 10)
+        service.app.backfilling.runner.free.set()
+    assert done.state is JobState.CANCELLED
+    assert there.doing.asked == []
+
+
+async def test_what_is_paused_goes_on_by_the_service(there: There, folder: Path) -> None:
+    await left_behind(there)
+    await ask(there.app, "/backfill pause")
+    lease = Lease(folder / "state.db", there.app.now)
+    async with lease.held(), at(folder) as service:
+        service.app.backfilling.runner.look_s = 0.05
+        assert (await fill(there.app, [FIRST, LAST])).stored == 3
+    assert there.doing.asked == []
+
+
+async def test_a_service_that_begins_takes_over_and_one_that_ends_gives_back(
+    there: There, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reading, end = threading.Event(), threading.Event()
+    work = there.doing.work
+
+    def slow(task: Task) -> Receipt | Refused:
+        reading.set()
+        assert end.wait(20)
+        return work(task)
+
+    there.doing.work = slow
+    filling = asyncio.create_task(fill(there.app, [FIRST, LAST]))
+    await asyncio.to_thread(reading.wait, 20)
+    lease = Lease(folder / "state.db", there.app.now)
+    async with lease.held():
+        async with asyncio.timeout(10):
+            while "running" in (await there.units()).values():  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+        assert set((await there.units()).values()) == {"waiting"}
+        assert "a service (" in capsys.readouterr().err
+    # It ended before it did anything.
+    end.set()
+    done = await asyncio.wait_for(filling, 20)
+    assert (done.stored, done.failed) == (3, 0)
+    assert "has ended: this goes on" in capsys.readouterr().err
+    rows = await there.app.db.rows("SELECT max(revision) FROM sessions")
+    assert rows[0][0] == 1
+
+
+async def test_a_refusal_of_all_is_told_apart_from_what_will_pass(there: There) -> None:
+    gone = refused("SourceRefused", Verdict.PLAN_LACKS_DATA_SET)
+    there.doing.faults = {WEEK[3]: [gone]}
+    done = await fill(there.app, [FIRST, LAST])
+    assert done.state is JobState.PAUSED
+    assert done.why
+
+
+async def test_both_store_the_same_session_once(there: There, folder: Path) -> None:
+    """A service in its first seconds, and a shell that has not seen it yet."""
+    async with at(folder, running=False) as other:
+        pipelines = [it.app.ladder.top for it in (there, other)]
+        day = WEEK[2]
+        served = [await p.fetched(day) for p in pipelines]
+
+        async def stored(it: There, n: int) -> bool:
+            async with it.app.turn():
+                return await pipelines[n].take(day, served[n], silently=True)
+
+        changed = await asyncio.gather(stored(there, 0), stored(other, 1))
+    assert sorted(changed) == [False, True]
+    rows = await there.app.db.rows("SELECT revision FROM sessions WHERE session = ?", (str(day),))
+    assert [row["revision"] for row in rows] == [1]

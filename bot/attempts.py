@@ -1,0 +1,103 @@
+"""One attempt at one session of a backfill, on record whatever comes of it."""
+
+import asyncio
+import logging
+from dataclasses import dataclass
+
+from bot.outcomes import cause, unit_of
+from core.baseline import LOOKBACK_SESSIONS
+from core.calendar import TradingDay, last_complete, sessions_ending
+from core.db import Unwritable
+from core.elsewhere import NotTried
+from core.errors import SourceError, SourceUnavailable, TapewatchError
+from core.jobs import Job, Jobs, Outcome, Policy, Unit
+from core.ladder import Ladder
+from core.ledger import Status
+from core.pipeline import Pipeline
+from core.schedule import announced
+from core.sources import NoneServed
+from core.turn import Turn
+
+logger = logging.getLogger(__name__)
+
+MOST_TRIES = 5
+"""So often a session is asked for while its source is away, or its worker dies."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempts:
+    """Fetching holds nobody up; storing takes the turn."""
+
+    jobs: Jobs
+    ladder: Ladder
+    turn: Turn
+
+    async def made(self, job: Job, pipeline: Pipeline, day: TradingDay) -> TapewatchError | None:
+        """One attempt at one session, on record either way."""
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        # What it meets is a value here: whatever that is, the other sessions are read.
+        (met,) = await asyncio.gather(
+            self._brought(pipeline, day, again=job.policy is Policy.ALL), return_exceptions=True
+        )
+        if isinstance(met, OSError | Unwritable):
+            raise met  # no session's fault
+        if isinstance(met, NotTried):
+            return met  # it stays under way until all have ended, and are given back
+        if isinstance(met, BaseException):
+            outcome = await self._failed(job, day, met, clock() - began)
+        else:
+            outcome = Outcome(Unit.STORED if met else Unit.SAME, clock() - began)
+        await self.jobs.put(job, day, outcome)
+        return met if isinstance(met, SourceError) else None
+
+    async def _failed(
+        self, job: Job, day: TradingDay, error: BaseException, seconds: float
+    ) -> Outcome:
+        """What becomes of it; a source that is away, and what nobody foresaw, is tried again."""
+        if isinstance(error, SourceError):
+            unit, why, seen = unit_of(error), str(cause(error).verdict), str(error)
+            passes = isinstance(cause(error), SourceUnavailable)
+        else:
+            facts = {"session": str(day)}
+            logger.error("a session of the backfill failed", extra=facts, exc_info=error)
+            unit, why, passes = Unit.FAILED, "our fault", True
+            seen = f"failed on our side ({type(error).__name__}); the log has the details"
+        if unit is Unit.FAILED and passes and await self.jobs.tries(job, day) < MOST_TRIES:
+            unit = Unit.WAITING
+        return Outcome(unit, seconds, why, seen)
+
+    async def _brought(self, pipeline: Pipeline, day: TradingDay, *, again: bool) -> bool:
+        """Store the session and those beside it; did that change anything?"""
+        changed, silently = False, not await self._is_to_be_said(day)
+        for one in (pipeline.beside, pipeline):
+            entry = (await one.entries([day])).get(day.date) if one else None
+            if one is None or (entry is not None and entry.revision and not again):
+                continue
+            try:
+                served = await one.fetched(day)
+            except NoneServed as error:
+                async with self.turn():
+                    await one.not_served(day, error)
+                raise
+            async with self.turn():
+                # In one go: the nightly run would say a session that is only stored.
+                changed |= await one.take(day, served, silently=silently and one is pipeline)
+        if silently:
+            async with self.turn():
+                await self._finished(pipeline, day)
+        return changed
+
+    async def _is_to_be_said(self, day: TradingDay) -> bool:
+        """Does the nightly run still owe the channels this session? Then it is only stored here."""
+        entry = await self.ladder.entry(day)
+        if entry is not None and entry.status is Status.FINISHED:
+            return False
+        newest = last_complete(self.jobs.now())
+        is_first = await self.ladder.is_first_run(sessions_ending(newest, LOOKBACK_SESSIONS)[0])
+        return day in announced(newest, first_run=is_first)
+
+    async def _finished(self, pipeline: Pipeline, day: TradingDay) -> None:
+        entry = await pipeline.ledger.entry(day)
+        if entry is not None and entry.revision and entry.status is not Status.FINISHED:
+            await pipeline.finish_silently(day)
