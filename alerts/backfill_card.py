@@ -35,6 +35,8 @@ class Standing:
     """How many are worked on at the same time."""
     lets_end: bool = True
     """Does what is under way end, when the job is paused or cancelled?"""
+    last_error: Failure | None = None
+    """The newest one of a session that has not come in since."""
     compared: Comparison | None = None
     """Of a job that is over and read everything again: what that has changed."""
 
@@ -83,8 +85,10 @@ def backfill_card(standing: Standing, stamp: str) -> Message:
     job = standing.job
     facts = [("series", job.series), ("order", _order(job)), ("begun", _begun(job))]
     if standing.failures:
-        last = standing.failures[0]
-        facts.append(("last of those", f"{last.session}: {last.seen}"))
+        facts.append(("by cause", by_cause(standing.failures)))
+    if (last := standing.last_error) is not None:
+        again = "" if last.unit in BAD or job.is_over else " (asked again)"
+        facts.append(("last error", f"{last.session}: {last.seen}{again}"))
     return Message(
         title=f"Backfill · {job.first} to {job.last}",
         lead=f"{bar(standing.through, standing.total)} {numbers(standing)}: {_state(standing)}.",

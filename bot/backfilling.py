@@ -24,9 +24,9 @@ from core.calendar import TradingDay
 from core.errors import CommandError
 from core.jobs import Job, JobState, Policy
 from core.ladder import Ladder
-from core.paces import pace_s
 from core.pipeline import Pipeline
 from core.plan import sort_out
+from core.tried import last_error, pace_s
 
 USAGE = "[plan|run FROM TO] [missing|missing+failed|all] [pause|resume|cancel|retry|failed|changes]"
 _CARDS = {"status": backfill_card, "failed": failures_card, "changes": differences_card}
@@ -148,6 +148,7 @@ class Backfilling:
             await pace_s(jobs.db, job),
             self.runner.pool.crew.size,
             self.runner.pool.crew.lets_end,
+            await last_error(jobs.db, job),
             await Afterwards(jobs.db).of(job),
         )
 

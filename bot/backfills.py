@@ -52,5 +52,5 @@ def put_together(
     runner.lock = settings.data_dir / "backfill.lock"
     runner.turn.lock = settings.data_dir / "turn.lock"
     runner.after = Aftermath(jobs, ladder, runner.free)
-    estimates = Estimates(jobs, calls, lambda: crew.size)
+    estimates = Estimates(jobs, calls, crew.count)
     return Backfilling(ladder, Sessions(ladder, ladder.top.now), runner, estimates)

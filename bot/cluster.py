@@ -82,6 +82,17 @@ class Cluster:
         """The threads of all workers, as the scheduler last counted them."""
         return max(1, self._threads)
 
+    def count(self) -> int:
+        """Asked of the scheduler by a line of its own: another one may be in use."""
+        if self._client is not None:
+            return self.size
+        other = Cluster(self.address, self.connect_s)
+        executor = other.hire()
+        try:
+            return other.size
+        finally:
+            other.dismiss(executor)
+
     def hire(self) -> Executor:
         """Raises OSError in words: no Dask, no scheduler, no worker, another version."""
         if not is_installed():

@@ -9,17 +9,16 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from bot.reach import Looked, Reaches, reaches
+from bot.stale import stale
 from core.calendar import TradingDay
-from core.errors import SourceError
 from core.jobs import Jobs, Policy
-from core.ledger import Entry
-from core.paces import pace_of_series_s
 from core.pipeline import Pipeline
 from core.plan import Plan, sort_out
 from core.sources.rest import RestSource
 from core.sources.short_volume import ShortVolumeSource
+from core.tried import pace_of_series_s
 
-_VERSIONS, _AT_ONCE, _FEW_CALLS = 20, 4, 30
+_FEW_CALLS = 30
 LIMITED = (RestSource, ShortVolumeSource)
 """Whose calls the vendor's plan counts."""
 
@@ -32,6 +31,7 @@ class Estimates:
     calls_per_minute: int | None
     """The backfill's share of the vendor's limit; None without one."""
     workers: Callable[[], int]
+    """Blocking: how many sessions are read at once. Raises OSError in words if nobody is there."""
     patience_s: float = 6.0
     """So long the sources have to answer."""
 
@@ -42,8 +42,9 @@ class Estimates:
         entries = await pipeline.entries(days)
         known = sort_out(days, entries)
         to_read = known.to_read(policy)
-        (stale, notes), chains = await asyncio.gather(
-            self._stale(pipeline, [entries[d.date] for d in known.complete]),
+        (others, notes), (workers, nobody), chains = await asyncio.gather(
+            stale(pipeline.chain, [entries[d.date] for d in known.complete], self.patience_s),
+            self._at_work(),
             asyncio.gather(*(self._reaches(part, to_read or days) for part in _parts(pipeline))),
         )
         needs = [_needs(chain) for chain in chains] if to_read else []
@@ -56,7 +57,7 @@ class Estimates:
             policy=policy,
             total=len(days),
             complete=len(known.complete),
-            stale=stale,
+            stale=others,
             missing=len(known.missing),
             failed=len(known.failed),
             to_read=tuple(to_read),
@@ -65,20 +66,31 @@ class Estimates:
             requests=sum(need.requests for need in needs),
             calls_per_minute=limit,
             bytes=sum(sized) if sized else None,
-            seconds=await self._seconds(pipeline, len(to_read), limited, limit),
+            seconds=await self._seconds(pipeline, len(to_read) / workers, limited, limit),
             serves=_serves(chains),
-            notes=(*notes, *(r.seen for chain in chains for r in chain.every if r.seen)),
+            notes=(*notes, *nobody, *(r.seen for chain in chains for r in chain.every if r.seen)),
             words=words,
         )
 
     async def _seconds(
-        self, pipeline: Pipeline, sessions: int, calls: int, limit: int | None
+        self, pipeline: Pipeline, each_reads: float, calls: int, limit: int | None
     ) -> float | None:
         each = await pace_of_series_s(self.jobs.db, pipeline.series.key)
-        worked = None if each is None else each * sessions / self.workers()
+        worked = None if each is None else each * each_reads
         waited = 60 * calls / limit if limit else None
         known = [seconds for seconds in (worked, waited) if seconds is not None]
         return max(known) if known else None
+
+    async def _at_work(self) -> tuple[int, Sequence[str]]:
+        """How many sessions are read at once, and what to say if nobody is there to read them."""
+        try:
+            async with asyncio.timeout(self.patience_s):
+                return await asyncio.to_thread(self.workers), ()
+        except TimeoutError:
+            seen = f"the workers were not counted in {self.patience_s:g} s"
+        except OSError as error:
+            seen = str(error)
+        return 1, [f"{seen}; the time is that of one worker"]
 
     async def _reaches(self, pipeline: Pipeline, days: Sequence[TradingDay]) -> Reaches:
         sources = pipeline.chain.sources
@@ -87,16 +99,6 @@ class Estimates:
         few = None if limit is None or limit >= _FEW_CALLS else max(1, limit // 2 - 1)
         probes = [few if isinstance(source, LIMITED) else None for source in sources]
         return await reaches(sources, days, probes, self.patience_s)
-
-    async def _stale(
-        self, pipeline: Pipeline, entries: Sequence[Entry]
-    ) -> tuple[int, Sequence[str]]:
-        try:
-            async with asyncio.timeout(self.patience_s):
-                return await _stale(pipeline, entries)
-        except TimeoutError:
-            why = f"no answer in {self.patience_s:g} s"
-            return 0, [f"whether stored sessions are stale is not known: {why}"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,30 +125,11 @@ def _needs(chain: Reaches) -> _Needs:
 
 def _serves(chains: Sequence[Reaches]) -> str:
     """The oldest session that can be had, of all that a session needs."""
-    reach = max((chain.oldest for chain in chains), key=lambda reach: reach.served)
-    if not reach.served:
-        return f"{reach.days[0]} and later, as far as was asked"
-    return reach.words
+    lacking = [c.oldest for c in chains if c.oldest.served == len(c.oldest.days)]
+    if lacking:
+        return lacking[0].words
+    return max((c.oldest for c in chains), key=lambda reach: reach.days[reach.served]).since
 
 
 def _parts(pipeline: Pipeline) -> list[Pipeline]:
     return [part for part in (pipeline.beside, pipeline) if part is not None]
-
-
-async def _stale(pipeline: Pipeline, entries: Sequence[Entry]) -> tuple[int, list[str]]:
-    """How many of the newest stored sessions have another copy by now, and what to say of it."""
-    named = [e for e in entries if e.version is not None and e.source is not None][-_VERSIONS:]
-    turn = asyncio.Semaphore(_AT_ONCE)
-
-    async def is_stale(entry: Entry) -> bool:
-        async with turn:
-            now = await pipeline.chain.version(entry.day, entry.source or "")
-        return now not in (None, entry.version)
-
-    try:
-        found = await asyncio.gather(*(is_stale(entry) for entry in named))
-    except SourceError as error:
-        return 0, [f"whether stored sessions are stale is not known: {error.verdict}"]
-    cut = len(named) == _VERSIONS and len(entries) > _VERSIONS
-    notes = [f"of the stored ones the newest {_VERSIONS} were compared with the vendor's"]
-    return sum(found), notes if cut else []

@@ -8,13 +8,15 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Protocol, runtime_checkable
 
-from core.calendar import TradingDay
+from core.calendar import FIRST_DAY, TradingDay, sessions
 from core.errors import BadBars, NotPublished, SourceError, SourceRefused, Verdict
 from core.sources import Source
 
-_AT_ONCE, _PROBES, _SAMPLED = 4, 24, 3
+# Threads of S3 wait for answers meanwhile, and whoever asks in chat needs some as well.
+_AT_ONCE, _PROBES, _SAMPLED = 3, 24, 3
 
 
 @runtime_checkable
@@ -23,6 +25,15 @@ class Looked(Protocol):
 
     async def look(self, day: TradingDay) -> int:
         """Its size in bytes; raises what bars() does."""
+
+
+@runtime_checkable
+class Dated(Protocol):
+    """A source that need not be asked how far back it goes."""
+
+    @property
+    def oldest(self) -> date:
+        """The first day it has."""
 
 
 @dataclass(slots=True)
@@ -48,12 +59,17 @@ class Reach:
         if not self.served:
             return "all of it"
         if self.served < len(self.days):
-            return f"{self.days[self.served]} and later{self.doubt}"
+            return self.since
         if not self.may_serve:
             return f"nothing: {self.why}"
         if self.refused < 0:
             return f"unknown: {self.why}"
         return f"nothing up to {self.days[self.refused]} ({self.why}), unknown of later ones"
+
+    @property
+    def since(self) -> str:
+        """The oldest session that it serves, of those that were looked at."""
+        return f"{self.days[self.served]} and later{self.doubt}"
 
     @property
     def may_serve(self) -> bool:
@@ -108,7 +124,8 @@ class Reach:
             if isinstance(self.source, Looked):
                 self.sizes.append(await self.source.look(self.days[place]))
             else:
-                await self.source.bars(self.days[place])
+                served = await self.source.bars(self.days[place])
+                self.sizes += [served.travelled] if served.travelled else []
         except NotPublished:
             self.why = self.why or "not published"
             return False
@@ -150,6 +167,8 @@ class Reaches:
     """The sources of a chain over a span, best first; none after one that serves all of it."""
 
     every: Sequence[Reach]
+    before: Reach | None = None
+    """Of one that serves all of it: the sessions before the span, and its first one."""
 
     @property
     def parts(self) -> list[Part]:
@@ -172,7 +191,7 @@ class Reaches:
     @property
     def oldest(self) -> Reach:
         """The one that goes back furthest."""
-        return min(self.every, key=lambda reach: reach.served)
+        return self.before or min(self.every, key=lambda reach: reach.served)
 
     @property
     def words(self) -> str:
@@ -201,11 +220,23 @@ async def reaches(
         for reach in found:
             if not reach.why:
                 reach.why = f"no answer in {patience_s:g} s"
-    first = asked[0]
+    whole = next((n for n, reach in enumerate(asked) if not reach.served), None)
+    before = None if whole is None else _before(asked[whole], days[0])
     with suppress(TimeoutError):
         async with asyncio.timeout(patience_s / 2):
-            await first.sample(_SAMPLED)
-    return Reaches(asked)
+            await asked[0].sample(_SAMPLED)
+            if whole is not None and before is not None:
+                most = probes[whole]
+                await before.search(_PROBES if most is None else most)
+    return Reaches(asked, before)
+
+
+def _before(whole: Reach, first: TradingDay) -> Reach:
+    """The sessions before a span that is served from its `first` one on."""
+    if isinstance(whole.source, Dated):
+        return Reach(whole.source, sessions(whole.source.oldest, first.date), 0)
+    days = sessions(FIRST_DAY, first.date)
+    return Reach(whole.source, days, len(days) - 1)
 
 
 async def _asked(found: Sequence[Reach], probes: Sequence[int]) -> Sequence[Reach]:

@@ -36,6 +36,9 @@ class Crew(Protocol):
     def size(self) -> int:
         """How many tasks are worth being on their way; 1 while nobody is hired."""
 
+    def count(self) -> int:
+        """Blocking: the size as it would be. Raises OSError in words if nobody can be had."""
+
     def hire(self) -> Executor:
         """Blocking. Raises OSError in words if nobody can be had."""
 
@@ -58,6 +61,10 @@ class Processes:
     """Runs in each of them first, and is given a line that ends when they are to end."""
     lets_end: bool = True
     _line: Connection | None = None
+
+    def count(self) -> int:
+        """By the settings."""
+        return self.size
 
     def hire(self) -> Executor:
         """Processes are started as tasks come."""

@@ -5,10 +5,12 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bot.cluster import Cluster
 from core.elsewhere import Receipt, Refused, Task
 
 ROOT = Path(__file__).parent.parent
@@ -48,6 +50,18 @@ class Grid:
         """One that gives a task up with the first worker that dies of it."""
         where = ("--host", "127.0.0.1", "--port", str(self.port), "--no-dashboard")
         self.scheduler = self._begin("scheduler", *where)
+
+    def answers(self) -> None:
+        """Wait until the scheduler has a worker; blocking."""
+        ends_at = time.monotonic() + 30
+        while True:
+            try:
+                Cluster(self.address).count()
+            except OSError:
+                assert time.monotonic() < ends_at
+                time.sleep(0.1)
+            else:
+                return
 
     def begin_worker(self) -> None:
         """It waits for a scheduler to come, and ends with it."""

@@ -31,6 +31,7 @@ def grid(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Grid]:
     grid.begin_scheduler()
     grid.begin_worker()
     grid.begin_worker()
+    grid.answers()
     yield grid
     grid.close()
 
@@ -91,6 +92,10 @@ def is_done(job: Job, through: int) -> bool:
 
 async def test_it_stores_what_processes_store(app: App, grid: Grid, tmp_path: Path) -> None:
     days = DAYS[:6]
+    count = app.backfilling.estimates.workers
+    async with asyncio.timeout(30):
+        while await asyncio.to_thread(count) < 2:  # noqa: ASYNC110 - nobody is hired yet
+            await asyncio.sleep(0.1)
     await run(app, days)
     await until(app, is_done, grid)
     async with at(tmp_path / "data", backfill_workers="2") as other:
@@ -132,7 +137,7 @@ async def test_without_its_scheduler_it_rests_and_says_so(app: App, grid: Grid) 
     await run(app, DAYS)
     await until(app, lambda _, through: through > 0, grid)
     await asyncio.to_thread(grid.kill_scheduler)
-    job = await until(app, lambda job, _: "cannot be reached" in job.reason, grid)
+    job = await until(app, lambda job, _: "Connection refused" in job.reason, grid)
     assert job.reason == (
         f"at rest: the scheduler at {grid.address} cannot be reached: Connection refused; it goes"
         " on by itself when that is over"

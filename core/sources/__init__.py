@@ -40,6 +40,8 @@ class Served:
     """What more is known of the reading, such as the facilities of off-exchange trades."""
     also: "tuple[tuple[Series, Bars], ...]" = ()
     """Bars of other series that the same reading gave."""
+    travelled: int | None = None
+    """Bytes that came over the wire for it, where somebody counts them."""
 
 
 class Source(Protocol):

@@ -36,6 +36,8 @@ class Reply:
     status: int
     headers: Mapping[str, str]
     body: bytes
+    travelled: int
+    """Bytes of the body on the wire, packed as they came."""
 
 
 def client() -> httpx.AsyncClient:
@@ -87,7 +89,7 @@ async def fetch(
         raise SourceUnavailable(
             "429: too many calls", Verdict.RATE_LIMITED, retry_after_s=_retry_after_s(response)
         )
-    return Reply(response.status_code, response.headers, body)
+    return Reply(response.status_code, response.headers, body, response.num_bytes_downloaded)
 
 
 FOREIGN = (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, httpx.CookieConflict)

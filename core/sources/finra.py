@@ -48,7 +48,7 @@ class FinraSource:
         raise_if_open(day, self._now())
         reply = await self._ask("GET", day)
         bars = await asyncio.to_thread(parse, reply.body, day)
-        return Served(bars, self.name, _copy(reply.headers))
+        return Served(bars, self.name, _copy(reply.headers), travelled=reply.travelled)
 
     async def version(self, day: TradingDay) -> str | None:
         """The ETag, or else the date of change, of the file that is there now."""

@@ -1,7 +1,7 @@
 """The vendor's flat files on S3: a session's day aggregates as published, unadjusted."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -44,6 +44,10 @@ class DayAggsSource:
         """How large the session's file is, in bytes, if it may be read; raises what bars() does."""
         return await asyncio.to_thread(look, self._reader, DAY_AGGS, day, self._now())
 
+    async def versions(self, days: Sequence[TradingDay]) -> Mapping[TradingDay, str]:
+        """The ETags now listed of sessions of one month, in one call."""
+        return await asyncio.to_thread(versions, self._reader, DAY_AGGS, days)
+
     def _bars(self, day: TradingDay) -> Served:
         name = key(DAY_AGGS, day.date)
         if self._reader.find(name) is None:
@@ -73,6 +77,16 @@ def look(reader: "S3Reader", data_set: str, day: TradingDay, now: datetime) -> i
     except Forbidden as error:
         raise why_forbidden(reader, data_set, day, now) from error
     return listed.size_bytes
+
+
+def versions(
+    reader: "S3Reader", data_set: str, days: Sequence[TradingDay]
+) -> Mapping[TradingDay, str]:
+    """The ETags of the sessions' files, by one listing of their month's folder."""
+    keys = {key(data_set, day.date): day for day in days}
+    folder = next(iter(keys)).rpartition("/")[0]
+    listed = reader.listed(f"{folder}/")
+    return {keys[found.key]: found.etag for found in listed if found.key in keys and found.etag}
 
 
 def why_forbidden(reader: "S3Reader", data_set: str, day: TradingDay, now: datetime) -> SourceError:

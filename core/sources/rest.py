@@ -45,6 +45,8 @@ class Answer:
     status: int
     body: dict[str, Any]
     said: str
+    travelled: int = 0
+    """Bytes on the wire."""
 
     @property
     def refused(self) -> bool:
@@ -111,7 +113,7 @@ class RestClient:
         if reply.status not in (200, 401, 403, 404):
             raise SourceUnavailable(f"HTTP {reply.status}", Verdict.VENDOR_FAULT)
         decoded = await _decode(reply)
-        return Answer(reply.status, decoded, self._said(decoded))
+        return Answer(reply.status, decoded, self._said(decoded), reply.travelled)
 
     def _said(self, body: dict[str, Any]) -> str:
         """`error` on 401 and 429, `message` on 403 and 404; without the key, should it be quoted"""
@@ -152,7 +154,8 @@ class RestSource:
         raise_if_open(day, self._now())
         answer = await self._grouped(day)
         await raise_if_refused(answer, GROUPED.format(day=day), day, self._now(), self._grouped)
-        return Served(await asyncio.to_thread(parse, answer.body, day), self.name)
+        bars = await asyncio.to_thread(parse, answer.body, day)
+        return Served(bars, self.name, travelled=answer.travelled)
 
     async def version(self, day: TradingDay) -> str | None:
         """REST answers carry no name of their copy."""

@@ -90,15 +90,21 @@ class S3Reader:
 
     def find(self, key: str) -> Listed | None:
         """The object of exactly this key, or None if the listing does not show it."""
+        return next((found for found in self.listed(key, 1) if found.key == key), None)
+
+    def listed(self, prefix: str, most: int = 1000) -> list[Listed]:
+        """The first objects whose keys begin so, in one call."""
         with self._translated("list"):
-            answer = self._client.list_objects_v2(Bucket=self._access.bucket, Prefix=key, MaxKeys=1)
+            answer = self._client.list_objects_v2(
+                Bucket=self._access.bucket, Prefix=prefix, MaxKeys=most
+            )
         if "IsTruncated" not in answer:
             # A web page that happens to be well-formed XML parses as a listing of nothing.
             raise SourceUnavailable("list: the answer is not S3's XML", Verdict.VENDOR_FAULT)
-        for item in answer.get("Contents", []):
-            if item.get("Key") == key:
-                return Listed(key, item.get("ETag", "").strip('"'), int(item.get("Size", 0)))
-        return None
+        return [
+            Listed(item.get("Key", ""), item.get("ETag", "").strip('"'), int(item.get("Size", 0)))
+            for item in answer.get("Contents", [])
+        ]
 
     def get(self, key: str, limit_bytes: int) -> tuple[bytes, str]:
         """An object's bytes and ETag ('' if it has none); BadBars if it is over the limit."""

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 from core.bars import Bars, Family, Scope, Series
-from core.calendar import TradingDay, sessions
+from core.calendar import FIRST_DAY, TradingDay, sessions
 from core.conditions import Rules
 from core.sources import Served
 from core.sources.day_aggs import parse
@@ -24,6 +24,7 @@ class SampleSource:
     """Reads the built-in market's files through the same parser as the vendor's."""
 
     name = "built-in sample market"
+    oldest = FIRST_DAY
     series = Series(Scope.ALL, Family.SAMPLE)
 
     def __init__(self, market: SampleMarket) -> None:
@@ -53,6 +54,7 @@ class SampleTradesSource:
     """
 
     name = SampleSource.name
+    oldest = FIRST_DAY
     series = Series(Scope.OFF_EXCHANGE, Family.SAMPLE)
 
     def __init__(

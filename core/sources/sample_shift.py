@@ -42,14 +42,16 @@ def _stretch(
 
     A third of the names have their turn, so that a shift is hardly ever in its own baseline.
     """
-    left, found = list(large(seed)[stretch % _GROUPS :: _GROUPS]), {}
+    left, found = list(large(seed)[stretch % _GROUPS :: _GROUPS]), dict[int, int]()
     for number in range(stretch * _STRETCH, (stretch + 1) * _STRETCH):
         day = on_weekday(number)
         if is_session(day):
             taken = busy(seed, day)
             free = [place for place in left if place not in taken]
+            # Seldom all that are left are busy: then one out of turn.
+            free = free or [p for p in large(seed) if p not in {*taken, *found.values()}]
             found[number] = min(free, key=partial(_strangeness, seed, number))
-            left.remove(found[number])
+            left = [place for place in left if place != found[number]]
     return found
 
 

@@ -34,11 +34,13 @@ class ShortVolumeSource:
     async def bars(self, day: TradingDay) -> Served:
         """Raises only NotPublished, SourceUnavailable, SourceRefused or BadBars."""
         raise_if_open(day, self._now())
-        results: list[Any] = []
+        results, travelled = list[Any](), 0
         async for answer in self._client.pages(SHORT_VOLUME, _asked(day, _ROWS_A_PAGE)):
             await raise_if_refused(answer, SHORT_VOLUME, day, self._now(), self._one_row)
             results += results_of(answer.body)
-        return Served(await asyncio.to_thread(parse, results, day), self.name)
+            travelled += answer.travelled
+        bars = await asyncio.to_thread(parse, results, day)
+        return Served(bars, self.name, travelled=travelled)
 
     async def version(self, day: TradingDay) -> str | None:
         """REST answers carry no name of their copy."""

@@ -1,7 +1,7 @@
 """The vendor's flat files on S3: every trade of a session, counted into bars of both scopes."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ from core.sources import Served
 from core.sources.control import raise_if_open
 from core.sources.day_aggs import key
 from core.sources.errand import run
-from core.sources.flatfiles import TRADES, look, why_forbidden
+from core.sources.flatfiles import TRADES, look, versions, why_forbidden
 from core.sources.s3_names import Forbidden, Gone, Listed, Republished, S3Access
 from core.sources.s3_stream import PATIENCE, Patience
 from core.sources.tape_job import TapeJob
@@ -92,6 +92,10 @@ class TradesSource:
     async def look(self, day: TradingDay) -> int:
         """How large the session's file is, in bytes, if it may be read; raises what bars() does."""
         return await asyncio.to_thread(look, self._reader, TRADES, day, self._now())
+
+    async def versions(self, days: Sequence[TradingDay]) -> Mapping[TradingDay, str]:
+        """The ETags now listed of sessions of one month, in one call."""
+        return await asyncio.to_thread(versions, self._reader, TRADES, days)
 
     async def _find(self, day: TradingDay) -> Listed | None:
         return await asyncio.to_thread(self._reader.find, key(TRADES, day.date))

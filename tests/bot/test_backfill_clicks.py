@@ -15,7 +15,7 @@ from core.jobs import Job, JobState, Unit
 from core.ledger import Status
 from core.sources import NoneServed
 from tests.bot.small_market import ask, told
-from tests.bot.test_backfilling import SPAN, WEEK, There, at, refused, until_asked
+from tests.bot.test_backfilling import AWAY, SPAN, WEEK, There, at, refused, until_asked
 from tests.filled import EVE, Kind, until
 from tests.market import NEWEST
 from tests.shared import Shared
@@ -268,7 +268,7 @@ async def test_all_that_the_vendor_has_can_be_planned_begun_and_cancelled(idle: 
     plan = (await ask(idle.app, f"/backfill plan {span}")).message
     facts = dict(plan.facts)
     assert facts["stored"] == "81"
-    assert facts["the plan serves"] == f"{FIRST_DAY} and later, as far as was asked"
+    assert facts["the plan serves"] == f"{FIRST_DAY} and later"
     card = await told(idle.app, f"/backfill run {span}")
     many = len(await idle.units())
     assert f"0 of {many:,} sessions: under way" in card
@@ -287,3 +287,32 @@ async def test_nothing_failed_of_what_was_not_read_is_not_called_complete(idle: 
     await told(idle.app, "/backfill cancel")
     said = (await ask(idle.app, "/backfill failed")).message.lead
     assert said == "None so far; 5 sessions not read yet."
+
+
+async def facts(there: There) -> dict[str, str]:
+    return dict((await ask(there.app, "/backfill")).message.facts)
+
+
+async def test_the_last_error_is_the_one_that_came_last(there: There) -> None:
+    await some_failed(there)
+    there_is = await facts(there)
+    assert there_is["last error"].startswith(f"{WEEK[0]}: built-in sample market: not published")
+    assert there_is["by cause"] == (
+        "1 failed (1 vendor fault), 1 not published (1 not published yet)"
+    )
+    await told(there.app, "/backfill retry")
+    await there.ended()
+    assert "last error" not in await facts(there), "all came in since"
+
+
+async def test_an_error_is_told_while_the_session_waits_for_another_try(idle: There) -> None:
+    idle.doing.faults = {WEEK[4]: [AWAY]}
+    runner = idle.app.backfilling.runner
+    await told(idle.app, f"/backfill run {SPAN}")
+    job = await newest(idle)
+    pipeline = runner._pipeline(job)
+    assert pipeline is not None
+    day = await runner.jobs.take(job)
+    assert day is not None
+    await Attempts(runner.jobs, runner.ladder, runner.turn).made(job, pipeline, day)
+    assert (await facts(idle))["last error"].endswith("(seen: unreachable) (asked again)")

@@ -211,6 +211,11 @@ async def test_a_cluster_that_is_away_disturbs_nobody(folder: Path) -> None:
         rows = await app.db.rows("SELECT state FROM job_sessions")
         assert {row["state"] for row in rows} == {"waiting"}
         assert await app.db.rows("SELECT 1 FROM job_attempts") == []
+        plan = (await ask(app, f"/backfill plan {DAYS[0]} {DAYS[1]}")).message
+        assert plan.banners[0] == (
+            f"the scheduler at {address} cannot be reached: Connection refused; the time is that"
+            " of one worker"
+        )
         assert "cancelled" in await told(app, "/backfill cancel")
         job = await runner.jobs.newest()
         assert job is not None

@@ -1,8 +1,9 @@
 """/backfill plan: how far back each source goes, and which one serves which part."""
 
 import asyncio
+import gzip
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,10 @@ import pytest
 from alerts.model import Message
 from bot.app import App, opened
 from bot.reach import Reaches, reaches
+from bot.settings import load
+from bot.stale import stale
 from core.bars import Family, Scope, Series
-from core.calendar import TradingDay, sessions_ending
+from core.calendar import FIRST_DAY, TradingDay, sessions, sessions_ending
 from core.errors import (
     BadBars,
     NotPublished,
@@ -20,7 +23,10 @@ from core.errors import (
     SourceUnavailable,
     Verdict,
 )
-from core.sources import Served
+from core.jobs import Policy
+from core.ledger import Entry, Status
+from core.sources import Chain, Served
+from core.sources.day_aggs import key
 from tests import market
 from tests.bot.small_market import ask
 from tests.market import NEWEST, NOW, Vendor
@@ -45,6 +51,7 @@ class Files:
     at_once: int = 0
     most_at_once: int = 0
     silent: asyncio.Event = field(default_factory=asyncio.Event)
+    silent_before: TradingDay | None = None
     series: Series = SERIES
 
     async def look(self, day: TradingDay) -> int:
@@ -54,7 +61,7 @@ class Files:
         self.most_at_once = max(self.most_at_once, self.at_once)
         await asyncio.sleep(0)
         self.at_once -= 1
-        if self.silent.is_set():
+        if self.silent.is_set() or (self.silent_before and day < self.silent_before):
             await asyncio.Event().wait()
         if day < self.first:
             raise self.error(day)
@@ -169,5 +176,138 @@ async def test_flat_files_of_five_years_and_rest_for_what_is_older(
         f"flat files (day aggregates): {FEW[20]} and later;"
         f" REST grouped daily: {FEW[0]} to {FEW[19]}"
     )
-    assert facts["the plan serves"] == f"{FEW[0]} and later, as far as was asked"
+    assert facts["the plan serves"] == f"{FEW[0]} and later"
     assert facts["requests"] == f"{10 * 2 + 20}"
+
+
+@pytest.mark.parametrize("place", [0, 1, 17, 3000, 5600])
+async def test_who_has_all_of_the_span_is_asked_how_much_further_back_it_goes(place: int) -> None:
+    every = sessions(FIRST_DAY, NEWEST.date)
+    files = Files("files", every[place], lambda day: NotPublished(f"no {day}"))
+    told = await found(files, days=every[5600:])
+    assert told.words == "files: all of it"
+    assert told.oldest.since == f"{every[place]} and later"
+    assert len(files.asked) <= 28
+
+
+async def test_a_next_one_that_has_all_of_it_is_asked_as_well() -> None:
+    every = sessions(FIRST_DAY, NEWEST.date)
+    files, rest = Files("files", every[5620]), Files("rest", every[4000])
+    told = await found(files, rest, days=every[5600:])
+    assert told.oldest.since == f"{every[4000]} and later"
+
+
+async def test_few_calls_tell_no_more_than_they_can() -> None:
+    every = sessions(FIRST_DAY, NEWEST.date)
+    rest = Files("rest", every[1000])
+    told = await reaches([rest], every[5600:], [1], 5.0)
+    assert told.oldest.since == f"{every[2799]} and later at the latest"
+
+
+async def test_an_answer_that_does_not_come_costs_only_the_answer() -> None:
+    every = sessions(FIRST_DAY, NEWEST.date)
+    files = Files("files", every[5], silent_before=every[5600])
+    told = await reaches([files], every[5600:], [None], 0.05)
+    assert told.words == "files: all of it"
+    assert told.oldest.since == f"{every[5600]} and later at the latest"
+
+
+async def test_all_stored_sessions_are_compared_as_far_as_there_is_time(
+    vendor: Vendor, tmp_path: Path
+) -> None:
+    settings = await vendor.settings(tmp_path / "data", polygon_calls_per_minute="0")
+    async with opened(settings, now=lambda: NOW) as app:
+        for day in FEW[2:28]:
+            await app.ladder.top.trading_day(day, announce=False)
+        for day in (FEW[2], FEW[20]):
+            await asyncio.to_thread(republished, tmp_path / "vendor" / key("day_aggs_v1", day.date))
+        message = await planned(app, FEW[0])
+        assert dict(message.facts)["stored"] == "26, 2 of them stale"
+        assert not any("compared" in note for note in message.banners)
+
+
+async def test_a_source_without_a_listing_is_asked_for_the_newest(tmp_path: Path) -> None:
+    days, rest = FEW[:25], Copies()
+    entries = [stored(day, "files", "one") for day in days]
+    rest.now = {days[0]: "two", days[-1]: "two", days[-20]: "two"}
+    many, notes = await stale(Chain([rest]), entries, 5.0)
+    assert many == 2
+    assert notes[0].startswith("20 of 25 stored sessions, the newest, were compared")
+
+
+async def test_what_came_of_a_source_that_is_no_more_cannot_be_compared() -> None:
+    entries = [stored(FEW[0], "gone", "one"), stored(FEW[1], "files", None)]
+    many, notes = await stale(Chain([Copies()]), entries, 5.0)
+    assert many == 0
+    assert notes == ["0 of 1 stored session, the newest, were compared with what is published"]
+
+
+async def test_a_source_that_does_not_answer_is_said_to_be_unknown() -> None:
+    copies = Copies(error=SourceUnavailable("reset", Verdict.UNREACHABLE))
+    told = await stale(Chain([copies]), [stored(FEW[0], "files", "one")], 5.0)
+    assert told == (0, ["whether stored sessions are stale is not known: unreachable"])
+    copies = Copies(is_silent=True)
+    told = await stale(Chain([copies]), [stored(FEW[0], "files", "one")], 0.05)
+    assert told == (0, ["whether stored sessions are stale is not known: no answer in 0.05 s"])
+
+
+@dataclass(slots=True)
+class Copies:
+    """A source that names the copy of a session: `one`, or what it is `now`."""
+
+    name: str = "files"
+    series: Series = SERIES
+    now: dict[TradingDay, str] = field(default_factory=dict)
+    error: SourceError | None = None
+    is_silent: bool = False
+
+    async def bars(self, day: TradingDay) -> Served:
+        """Nobody reads here."""
+        raise AssertionError(day)
+
+    async def version(self, day: TradingDay) -> str | None:
+        """By day."""
+        if self.error is not None:
+            raise self.error
+        if self.is_silent:
+            await asyncio.Event().wait()
+        return self.now.get(day, "one")
+
+
+def stored(day: TradingDay, source: str, version: str | None) -> Entry:
+    return Entry(
+        day=day, status=Status.FINISHED, revision=1, source=source, version=version, row_count=1,
+        tried_at=NOW, stored_at=NOW, finished_at=NOW, refused=(), note=None, announced=False,
+    )  # fmt: skip
+
+
+def republished(file: Path) -> None:
+    """The same rows, packed anew."""
+    file.write_bytes(gzip.compress(gzip.decompress(file.read_bytes()), 1, mtime=7))
+
+
+async def test_rest_is_known_by_the_size_of_the_answers_that_tell_how_far_back_it_goes(
+    vendor: Vendor, tmp_path: Path
+) -> None:
+    plain = {"polygon_calls_per_minute": "0", "use_flat_files": "false"}
+    settings = await vendor.settings(tmp_path / "data", **plain)
+    async with opened(settings, now=lambda: NOW) as app:
+        facts = dict((await planned(app, FEW[0])).facts)
+    assert facts["download"].startswith("about ")
+    assert facts["requests"] == "30"
+
+
+async def test_workers_that_cannot_be_counted_are_named_and_the_time_is_that_of_one(
+    tmp_path: Path,
+) -> None:
+    settings = await asyncio.to_thread(load, data_dir=tmp_path)
+    async with opened(settings, now=lambda: NOW) as app:
+
+        def nobody() -> int:
+            raise OSError("the scheduler at tcp://x:1 cannot be reached: refused")
+
+        estimates = replace(app.backfilling.estimates, workers=nobody)
+        plan = await estimates.plan(app.ladder.top, FEW, Policy.MISSING)
+    assert plan.notes[0] == (
+        "the scheduler at tcp://x:1 cannot be reached: refused; the time is that of one worker"
+    )

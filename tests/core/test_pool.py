@@ -52,6 +52,9 @@ class Desks:
     hired: list[Desk] = field(default_factory=list)
     dismissed: list[Executor] = field(default_factory=list)
 
+    def count(self) -> int:
+        return self.size
+
     def hire(self) -> Executor:
         """core.pool.Crew"""
         self.asked.set()

@@ -456,3 +456,13 @@ def test_a_block_prints_off_exchange(market: SampleMarket) -> None:
     largest = max(prints, key=lambda p: p.size)
     assert largest.exchange == 4
     assert largest.size > sum(p.size for p in prints) / 2
+
+
+def test_a_name_moves_off_exchange_where_all_those_in_turn_are_busy() -> None:
+    """Of 23 years of the usual seed, one stretch of twenty sessions is like that."""
+    usual = SampleMarket()
+    stretch = sessions(date(2021, 5, 3), date(2021, 5, 28))
+    moved = [usual.shifted(day) for day in stretch]
+    assert len(set(moved)) == len(moved)
+    for day, ticker in zip(stretch, moved, strict=True):
+        assert ticker not in {event.ticker for event in usual.planted(day)}

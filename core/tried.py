@@ -1,7 +1,9 @@
-"""How long a session of a backfill takes, by the attempts on record."""
+"""What the attempts on record tell of a backfill: how long a session takes, and the last error."""
+
+from datetime import date
 
 from core.db import Db
-from core.jobs import GOOD, Job
+from core.jobs import EARLIER, GOOD, Failure, Job, Unit
 
 _NEWEST = 30
 
@@ -25,3 +27,18 @@ async def pace_of_series_s(db: Db, series: str) -> float | None:
         (series, *GOOD, _NEWEST),
     )
     return None if row is None else row["mean"]
+
+
+async def last_error(db: Db, job: Job) -> Failure | None:
+    """The newest one of a session that has not come in since."""
+    row = await db.row(
+        "SELECT a.session, u.state, u.cause, a.seen FROM job_attempts AS a"
+        " JOIN job_sessions AS u ON (u.job, u.session) = (a.job, a.session)"
+        " WHERE a.job = ? AND a.seen != '' AND a.outcome NOT LIKE ? AND u.state NOT IN (?, ?)"
+        " ORDER BY a.id DESC LIMIT 1",
+        (job.id, f"{EARLIER}%", *GOOD),
+    )
+    if row is None:
+        return None
+    on, unit = date.fromisoformat(row["session"]), Unit(row["state"])
+    return Failure(on, unit, row["cause"] or "", row["seen"])
