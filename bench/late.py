@@ -9,10 +9,10 @@ from typing import Any
 from discord import InteractionType
 from slack_bolt.response import BoltResponse
 
-from bot.__main__ import main
 from bot.platforms.discord_answers import Interaction, acknowledged, given
 from bot.platforms.discord_hearing import Hearing
 from bot.platforms.slack_desk import Body, Desk
+from bot.shell import main
 
 
 async def _heard(self: Any, interaction: Interaction) -> None:

@@ -9,7 +9,7 @@ import json
 import sys
 from collections import Counter
 
-from bot import __main__ as program
+from bot import shell as program
 from bot.once import Exit
 from bot.settings import Settings
 

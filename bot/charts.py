@@ -4,7 +4,7 @@ import asyncio
 import multiprocessing
 import signal
 from collections import OrderedDict
-from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 
@@ -15,7 +15,7 @@ from alerts.words import day as day_of
 from bot.names import flags_of, history_of, line_of
 from core.calendar import sessions_ending, trading_day
 from core.ladder import Ladder
-from core.parent import end_when
+from core.parent import deaf, end_when
 
 _KEPT = 32
 _IDLE_S = 60.0
@@ -27,6 +27,12 @@ def _settle_in() -> None:
         signal.signal(name, signal.SIG_IGN)
     if (parent := multiprocessing.parent_process()) is not None:
         end_when(parent.join)
+
+
+def _handed_over(worker: Executor, data: ChartData) -> "Future[Picture]":
+    """Blocking: it starts the process that draws, if need be."""
+    with deaf():
+        return worker.submit(_draw, data)
 
 
 def _draw(data: ChartData) -> Picture:
@@ -96,8 +102,7 @@ class Charts:
                 ProcessPoolExecutor, max_workers=1, mp_context=context, initializer=_settle_in
             )
         try:
-            # Handing it over writes to a pipe, and starts the process.
-            drawing = await asyncio.to_thread(self._worker.submit, _draw, data)
+            drawing = await asyncio.to_thread(_handed_over, self._worker, data)
             drawn = await asyncio.wrap_future(drawing)
         except BrokenProcessPool:
             self._worker = None  # the next picture gets another one

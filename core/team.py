@@ -10,6 +10,8 @@ from functools import partial
 from threading import Lock
 from typing import Any
 
+from core.parent import deaf
+
 
 class Team(Executor):
     """At most `size` executors of one worker each, made when there is work for them."""
@@ -25,7 +27,8 @@ class Team(Executor):
         while True:
             one = self._chosen()
             try:
-                future = one.submit(fn, *args, **kwargs)
+                with deaf():
+                    future = one.submit(fn, *args, **kwargs)
             except BrokenExecutor:
                 # It died while it had nothing to do, which is no task's business.
                 self._drop(one)

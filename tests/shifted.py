@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from bot import __main__ as program
+from bot import shell as program
 from bot.once import Exit
 from bot.service import Service
 from bot.settings import Settings

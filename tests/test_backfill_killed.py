@@ -89,9 +89,30 @@ def test_every_session_is_there_once_and_as_it_would_have_been(
     # Half a file that a killed writer left is never read (core.whole), and is not looked for here.
 
 
+@pytest.mark.parametrize("times", [1, 3])
+def test_a_person_who_presses_ctrl_c_reads_no_traceback_of_anybody(
+    tmp_path: Path, times: int
+) -> None:
+    """A terminal tells all processes at once, at whatever they are: here their imports."""
+    command = [sys.executable, "-m", "bot", "backfill", "2020-01-02", str(DAYS[-1])]
+    env = {"PATH": os.environ["PATH"], "DATA_DIR": str(tmp_path / "data")}
+    process = subprocess.Popen(
+        command, cwd=ROOT, env=env, text=True, start_new_session=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    while not children(process.pid):
+        assert process.poll() is None
+        time.sleep(0.01)
+    for _ in range(times):
+        time.sleep(0.05)
+        os.killpg(process.pid, signal.SIGINT)
+    said, _ = process.communicate(timeout=60)
+    assert (process.returncode, said) == (130, "")
+
+
 FULL = """
 import resource, sys
-from bot.__main__ import main
+from bot.shell import main
 resource.setrlimit(resource.RLIMIT_FSIZE, (2**15, 2**15))  # of any file; SQLite needs as much
 sys.exit(main(sys.argv[1:]))
 """

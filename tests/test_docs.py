@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from alerts.model import Action, File, Menu, Message, Row, Section, Table
-from bot.__main__ import _parser
 from bot.commands import Commands
 from bot.export import Stored
 from bot.once import LIST_CALLS, Exit, anomaly_json, day_json
 from bot.settings import Settings
+from bot.shell import _parser
 from core.anomaly import VERSION, Anomaly, Market, Rule
 from core.bars import BARS, Family, Scope, Series
 from core.baseline import LOOKBACK_SESSIONS

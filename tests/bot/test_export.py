@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from bot.__main__ import main
 from bot.app import opened
 from bot.once import Exit
 from bot.settings import load
+from bot.shell import main
 from core.calendar import sessions_ending
 from tests.market import NEWEST, NOW, compiled_once
 from tests.shared import Shared, copied

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from bot.__main__ import main
 from bot.once import Exit
 from bot.setting_checks import notices
 from bot.settings import load
+from bot.shell import main
 
 HALF_SAID = "DARK_POOL_ONLY without USE_TRADES_FILES"
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.__main__ import main
 from bot.once import Exit
+from bot.shell import main
 from tests.bot.small_market import ask, at, stored_market
 from tests.shared import Shared
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from bot.__main__ import _parser
 from bot.commands import Commands
 from bot.once import Exit
 from bot.platforms.slack_manifest import GROUPS, SCOPES, manifest
 from bot.platforms.slack_words import RESERVED
 from bot.settings import load
+from bot.shell import _parser
 from tests.servers.slack import _NEEDED
 
 SOURCES = (Path(__file__).parents[2] / "bot" / "platforms").glob("slack*.py")

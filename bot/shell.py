@@ -1,0 +1,280 @@
+"""The command line: python -m bot run | once | ask | anomalies | bars | doctor | backfill ..."""
+
+import argparse
+import asyncio
+import json
+import logging
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from alerts.message import digest
+from alerts.model import SAMPLE_STAMP
+from bot import logs, shell_files
+from bot.app import opened
+from bot.arguments import Sessions, span
+from bot.commands import CommandRequest, Commands
+from bot.export import stored_bars
+from bot.fill import fill
+from bot.forms import POLICIES
+from bot.once import (
+    Exit,
+    day_json,
+    delivered,
+    doctor_code,
+    exit_code,
+    one_day,
+    reading,
+    say,
+    stored_anomalies,
+    wanted_session,
+)
+from bot.platforms import console
+from bot.setting_checks import notices
+from bot.settings import Settings, load, strangers
+from core.bars import Scope
+from core.db import Unwritable
+from core.errors import CommandError, ConfigError, DeliveryError, NotPublished, SourceError
+from core.jobs import JobState
+from core.sources import NoneServed
+
+_READ_SESSIONS = ("run", "once", "backfill")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; returns what the shell is told."""
+    chosen = _parser().parse_args(arguments)
+    try:
+        settings = load()
+        quiet = chosen.command != "run" or console.attached()
+        level = logging.WARNING if quiet else logging.INFO
+        logs.set_up(settings.secrets, level, settings.log_format)
+        if chosen.command in _READ_SESSIONS:
+            for notice in [*notices(settings), *strangers()]:
+                say(notice)
+        return int(asyncio.run(chosen.go(settings, chosen)))
+    except ConfigError as error:
+        say("Tapewatch cannot start:\n" + "\n".join(f"  - {fault}" for fault in error.faults))
+        return Exit.CONFIG
+    except CommandError as error:
+        say(str(error))
+        return Exit.USAGE
+    except Unwritable as error:
+        say(f"the state database cannot be written ({error}): run it again when that is over")
+        return Exit.TRY_AGAIN
+    except KeyboardInterrupt:
+        return Exit.INTERRUPTED
+
+
+_WHAT = "Which US stocks traded unlike themselves."
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m bot", description=_WHAT)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def add(name: str, go: Any, said: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=said, description=said)
+        added.set_defaults(go=go)
+        return added
+
+    add("run", _run, "the service: watch, judge, deliver, answer")
+    once = add("once", _once, "one trading day now: ingest, judge, deliver, exit")
+    once.add_argument("--session", metavar="D", help="a date, such as 2026-11-20; else the newest")
+    once.add_argument("--release", action="store_true", help="accept a day the gate holds")
+    once.add_argument("--json", action="store_true")
+    ask = add("ask", _ask, "one slash command")
+    ask.add_argument("text", nargs="+", metavar="COMMAND", help='such as "/ticker NVDA"')
+    ask.add_argument("--json", action="store_true")
+    found = add("anomalies", _anomalies, "ranked anomalies of stored sessions, recomputed")
+    found.add_argument("first", metavar="FROM")
+    found.add_argument("last", metavar="TO", nargs="?")
+    found.add_argument("--all", action="store_true", help="every name that passes the gates")
+    form = found.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true")
+    form.add_argument("--csv", action="store_true")
+    bars = add("bars", _bars, "the stored bars of a session")
+    bars.add_argument("session", metavar="D")
+    bars.add_argument("--scope", choices=[str(scope) for scope in Scope])
+    shape = bars.add_mutually_exclusive_group()
+    shape.add_argument("--csv", action="store_true")
+    shape.add_argument("--json", action="store_true")
+    doctor = add("doctor", _doctor, "what each source answers, and the next step")
+    doctor.add_argument("--session", metavar="D", help="probe this date instead of the newest")
+    doctor.add_argument("--json", action="store_true")
+    manifest = add("manifest", _manifest, "the manifest of a Slack app with just what is used")
+    manifest.add_argument("--url", metavar="https://HOST", help="Slack posts there: no Socket Mode")
+    add("invite", _invite, "the address that adds the bot to a Discord server")
+    _file_words(add)
+    _backfill_words(add("backfill", _backfill, "store the sessions of a span, silently"))
+    return parser
+
+
+def _file_words(add: Callable[..., argparse.ArgumentParser]) -> None:
+    taken = add("backup", shell_files.back_up, "state and bars in one file, at any time")
+    taken.add_argument("file", metavar="FILE.tar", type=Path)
+    put = add("restore", shell_files.put_back, "a backup into an empty DATA_DIR")
+    put.add_argument("file", metavar="FILE.tar", type=Path)
+    copying = add(
+        "copy-bars", shell_files.copy_bars, "bars of DATA_DIR that DATA_URL does not have yet"
+    )
+    copying.add_argument("--back", action="store_true", help="from DATA_URL into DATA_DIR")
+
+
+def _backfill_words(past: argparse.ArgumentParser) -> None:
+    past.add_argument("first", metavar="FROM")
+    past.add_argument("last", metavar="TO")
+    past.add_argument("--policy", choices=POLICIES, default=POLICIES[0])
+    past.add_argument("--oldest-first", action="store_true")
+    past.add_argument("--series", metavar="NAME", help="another one that the settings read")
+
+
+async def _run(settings: Settings, chosen: argparse.Namespace) -> Exit:
+    from bot import service
+
+    return await service.run(settings)
+
+
+async def _once(settings: Settings, chosen: argparse.Namespace) -> Exit:
+    async with opened(settings) as app:
+        # What is printed below is this destination's message.
+        app.senders["console"] = console.ConsoleSender(lambda text: None)
+        app.board.watchers.append(reading())
+        day = await wanted_session(app, chosen.session)
+        await app.name_channels(ending=False)
+        try:
+            async with app.turn():
+                said = await one_day(app, day, release=chosen.release)
+        except SourceError as error:
+            failed = error if isinstance(error, NoneServed) else NoneServed({"held rows": error})
+            await app.say_held([day])
+            await delivered(app, day)
+            if chosen.json:
+                _print_json({"session": str(day), "status": failed.verdict, "error": str(error)})
+            say(f"{day}: {error}")
+            return exit_code(failed)
+        if chosen.json:
+            _print_json(day_json(said))
+        else:
+            print(
+                console.render(digest(said, settings.alert_detail), console.terminal_width()),
+                flush=True,
+            )
+        await delivered(app, day)
+    return Exit.DONE
+
+
+async def _ask(settings: Settings, chosen: argparse.Namespace) -> Exit:
+    async with opened(settings) as app:
+        request = CommandRequest.typed(" ".join(chosen.text))
+        reply = await app.commands.answer(request)
+    if chosen.json:
+        _print_json({"ok": reply.ok, **asdict(reply.message)})
+    else:
+        print(console.render(reply.message, console.terminal_width()))
+    return Exit.DONE if reply.ok else Exit.USAGE
+
+
+async def _anomalies(settings: Settings, chosen: argparse.Namespace) -> Exit:
+    rows: list[dict[str, Any]] = []
+    async with opened(settings) as app:
+        days = span(chosen.first, chosen.last, Sessions(app.ladder, app.now))
+        stored = False
+        async for found in stored_anomalies(app, days[0].date, days[-1].date, every=chosen.all):
+            stored = True
+            rows += found
+    if not stored:
+        say(f"no session from {chosen.first} to {chosen.last or chosen.first} is stored")
+        return Exit.NOTHING_STORED
+    if chosen.json:
+        _print_json(rows)
+    elif chosen.csv:
+        print(pl.DataFrame(rows, infer_schema_length=None).write_csv(), end="")
+    else:
+        if settings.sample:
+            print(f"[{SAMPLE_STAMP}]")
+        for row in rows:
+            print(f"{row['session']} {row['rank']:>3}. {row['text']}")
+        if not rows:
+            print("no anomaly in the stored sessions of this span")
+    return Exit.DONE
+
+
+async def _bars(settings: Settings, chosen: argparse.Namespace) -> Exit:
+    async with opened(settings) as app:
+        day = await wanted_session(app, chosen.session)
+        try:
+            found = await stored_bars(app, day, Scope(chosen.scope) if chosen.scope else None)
+        except NotPublished as error:
+            say(str(error))
+            return Exit.NOTHING_STORED
+    sys.stdout.write(found.csv() if chosen.csv else found.json() if chosen.json else found.text())
+    if not chosen.csv:
+        print()
+    return Exit.DONE
+
+
+async def _doctor(settings: Settings, chosen: argparse.Namespace) -> Exit:
+    async with opened(settings) as app:
+        typed = Sessions(app.ladder, app.now).typed(chosen.session or "today")
+        probes = await app.doctor.examine(typed)
+    if chosen.json:
+        _print_json([asdict(probe) for probe in probes])
+    else:
+        for p in probes:
+            step = p.next_step.replace("\n", "\n    ")
+            print(f"{p.part}: {p.verdict}\n  seen: {p.seen}\n  next: {step}")
+        if settings.sample:
+            print("No key is set: the built-in sample market serves.")
+    return Exit.DONE if settings.sample else doctor_code([p.verdict for p in probes])
+
+
+async def _backfill(settings: Settings, chosen: argparse.Namespace) -> Exit:
+    words = [chosen.first, chosen.last, chosen.policy]
+    words += ["oldest-first"] if chosen.oldest_first else []
+    words += [f"series:{chosen.series}"] if chosen.series else []
+    async with opened(settings) as app:
+        app.board.watchers.append(reading())
+        done = await fill(app, words)
+    print(f"{done.stored} of {done.wanted} sessions stored; {done.failed} failed in this run")
+    if done.changed:
+        print(done.changed)
+    if done.why:
+        return Exit.REFUSED
+    return Exit.DONE if done.state is JobState.DONE and not done.failed else Exit.TRY_AGAIN
+
+
+async def _manifest(settings: Settings, chosen: argparse.Namespace) -> Exit:
+    from bot.platforms.slack_manifest import manifest
+
+    if chosen.url is None and settings.slack_signing_secret and not settings.slack_app_token:
+        say("SLACK_SIGNING_SECRET without SLACK_APP_TOKEN: say where Slack posts to, by --url")
+        return Exit.USAGE
+    url = f"{chosen.url.rstrip('/')}/slack/events" if chosen.url else None
+    groups = bool(settings.slack_groups)
+    made = manifest(Commands.USAGE, socket_mode=url is None, groups=groups, url=url)
+    print(json.dumps(made, indent=2, ensure_ascii=False))
+    return Exit.DONE
+
+
+async def _invite(settings: Settings, chosen: argparse.Namespace) -> Exit:
+    from bot.platforms.discord_invite import application_id, invite_url
+
+    if settings.discord_token is None:
+        say("DISCORD_TOKEN is not set: the address has the application's id in it")
+        return Exit.CONFIG
+    token = settings.discord_token.get_secret_value()
+    try:
+        print(invite_url(await application_id(token, settings.discord_api_url)))
+    except DeliveryError as error:
+        say(f"Discord does not tell whose token that is: {error.reason} ({error.seen})")
+        return Exit.TRY_AGAIN
+    return Exit.DONE
+
+
+def _print_json(value: object) -> None:
+    print(json.dumps(value, ensure_ascii=False, default=str))
