@@ -4,8 +4,10 @@ import argparse
 import asyncio
 import json
 import logging
+import signal
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Coroutine
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -56,7 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
         if chosen.command in _READ_SESSIONS:
             for notice in [*notices(settings), *strangers()]:
                 say(notice)
-        return int(asyncio.run(chosen.go(settings, chosen)))
+        return int(asyncio.run(_interruptible(chosen.go(settings, chosen))))
     except ConfigError as error:
         say("Tapewatch cannot start:\n" + "\n".join(f"  - {fault}" for fault in error.faults))
         return Exit.CONFIG
@@ -68,6 +70,20 @@ def main(arguments: list[str] | None = None) -> int:
         return Exit.TRY_AGAIN
     except KeyboardInterrupt:
         return Exit.INTERRUPTED
+
+
+async def _interruptible(doing: Coroutine[Any, Any, Exit]) -> Exit:
+    """^C ends it once: twice would end the tidying up, and leave processes that nobody ends."""
+    loop, task = asyncio.get_running_loop(), asyncio.ensure_future(doing)
+
+    def end() -> None:
+        loop.add_signal_handler(signal.SIGINT, lambda: None)
+        task.cancel()
+
+    if threading.current_thread() is threading.main_thread():
+        loop.add_signal_handler(signal.SIGINT, end)
+    await asyncio.wait([task])
+    return Exit.INTERRUPTED if task.cancelled() else task.result()
 
 
 _WHAT = "Which US stocks traded unlike themselves."
