@@ -60,3 +60,14 @@ def _row(anomaly: Anomaly, known: Mapping[str, object]) -> Sequence[object]:
 def inactive(text: str) -> str:
     """A text that no spreadsheet takes for a formula."""
     return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows of one shape, such as those of `anomalies --json`; of a headline its title."""
+    return pl.DataFrame([_flat(row) for row in rows], infer_schema_length=None).write_csv()
+
+
+def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
+    flat = {name: value["title"] if isinstance(value, dict) else value
+            for name, value in row.items()}  # fmt: skip
+    return {n: inactive(value) if isinstance(value, str) else value for n, value in flat.items()}

@@ -12,10 +12,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-
 from alerts.message import digest
 from alerts.model import SAMPLE_STAMP
+from alerts.spreadsheet import table
 from bot import logs, shell_files
 from bot.app import opened
 from bot.arguments import Sessions, span
@@ -209,7 +208,7 @@ async def _anomalies(settings: Settings, chosen: argparse.Namespace) -> Exit:
     if chosen.json:
         _print_json(rows)
     elif chosen.csv:
-        print(pl.DataFrame(rows, infer_schema_length=None).write_csv(), end="")
+        print(table(rows), end="")
     else:
         if settings.sample:
             print(f"[{SAMPLE_STAMP}]")

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alerts.rank import report
-from alerts.spreadsheet import inactive, spreadsheet
+from alerts.spreadsheet import inactive, spreadsheet, table
 from core.bars import Family, Scope, Series
 from tests.records import anomaly, judged
 
@@ -45,3 +45,18 @@ def test_a_hostile_name_is_a_text() -> None:
     found = replace(anomaly("AAAA"), label="=HYPERLINK(1)")
     content = spreadsheet(report(judged(found), 3, None)).content
     assert "'=HYPERLINK(1)" in content
+
+
+def test_a_headline_is_its_title_and_nothing_is_a_formula() -> None:
+    told = {"title": "=HYPERLINK(1)", "publisher": "@x", "url": "https://x", "published_at": "-"}
+    rows: list[dict[str, object]] = [
+        {"ticker": "A", "headline": told, "z": -1.5, "split": None},
+        {"ticker": "B", "headline": "unknown", "z": 2.0, "split": "+1:4"},
+        {"ticker": "C", "headline": None, "z": None, "split": None},
+    ]
+    assert table(rows).splitlines() == [
+        "ticker,headline,z,split",
+        "A,'=HYPERLINK(1),-1.5,",
+        "B,unknown,2.0,'+1:4",
+        "C,,,",
+    ]
