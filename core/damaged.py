@@ -41,12 +41,12 @@ def set_aside(files: Files, names: Sequence[str]) -> None:
 
 def _look_at(files: Files, name: str) -> None:
     before = files.stamp(name)
-    if _seen(files, name) is None:
+    if before is None or _seen(files, name) is None:
         return
     files.forget_copy(name)
-    seen = _seen(files, name)
-    if seen is None or files.stamp(name) != before:
-        return
+    seen, now = _seen(files, name), files.stamp(name)
+    if seen is None or now is None or now.state != before.state:
+        return  # whole over there, or another one by now
     (path,) = files.paths([name])
     files.put(f"{_ASIDE}/{name}", path.read_bytes())
     files.drop(name)
