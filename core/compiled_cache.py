@@ -13,7 +13,7 @@ from pathlib import Path
 
 _NAME = "compiled-"
 _HERE = Path(__file__).parent
-_SOURCES = ("compiled*.py", "tape_*.py")
+_SOURCES = ("compiled*.py", "exchanges.py", "tape_*.py")
 
 
 def cache_folder(root: Path) -> Path:

@@ -1,5 +1,8 @@
 """The exchanges' names as the vendor lists them, for when there is no key to ask with. Pure."""
 
+OFF_EXCHANGE_ID = 4
+"""FINRA's, which every trade off exchange is reported to."""
+
 _BUNDLED_2026_11 = {
     1: "NYSE American",
     2: "Nasdaq Texas",

@@ -14,13 +14,13 @@ import numpy as np
 from core import tape_kernel as k
 from core.conditions import Judge, Rules, Updates
 from core.errors import BadBars
+from core.exchanges import OFF_EXCHANGE_ID
 from core.tape_blocks import blocks
 from core.tape_lines import MISSING, NEWLINE, ROLES, Bytes
 from core.tape_sums import (
     CANCELLED,
     HIGH,
     LIMITS,
-    OFF_EXCHANGE_ID,
     OPEN,
     TRADES,
     UNCOUNTED,

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from core.compiled import compiled
+from core.exchanges import OFF_EXCHANGE_ID
 from core.tape_lines import (
     CONDITIONS,
     CORRECTION,
@@ -46,7 +47,6 @@ from core.tape_sums import (
     LARGEST,
     LARGEST_PRICE,
     LOW,
-    OFF_EXCHANGE_ID,
     OPEN,
     OPENED,
     PRICES,

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 Ints: TypeAlias = NDArray[np.int64]
 Floats: TypeAlias = NDArray[np.float64]
 
-OFF_EXCHANGE_ID = 4
 WHOLE_SHARE = 10**18
 
 # Columns of `sums`. Shares take two: whole ones, then the 10^-18ths of the last.

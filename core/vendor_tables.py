@@ -10,8 +10,7 @@ from typing import Protocol
 from core.conditions import Rules, bundled, dump, load
 from core.db import Db, insert, iso
 from core.errors import SourceError
-from core.exchanges import bundled_exchanges
-from core.tape_sums import OFF_EXCHANGE_ID
+from core.exchanges import OFF_EXCHANGE_ID, bundled_exchanges
 
 logger = logging.getLogger(__name__)
 

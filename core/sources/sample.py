@@ -14,7 +14,6 @@ from core.sources.day_aggs import parse
 from core.sources.errand import run
 from core.sources.sample_job import SampleJob, unpacked
 from core.sources.sample_market import SampleMarket
-from core.sources.tape_served import served
 from core.splits import Split
 
 _MOST_PROCESSES = 4
@@ -71,10 +70,14 @@ class SampleTradesSource:
         if day not in made:
             made = self._made = await self._make(self._wanted(day))
         self._next = _from(day, 2)[1]
+        return await asyncio.to_thread(self._served, made[day], day)
+
+    def _served(self, packed: bytes, day: TradingDay) -> Served:
+        # As in core.sources.trades: it loads numpy.
+        from core.sources.tape_served import served
+
         own = self.series
-        return await asyncio.to_thread(
-            served, made[day], day, own, own.other_scope, self.name, None
-        )
+        return served(packed, day, own, own.other_scope, self.name, None)
 
     async def version(self, day: TradingDay) -> str | None:
         """The sample never changes."""

@@ -18,12 +18,10 @@ from core.sources.errand import run
 from core.sources.flatfiles import TRADES, look, versions, why_forbidden
 from core.sources.s3_names import Forbidden, Gone, Listed, Republished, S3Access
 from core.sources.s3_stream import PATIENCE, Patience
-from core.sources.tape_job import TapeJob
-from core.sources.tape_served import served
-from core.tape import session_of
 
 if TYPE_CHECKING:
     from core.sources.s3 import S3Reader
+    from core.sources.tape_job import TapeJob
 
 _COPIES = 3
 _KEPT = 4
@@ -109,10 +107,7 @@ class TradesSource:
             raise self._bad[copy].with_traceback(None)
         try:
             packed = await self._counted(listed, day)
-            own, version = self.series, listed.etag or None
-            found = await asyncio.to_thread(
-                served, packed, day, own, own.other_scope, self.name, version
-            )
+            found = await asyncio.to_thread(self._served, packed, day, listed.etag or None)
         except BadBars as error:
             self._bad |= {copy: error} if listed.etag else {}
             raise
@@ -120,6 +115,19 @@ class TradesSource:
         while len(self._good) > _KEPT:
             del self._good[min(self._good)]  # of the oldest session: the newest is asked for again
         return found
+
+    def _served(self, packed: bytes, day: TradingDay, version: str | None) -> Served:
+        # numpy takes 15 MB and 0.1 s: for who reads trades, not for every command.
+        from core.sources.tape_served import served
+
+        own = self.series
+        return served(packed, day, own, own.other_scope, self.name, version)
+
+    def _job(self, listed: Listed, day: TradingDay) -> "TapeJob":
+        from core.sources.tape_job import TapeJob
+        from core.tape import session_of
+
+        return TapeJob(self._access, listed, session_of(day), self._rules, self._patience)
 
     async def _counted(self, listed: Listed, day: TradingDay) -> bytes:
         started_at = self._now()
@@ -130,8 +138,8 @@ class TradesSource:
             self._told(self.progress)
 
         told(0, 0)
-        job = TapeJob(self._access, listed, session_of(day), self._rules, self._patience)
         try:
+            job = await asyncio.to_thread(self._job, listed, day)
             packed = await run(job, self._cache, told)
             told(listed.size_bytes, self.progress.rows if self.progress else 0)
             return packed

@@ -1,7 +1,6 @@
 """The bundled names of the exchanges."""
 
-from core.exchanges import bundled_exchanges
-from core.tape_sums import OFF_EXCHANGE_ID
+from core.exchanges import OFF_EXCHANGE_ID, bundled_exchanges
 
 
 def test_every_exchange_of_2026_has_a_name() -> None:
