@@ -44,7 +44,7 @@ from core.ladder import Ladder
 from core.ledger import Status
 from core.pipeline import REVISIT_SESSIONS
 from core.progress import Board
-from core.schedule import Bell, Hours, announced
+from core.schedule import Bell, Hours
 from core.sources import Source
 from core.sources.access import Doctor
 from core.sources.next_step import Part
@@ -130,12 +130,11 @@ class App:
         self.ladder.ask_all_again()
         now = self.now()
         wanted = sessions_ending(last_complete(now), LOOKBACK_SESSIONS)
-        first_run = await self.ladder.is_first_run(wanted[0])
         # Not the newest one that is stored: that may be of a backfill.
         said = await self.ladder.newest_said()
         if said is not None and said < wanted[0].date:
             wanted = sessions(said, wanted[-1].date)  # a long time down
-        tell = announced(wanted[-1], first_run=first_run)
+        tell = await self.ladder.owed(wanted[-1])
         away, tried = False, set[TradingDay]()
         async for step in self.ladder.work(wanted, tell, now, late=late):
             on_step(step)

@@ -5,8 +5,7 @@ import logging
 from dataclasses import dataclass
 
 from bot.outcomes import cause, unit_of
-from core.baseline import LOOKBACK_SESSIONS
-from core.calendar import TradingDay, last_complete, sessions_ending
+from core.calendar import TradingDay, last_complete
 from core.db import Unwritable
 from core.elsewhere import NotTried
 from core.errors import SourceError, SourceUnavailable, TapewatchError
@@ -14,7 +13,6 @@ from core.jobs import Job, Jobs, Outcome, Policy, Unit
 from core.ladder import Ladder
 from core.ledger import Status
 from core.pipeline import Pipeline
-from core.schedule import announced
 from core.sources import NoneServed
 from core.turn import Turn
 
@@ -94,8 +92,7 @@ class Attempts:
         if entry is not None and entry.status is Status.FINISHED:
             return False
         newest = last_complete(self.jobs.now())
-        is_first = await self.ladder.is_first_run(sessions_ending(newest, LOOKBACK_SESSIONS)[0])
-        return day in announced(newest, first_run=is_first)
+        return day in await self.ladder.owed(newest)
 
     async def _finished(self, pipeline: Pipeline, day: TradingDay) -> None:
         entry = await pipeline.ledger.entry(day)

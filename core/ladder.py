@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 from core.backfill import Step, backfill
-from core.calendar import TradingDay
+from core.baseline import LOOKBACK_SESSIONS
+from core.calendar import TradingDay, last_complete, sessions_ending
 from core.errors import (
     BadBars,
     NotPublished,
@@ -21,7 +22,7 @@ from core.errors import (
 )
 from core.ledger import Entry, Status
 from core.pipeline import Pipeline
-from core.schedule import due
+from core.schedule import announced, due
 from core.sources import NoneServed
 
 
@@ -128,12 +129,18 @@ class Ladder:
         found = [await rung.ledger.newest(status, until) for rung in self.known]
         return max((e for e in found if e), key=lambda e: (e.day, e.announced), default=None)
 
-    async def is_first_run(self, since: TradingDay) -> bool:
-        """Was nothing ever announced, and nothing finished but what a backfill read of old?"""
+    async def owed(self, newest: TradingDay) -> list[TradingDay]:
+        """The sessions worth a message, oldest first: while none was ever announced, only those
+        that were not over when the first of a lookback came in.
+
+        What a backfill has read of older ones says nothing of when that was.
+        """
         if await self.newest_said() is not None:
-            return False
-        finished = await self.newest(Status.FINISHED)
-        return finished is None or finished.day < since
+            return announced(newest)
+        since = sessions_ending(newest, LOOKBACK_SESSIONS)[0].date
+        begun = [at for rung in self.known if (at := await rung.ledger.begun(since))]
+        first = min(newest, last_complete(min(begun))) if begun else newest
+        return [day for day in announced(newest) if day >= first]
 
     async def newest_said(self) -> date | None:
         """The newest session that was announced on any rung."""

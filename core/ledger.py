@@ -158,6 +158,15 @@ class Ledger:
             (Status.FINISHED, int(announced), iso(now), self.series.key, str(day)),
         )
 
+    async def begun(self, since: date) -> datetime | None:
+        """When the first of the sessions from `since` on was stored, or tried; None of none."""
+        row = await self._db.row(
+            "SELECT min(coalesce(stored_at, tried_at)) AS at FROM sessions"
+            " WHERE series = ? AND session >= ?",
+            (self.series.key, str(since)),
+        )
+        return None if row is None else _time(row["at"])
+
     async def log(self, day: TradingDay, refusals: Sequence[Refusal], now: datetime) -> None:
         """Remember who was asked and what was seen."""
         async with self._db.transaction() as writer:

@@ -54,9 +54,9 @@ def due(
     return sorted(day for day in wanted if _is_due(day))
 
 
-def announced(newest: TradingDay, *, first_run: bool) -> list[TradingDay]:
-    """The sessions worth a message; on a first run only the newest, the rest is history."""
-    return sessions_ending(newest, 1 if first_run else ANNOUNCED_SESSIONS)
+def announced(newest: TradingDay) -> list[TradingDay]:
+    """The sessions worth a message, oldest first; the rest is history."""
+    return sessions_ending(newest, ANNOUNCED_SESSIONS)
 
 
 class Bell:

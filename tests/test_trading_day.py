@@ -96,7 +96,7 @@ async def test_a_403_on_flat_files_falls_back_to_rest_in_the_same_round(
     await asyncio.to_thread(until, shared, Kind.FLAT_FILES, DAYS[-7], folder)
     vendor.s3.entitled = lambda name: False
     async with opened(await vendor.settings(folder), now=lambda: NOW) as app:
-        _, shown = await swept(app)
+        (shown,) = await swept(app)
         assert "flat files (day aggregates): plan lacks this data set" in shown
         assert "REST grouped daily served" in " ".join(shown.split())
         entry = await app.ladder.top.ledger.entry(NEWEST)

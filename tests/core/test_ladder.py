@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -295,3 +295,39 @@ async def test_before_a_long_fill_the_first_rung_that_can_is_found(house: House)
     house.free.days, house.daily.days = {}, {}
     with pytest.raises(NoneServed, match="daily: not published yet"):
         await house.ladder().reachable(DAY)
+
+
+async def came_in(house: House, days: list[TradingDay], at: datetime) -> Ladder:
+    ladder = house.ladder()
+    for on in days:
+        await ladder.top.ledger.stored(
+            on, revision=1, source="x", version=None, row_count=1, refused=(), notes=(), now=at,
+            finished=True,
+        )  # fmt: skip
+    return ladder
+
+
+@pytest.mark.parametrize(
+    ("days", "at", "owed"),
+    [
+        ([], NOW, 1),
+        # An hour ago, and then it was killed: what was over before it began is history.
+        (WINDOW[:3], NOW - timedelta(hours=1), 1),
+        # On the evening before: that session was the newest one then, and has not come in since.
+        (WINDOW[:3], NOW - timedelta(days=1), 2),
+        # A backfill of years ago.
+        (days_before(DAY, 200)[:3], NOW - timedelta(days=30), 1),
+    ],
+)
+async def test_nobody_is_owed_what_was_over_before_we_began(
+    house: House, days: list[TradingDay], at: datetime, owed: int
+) -> None:
+    ladder = await came_in(house, days, at)
+    assert await ladder.owed(DAY) == WINDOW[-owed:]
+
+
+async def test_whoever_was_told_once_is_owed_two(house: House) -> None:
+    ladder = await came_in(house, WINDOW[:1], NOW)
+    async with house.db.transaction() as writer:
+        await ladder.top.ledger.finish(writer, WINDOW[0], announced=True, now=NOW)
+    assert await ladder.owed(DAY) == WINDOW[-2:]

@@ -62,13 +62,9 @@ def test_due_is_wanted_minus_finished(wanted: list[object], finished: set[object
     assert found == [d for d in WEEK if d in wanted and d not in finished]
 
 
-def test_on_a_first_run_only_the_newest_session_is_announced() -> None:
-    assert announced(FRI, first_run=True) == [FRI]
-
-
-def test_later_two_sessions_are_announced_across_a_weekend_too() -> None:
-    assert announced(FRI, first_run=False) == [THU, FRI]
-    assert announced(MON, first_run=False) == [day("2026-11-13"), MON]
+def test_two_sessions_are_announced_across_a_weekend_too() -> None:
+    assert announced(FRI) == [THU, FRI]
+    assert announced(MON) == [day("2026-11-13"), MON]
 
 
 @pytest.mark.parametrize(
