@@ -10,6 +10,8 @@ from tests.look import discord, phone, shots, slack, terminal
 from tests.look.page import WIDTHS, Page
 from tests.look.scene import Scene, real
 
+_TOPS = {"discord-digest-phone": 1_345, "slack-digest-phone": 1_252}
+"""Pixels to the end of the first line: for the README's first screen."""
 _AT_DISCORD, _AT_SLACK = "Today at 11:05", "11:05 AM"
 
 
@@ -29,6 +31,8 @@ def main() -> int:
         path.write_text(html)
         if chromium is not None:
             shots.shoot(chromium, path, path.with_suffix(".png"))
+            if name in _TOPS:
+                shots.top(path.with_suffix(".png"), out / f"{name}-top.png", _TOPS[name])
         sys.stderr.write(f"{path}\n")
     return 0
 

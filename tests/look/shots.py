@@ -45,6 +45,12 @@ def shoot(chromium: str, page: Path, to: Path, scale: int = 2) -> None:
             _kept(found.convert("RGB")).save(to, optimize=True)
 
 
+def top(picture: Path, to: Path, high: int) -> None:
+    """The first `high` pixels of a picture."""
+    with Image.open(picture) as found:
+        found.crop((0, 0, found.width, min(high, found.height))).save(to, optimize=True)
+
+
 def _kept(raw: Image.Image) -> Image.Image:
     nothing = Image.new("RGB", raw.size, NOTHING)
     cut = raw.crop(ImageChops.difference(raw, nothing).getbbox())
