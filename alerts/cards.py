@@ -171,7 +171,7 @@ def _relative(closes: list[float | None]) -> str:
 
 def _flags(flags: Sequence[Flag]) -> str:
     if not flags:
-        return "not in any digest stored here"
+        return "in no digest that was sent"
     said = [f"{f.session} {times(f.ratio)} ({f.label}, line {f.line})" for f in flags]
     return "; ".join(said)
 

@@ -29,7 +29,7 @@ class Hidden:
             return f"unknown: none of the last {self.wanted} sessions can be looked at yet"
         which = f"the last {self.wanted} sessions"
         if self.looked_at < self.wanted:
-            which = f"the {self.looked_at} of {which} that can be looked at"
+            which = f"the {self.looked_at} of {which} that have enough sessions before them"
         names = [f"{a.ticker} {a.session.day} {a.session:%b}" for a in reversed(self.lines)]
         said = f"{some(len(names), 'line')} in {which}" if names else f"no line in {which}"
         return f"{said}: {listed(names, _NAMES)}" if names else said

@@ -135,7 +135,8 @@ def _rarity(row: Mapping[str, Any]) -> list[Step]:
 def _rank(row: Mapping[str, Any]) -> list[Step]:
     steps = []
     if row["ret_z"] is not None:
-        moved = f"{percent(100 * row['ret'])}, {times(row['ret_z'])} its usual move"
+        own = f"{times(row['ret_z'])} its usual move, without the market's part"
+        moved = f"{percent(100 * row['ret'])}, {own}"
         if row["gap_z"] is not None and row["gap_z"] > row["ret_z"]:
             moved += f"; opened {percent(100 * row['gap'])}, {times(row['gap_z'])} its usual gap"
         steps.append((SKIP, "price", moved))
