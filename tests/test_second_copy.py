@@ -114,51 +114,45 @@ async def world(folder: Path) -> AsyncIterator[World]:
 
 
 @pytest.mark.timeout(150)
-async def test_the_second_copy_waits_and_takes_over_from_one_that_is_killed_hung_or_replaced(
-    shared: Shared, tmp_path: Path
+@pytest.mark.parametrize(
+    ("sent", "ends"), [(signal.SIGKILL, -9), (signal.SIGTERM, 0), (signal.SIGSTOP, 75)]
+)
+async def test_whatever_ends_the_first_in_the_midst_of_its_digest_the_second_says_no_other(
+    shared: Shared, tmp_path: Path, sent: signal.Signals, ends: int
 ) -> None:
     await asyncio.to_thread(until_today, shared, tmp_path / "data")
     async with world(tmp_path / "data") as there:
         # The first digest is on its way until the second copy is there.
         there.discord.before.add(Delay(10.0), on="messages.create")
-        first, dead = await there.start(), asyncio.Event()
+        first, hit = await there.start(), asyncio.Event()
 
-        def kill(seen: str) -> None:
-            if seen == "messages.create" and not dead.is_set():
-                first.process.kill()
-                dead.set()
+        def end(seen: str) -> None:
+            if seen == "messages.create" and not hit.is_set():
+                first.process.send_signal(sent)
+                hit.set()
 
-        there.discord.on_accept = kill
+        there.discord.on_accept = end
         await first.stands("active")
         second = await there.start()
         await second.stands("passive")
         status, told = await second.asks("/readyz")
         assert status == 503
         assert "another copy works" in str(told)
-        assert not dead.is_set()
-        await asyncio.wait_for(dead.wait(), 60)
-        await second.stands("active")
+        assert not hit.is_set()
+        await asyncio.wait_for(hit.wait(), 60)
+        assert await second.stands("active") < HAND_OVER_S
         await second.is_able()
         await settled(there)
+        if sent is signal.SIGSTOP:
+            first.process.send_signal(signal.SIGCONT)
+        assert await asyncio.wait_for(first.process.wait(), 15) == ends
+        if sent is signal.SIGSTOP:
+            assert "another copy has taken over" in first.log.read_text()
 
-        third = await there.start()
-        await third.stands("passive")
-        second.process.send_signal(signal.SIGSTOP)
-        assert await third.stands("active") < HAND_OVER_S
-        second.process.send_signal(signal.SIGCONT)
-        assert await asyncio.wait_for(second.process.wait(), 15) == 75
-        assert "another copy has taken over" in second.log.read_text()
-
-        fourth = await there.start()
-        await fourth.stands("passive")
-        third.process.terminate()
-        assert await asyncio.wait_for(third.process.wait(), 15) == 0
-        await fourth.stands("active")
-        await fourth.is_able()
+        second.process.terminate()
+        assert await asyncio.wait_for(second.process.wait(), 15) == 0
         assert there.said() == (1, 1)
-        fourth.process.terminate()
-        assert await asyncio.wait_for(fourth.process.wait(), 15) == 0
-        assert "another copy works; this one waits" in fourth.log.read_text()
+        assert "another copy works; this one waits" in second.log.read_text()
 
 
 async def settled(there: World) -> None:
