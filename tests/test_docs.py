@@ -81,10 +81,40 @@ def test_every_name_of_the_json_is_documented(title: str, names: set[str]) -> No
     assert names - said == set()
 
 
-def test_links_lead_somewhere() -> None:
-    for document in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]:
-        for target in re.findall(r"\]\(([^)#:]+)\)", document.read_text()):
-            assert (document.parent / target).exists(), f"{document.name}: {target}"
+DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / ".env.example"]
+# Of others, and addresses.
+NO_SETTINGS = {"MALLOC_ARENA_MAX", "TAPEWATCH_BENCH_DATA"}
+NO_COMMANDS = {
+    *("data", "v", "invite", "slack", "tapewatch", "tw"),
+    *("healthz", "readyz", "freshness", "metrics"),
+}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_setting_and_command_that_a_document_names_exists(document: Path) -> None:
+    text = document.read_text()
+    settings = {name.upper() for name in Settings.model_fields} | {"MASSIVE_API_KEY"}
+    named = set(re.findall(r"\b[A-Z][A-Z0-9]+(?:_[A-Z0-9]+)+\b", text)) - NO_SETTINGS
+    assert {name.removesuffix("_FILE") for name in named if "__" not in name} <= settings
+    typed = set(re.findall(r"`/([a-z]+)", text)) - NO_COMMANDS
+    assert typed <= set(Commands.USAGE)
+    (shell,) = (a for a in _parser()._actions if a.dest == "command")
+    assert set(re.findall(r"python -m bot ([a-z-]+)", text)) <= set(shell.choices or ())
+
+
+def _anchors(document: Path) -> set[str]:
+    """As GitHub makes them of headings."""
+    titles = re.findall(r"^#+ (.*)$", document.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_lead_somewhere(document: Path) -> None:
+    for target in re.findall(r"\]\(([^):]+)\)", document.read_text()):
+        file, _, anchor = target.partition("#")
+        there = document.parent / file if file else document
+        assert there.exists(), target
+        assert not anchor or anchor in _anchors(there), target
 
 
 TRANSCRIPTS = [ROOT / "docs/off-exchange.md"]
