@@ -30,7 +30,8 @@ from tests.shifted import ENVIRONMENT, set_clock
 DISCORD_TOKEN = "MTE4.Gx8YzQ.a-discord-token-nobody-may-see"
 SLACK_TOKEN = "xoxb-704-a-slack-token-nobody-may-see"
 HEARTBEAT = "8a1f-a-heartbeat-nobody-may-see"
-SECRETS = (API_KEY, DISCORD_TOKEN, SLACK_TOKEN, APP_TOKEN, HEARTBEAT)
+SIGNING = "51c9-a-signing-secret-nobody-may-see"
+SECRETS = (API_KEY, ACCESS_KEY_ID, DISCORD_TOKEN, SLACK_TOKEN, APP_TOKEN, SIGNING, HEARTBEAT)
 DISCORD_CHANNEL, SLACK_CHANNEL = 123_456_789_012_345_678, "C0123ABCD"
 
 
@@ -55,6 +56,7 @@ class Day:
             "DISCORD_ALERT_CHANNEL": str(DISCORD_CHANNEL),
             "SLACK_BOT_TOKEN": SLACK_TOKEN,
             "SLACK_APP_TOKEN": APP_TOKEN,
+            "SLACK_SIGNING_SECRET": SIGNING,
             "SLACK_API_URL": self.slack.api_url,
             "SLACK_ALERT_CHANNEL": SLACK_CHANNEL,
             "SLACK_OPERATORS": "U0OPERATOR",
