@@ -5,13 +5,17 @@ from typing import TYPE_CHECKING
 
 from bot import cluster
 from core.files import Folder
+from core.passing import Unwritable, is_passing
 
 if TYPE_CHECKING:
     from bot.settings import Settings
 
 
 def conflicts(settings: "Settings") -> list[str]:
-    """What each setting alone does not show to be wrong."""
+    """What each setting alone does not show to be wrong.
+
+    Raises Unwritable if nothing is, and DATA_DIR takes nothing now: that is no setting's fault.
+    """
     faults = []
     if settings.eod_deadline <= settings.eod_schedule_time:
         faults.append(
@@ -38,8 +42,13 @@ def conflicts(settings: "Settings") -> list[str]:
     faults += _mute_platforms(settings)
     if settings.backfill_scheduler is not None and not cluster.is_installed():
         faults.append(cluster.NOT_INSTALLED)
-    if fault := _unusable(settings.data_dir):
-        faults.append(fault)
+    try:
+        Folder(settings.data_dir).probe()
+    except OSError as error:
+        if not is_passing(error):
+            faults.append(_unusable(settings.data_dir, error))
+        elif not faults:
+            raise Unwritable(f"DATA_DIR={settings.data_dir}: {error.strerror}") from error
     return faults
 
 
@@ -81,12 +90,8 @@ def _mute_platforms(settings: "Settings") -> list[str]:
     ]
 
 
-def _unusable(folder: Path) -> str:
-    try:
-        Folder(folder).probe()
-    except OSError as error:
-        return f"DATA_DIR={str(folder)!r}: should be a writable folder ({error.strerror})"
-    return ""
+def _unusable(folder: Path, error: OSError) -> str:
+    return f"DATA_DIR={str(folder)!r}: should be a writable folder ({error.strerror})"
 
 
 def notices(settings: "Settings") -> list[str]:

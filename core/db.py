@@ -12,12 +12,11 @@ import aiosqlite
 
 from core.errors import LeaseLost
 from core.migrate import BUSY_TIMEOUT_MS, migrate
+from core.passing import Unwritable as Unwritable
 
 Value = str | int | float | None
 StorageError = sqlite3.Error
 """The database itself is in trouble: a full disk, a lock that is held too long."""
-Unwritable = sqlite3.OperationalError
-"""No room, or a lock that is held too long: it may be over by itself."""
 Conflict = sqlite3.IntegrityError
 """What was to be written contradicts what is there."""
 Connection = aiosqlite.Connection
@@ -34,7 +33,7 @@ class Db:
     @classmethod
     @asynccontextmanager
     async def open(cls, path: Path, holder: str | None = None) -> AsyncIterator[Self]:
-        """Open, migrating first; raises ConfigError as core.migrate does.
+        """Open, migrating first; raises ConfigError and Unwritable as core.migrate does.
 
         `holder`: whose lease has to stand for anything to be written (core.lease).
         """

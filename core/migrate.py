@@ -9,23 +9,26 @@ from typing import Any
 
 from core.backup import copy_database
 from core.errors import ConfigError
+from core.passing import Unwritable, is_passing
 
 logger = logging.getLogger(__name__)
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_TIMEOUT_MS = 10_000
+_PATIENCE_S = BUSY_TIMEOUT_MS / 1000
 _COPIES_KEPT = 2
 
 
-def migrate(path: Path, folder: Path = MIGRATIONS) -> None:
-    """Bring the file to the newest schema; raises ConfigError, and then it is as it was.
+def migrate(path: Path, folder: Path = MIGRATIONS, patience_s: float = _PATIENCE_S) -> None:
+    """Bring the file to the newest schema; if that raises, it is as it was.
 
-    A database that has something in it is copied first, to `state.db.schema-7` beside it.
+    Raises ConfigError, or Unwritable where it may be over by itself. A database that has something
+    in it is copied first, to `state.db.schema-7` beside it.
     """
     scripts = sorted(folder.glob("[0-9]*.sql"))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with closing(connected(path)) as connection:
+        with closing(connected(path, patience_s)) as connection:
             connection.execute("PRAGMA journal_mode = WAL")
             version = schema_of(connection)
             if version > len(scripts):
@@ -34,12 +37,14 @@ def migrate(path: Path, folder: Path = MIGRATIONS) -> None:
             if version < len(scripts):
                 _upgrade(connection, path, scripts)
     except (sqlite3.DatabaseError, OSError) as error:
+        if is_passing(error):
+            raise Unwritable(str(error)) from error
         raise _unusable(path, str(error)) from error
 
 
-def connected(path: Path) -> sqlite3.Connection:
+def connected(path: Path, patience_s: float = _PATIENCE_S) -> sqlite3.Connection:
     """In autocommit: only what says BEGIN begins a transaction."""
-    return sqlite3.connect(path, isolation_level=None, timeout=BUSY_TIMEOUT_MS / 1000)
+    return sqlite3.connect(path, isolation_level=None, timeout=patience_s)
 
 
 def schema_of(connection: sqlite3.Connection) -> int:
@@ -71,8 +76,9 @@ def _upgrade(connection: sqlite3.Connection, path: Path, scripts: Sequence[Path]
             connection.execute(f"PRAGMA user_version = {number}")
         _check(connection)
     except BaseException as error:
-        connection.execute("ROLLBACK")
-        if isinstance(error, sqlite3.DatabaseError) and script is not None:
+        if connection.in_transaction:  # a full disk has ended it already
+            connection.execute("ROLLBACK")
+        if isinstance(error, sqlite3.DatabaseError) and script and not is_passing(error):
             raise ConfigError([_undone(path, version, script, error)]) from error
         raise
     connection.execute("COMMIT")

@@ -1,14 +1,18 @@
 """core.migrate: from every earlier schema, with a copy taken first, all of it or nothing."""
 
+import errno
 import re
+import resource
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
 from core.errors import ConfigError
 from core.migrate import MIGRATIONS, migrate
+from core.passing import Unwritable, is_passing
 
 SCRIPTS = sorted(MIGRATIONS.glob("[0-9]*.sql"))
 NEWEST = len(SCRIPTS)
@@ -142,3 +146,54 @@ def test_a_new_database_has_no_copy_beside_it_and_old_copies_go(tmp_path: Path) 
         migrate(path, scripts(tmp_path / str(version), upto=version))
     copies = sorted(p.name for p in tmp_path.glob("state.db.schema-*"))
     assert copies == [f"state.db.schema-{n}" for n in (NEWEST - 2, NEWEST - 1)]
+
+
+@contextmanager
+def room(size: int) -> Iterator[None]:
+    """The kernel refuses every write behind so many bytes of a file."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_disk_without_room_may_have_some_later(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    with room(1024), pytest.raises(Unwritable, match="disk"):
+        migrate(path)
+    migrate(path)
+
+
+def test_an_upgrade_without_room_has_changed_nothing_and_is_tried_again(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    migrate(path, scripts(tmp_path / "earlier", upto=4))
+    filled(path)
+    before = dump(path)
+    # Too little for the copy; then enough for that, and not for the new schema.
+    for size in (2**14, path.stat().st_size + 2**12):
+        with room(size), pytest.raises(Unwritable, match="disk"):
+            migrate(path)
+        assert dump(path) == before
+    migrate(path)
+
+
+def test_a_lock_that_somebody_holds_ends_by_itself(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    migrate(path, scripts(tmp_path / "earlier", upto=4))
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(Unwritable, match="database is locked"):
+            migrate(path, patience_s=0.1)
+    migrate(path)
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS, errno.ENOTDIR])
+def test_a_folder_that_may_not_be_written_to_waits_for_somebody(number: int) -> None:
+    assert not is_passing(OSError(number, "no"))
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EIO])
+def test_a_disk_that_takes_nothing_now_may_take_it_later(number: int) -> None:
+    assert is_passing(OSError(number, "no"))

@@ -1,0 +1,23 @@
+"""Which faults of a disk or a database may be over by themselves, and which wait for somebody."""
+
+import errno
+import sqlite3
+
+Unwritable = sqlite3.OperationalError
+"""No room, or a lock that is held too long: it may be over by itself."""
+
+_OF_DISKS = {errno.ENOSPC, errno.EDQUOT, errno.EIO}
+_OF_DATABASES = {
+    *(sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR),
+    *(sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED),
+}
+_PRIMARY = 0xFF
+"""The rest of SQLite's code says where it happened."""
+
+
+def is_passing(error: sqlite3.Error | OSError) -> bool:
+    """A full or failing disk, or a lock that somebody holds; not a lack of permission."""
+    if isinstance(error, OSError):
+        return error.errno in _OF_DISKS
+    # Errors of the module itself, such as that of a closed connection, have no code.
+    return getattr(error, "sqlite_errorcode", 0) & _PRIMARY in _OF_DATABASES
