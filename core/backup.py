@@ -4,7 +4,6 @@ A backup is a tar: `state.db` as of one moment, then the bars that are on this m
 are copied after the state and never before: a session that the state knows is there.
 """
 
-import os
 import re
 import sqlite3
 import tarfile
@@ -14,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import CommandError
+from core.schema import newer, newest_schema, schema_of
+from core.snapshot import copy_database, flushed
 from core.whole import written_whole
 
 STATE = "state.db"
@@ -23,18 +24,6 @@ _KINDS = ("bars", "held")
 _EXPECTED = re.compile(r"state\.db|bars\.at|(bars|held)/\w[\w.-]*/\w[\w.-]*\.parquet")
 # Python 3.11.0 to 3.11.3 know no filters; the names alone keep everything inside.
 _SAFELY: dict[str, Any] = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
-
-
-def copy_database(path: Path, to: Path) -> None:
-    """A consistent copy, though others write meanwhile; whole or not at all."""
-    with tempfile.TemporaryDirectory(dir=to.parent, prefix=".copy-") as name:
-        part = Path(name) / to.name
-        with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(part)) as copy:
-            source.backup(copy)
-            # A file of its own, without a journal beside it.
-            copy.execute("PRAGMA journal_mode = DELETE")
-        _flushed(part)
-        part.replace(to)
 
 
 def backup(data_dir: Path, to: Path) -> int:
@@ -82,7 +71,7 @@ def restore(source: Path, data_dir: Path) -> int:
         if (folder / PLACE).exists():
             (folder / PLACE).replace(data_dir / PLACE)
         # Last: while it is not there, nothing has been restored.
-        _flushed(folder / STATE)
+        flushed(folder / STATE)
         (folder / STATE).replace(data_dir / STATE)
     return len(found)
 
@@ -93,15 +82,16 @@ def _expected(tar: tarfile.TarFile) -> list[tarfile.TarInfo]:
 
 
 def _check(state: Path, source: Path) -> None:
+    """Is it whole, ours, and of a schema that is known?"""
     try:
         with closing(sqlite3.connect(state)) as connection:
             (found,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
+            schema = schema_of(connection) if found == "ok" else 0
     except sqlite3.DatabaseError as error:
         found = str(error)
     if found != "ok":
-        raise CommandError(f"the state in {source} is damaged ({found}): take another backup")
-
-
-def _flushed(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
+        raise CommandError(f"the state in {source} is of no use ({found}): take another backup")
+    if schema == 0:
+        raise CommandError(f"the state in {source} has nothing in it: take another backup")
+    if why := newer(schema, newest_schema()):
+        raise CommandError(f"the state in {source} is {why}: install the version that wrote it")

@@ -5,15 +5,17 @@ import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
-from core.backup import copy_database
 from core.errors import ConfigError
 from core.passing import Unwritable, is_passing
+from core.schema import MIGRATIONS as MIGRATIONS
+from core.schema import newer
+from core.schema import newest_schema as newest_schema
+from core.schema import schema_of as schema_of
+from core.snapshot import copy_database
 
 logger = logging.getLogger(__name__)
 
-MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_TIMEOUT_MS = 10_000
 _PATIENCE_S = BUSY_TIMEOUT_MS / 1000
 _COPIES_KEPT = 2
@@ -29,11 +31,10 @@ def migrate(path: Path, folder: Path = MIGRATIONS, patience_s: float = _PATIENCE
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with closing(connected(path, patience_s)) as connection:
-            connection.execute("PRAGMA journal_mode = WAL")
             version = schema_of(connection)
-            if version > len(scripts):
-                newer = f"from a newer Tapewatch: schema {version}, not {len(scripts)}"
-                raise _unusable(path, newer)
+            if why := newer(version, len(scripts)):
+                raise _unusable(path, why)
+            connection.execute("PRAGMA journal_mode = WAL")
             if version < len(scripts):
                 _upgrade(connection, path, scripts)
     except (sqlite3.DatabaseError, OSError) as error:
@@ -45,17 +46,6 @@ def migrate(path: Path, folder: Path = MIGRATIONS, patience_s: float = _PATIENCE
 def connected(path: Path, patience_s: float = _PATIENCE_S) -> sqlite3.Connection:
     """In autocommit: only what says BEGIN begins a transaction."""
     return sqlite3.connect(path, isolation_level=None, timeout=patience_s)
-
-
-def schema_of(connection: sqlite3.Connection) -> int:
-    """The number of the newest script that was applied."""
-    found: tuple[Any, ...] = connection.execute("PRAGMA user_version").fetchone()
-    return int(found[0])
-
-
-def newest_schema() -> int:
-    """What this version writes."""
-    return len(list(MIGRATIONS.glob("[0-9]*.sql")))
 
 
 def _unusable(path: Path, why: str) -> ConfigError:

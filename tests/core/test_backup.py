@@ -119,6 +119,35 @@ def test_what_is_no_backup_is_refused_and_leaves_nothing(data: Path, tmp_path: P
         assert list((tmp_path / "new").iterdir()) == []
 
 
+def state_of(path: Path, script: str = "") -> bytes:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(f"PRAGMA journal_mode = DELETE; {script}")
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        ("DROP TABLE sessions", "it is another program's"),
+        ("PRAGMA application_id = 7", "it is another program's"),
+        ("PRAGMA user_version = 999", "from a newer Tapewatch: schema 999, not"),
+    ],
+)
+def test_a_state_that_the_next_start_would_refuse_is_refused_at_once(
+    data: Path, tmp_path: Path, script: str, said: str
+) -> None:
+    state = state_of(data / "state.db", script)
+    with pytest.raises(CommandError, match=said):
+        restore(tar_of(tmp_path / "b.tar", **{"state.db": state}), tmp_path / "new")
+    assert list((tmp_path / "new").iterdir()) == []
+
+
+def test_a_state_with_nothing_in_it_is_refused(tmp_path: Path) -> None:
+    state = state_of(tmp_path / "empty.db")
+    with pytest.raises(CommandError, match="has nothing in it"):
+        restore(tar_of(tmp_path / "b.tar", **{"state.db": state}), tmp_path / "new")
+
+
 @pytest.mark.parametrize(
     "name", ["../out.parquet", "bars/../../out.parquet", "/tmp/out.parquet", "bars/x/y/z.parquet"]
 )
