@@ -1,9 +1,11 @@
 """State and bars in one file, taken while the service runs, and put back. Blocking calls.
 
-A backup is a tar: `state.db` as of one moment, then the bars that are on this machine's disk. Bars
-are copied after the state and never before: a session that the state knows is there.
+A backup is a tar: `state.db` as of one moment, then the bars that are on this machine's disk, and
+the list of all that. Bars are copied after the state and never before: a session that the state
+knows is there.
 """
 
+import logging
 import re
 import sqlite3
 import tarfile
@@ -13,15 +15,22 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import CommandError
+from core.manifest import LIST, Packing, fault_in, is_ended
 from core.schema import newer, newest_schema, schema_of
 from core.snapshot import copy_database, flushed
 from core.whole import written_whole
+
+logger = logging.getLogger(__name__)
 
 STATE = "state.db"
 PLACE = "bars.at"
 """Where the bars are, if that is not this disk (bot.storage)."""
 _KINDS = ("bars", "held")
-_EXPECTED = re.compile(r"state\.db|bars\.at|(bars|held)/\w[\w.-]*/\w[\w.-]*\.parquet")
+_LISTED_SINCE = 10
+"""Backups of this schema and later ones surely have a list."""
+_EXPECTED = re.compile(
+    r"state\.db|bars\.at|manifest\.json|(bars|held)/\w[\w.-]*/\w[\w.-]*\.parquet"
+)
 # Python 3.11.0 to 3.11.3 know no filters; the names alone keep everything inside.
 _SAFELY: dict[str, Any] = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
 
@@ -32,21 +41,34 @@ def backup(data_dir: Path, to: Path) -> int:
         raise CommandError(f"there is no {STATE} in DATA_DIR={data_dir}: nothing to back up")
     if to.exists():
         raise CommandError(f"{to} is there already: name a new file")
+    if not to.parent.is_dir():
+        raise CommandError(f"there is no folder {to.parent}: make it, or name another place")
     with tempfile.TemporaryDirectory(prefix="tapewatch-backup-") as name:
         state = Path(name) / STATE
         copy_database(data_dir / STATE, state)
-        with written_whole(to) as file, tarfile.open(fileobj=file, mode="w") as tar:
-            tar.add(state, STATE)
+        # What is one file by two names is two here: one of the names may not be put back.
+        with (
+            written_whole(to) as file,
+            tarfile.open(fileobj=file, mode="w", dereference=True) as tar,
+        ):
+            packing = Packing(tar)
+            packing.add(state, STATE)
             if (data_dir / PLACE).exists():
-                tar.add(data_dir / PLACE, PLACE)
+                packing.add(data_dir / PLACE, PLACE)
             paths = [p for kind in _KINDS for p in sorted(data_dir.glob(f"{kind}/*/*.parquet"))]
             for path in paths:
-                tar.add(path, path.relative_to(data_dir).as_posix(), recursive=False)
+                packing.add(path, path.relative_to(data_dir).as_posix())
+            packing.end()
     return len(paths)
 
 
 def restore(source: Path, data_dir: Path) -> int:
-    """Put a backup into a folder that has no state; how many files of bars came with it."""
+    """Put a backup into a folder that has no state; how many files of bars came with it.
+
+    All of it is checked before. OSError, or CommandError in words.
+    """
+    if not source.is_file():
+        raise CommandError(f"there is no file {source}")
     if (data_dir / STATE).exists():
         raise CommandError(
             f"DATA_DIR={data_dir} has a {STATE}: stop the service and move the folder away, or"
@@ -55,14 +77,8 @@ def restore(source: Path, data_dir: Path) -> int:
     data_dir.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=data_dir, prefix=".restore-") as name:
         folder = Path(name)
-        try:
-            with tarfile.open(source, "r:") as tar:
-                tar.extractall(folder, members=_expected(tar), **_SAFELY)  # noqa: S202
-        except (tarfile.TarError, EOFError) as error:
-            raise CommandError(f"{source} is no backup, or not all of one ({error})") from error
-        if not (folder / STATE).exists():
-            raise CommandError(f"{source} is no backup of Tapewatch: it has no {STATE}")
-        _check(folder / STATE, source)
+        is_cut = not _unpacked(source, folder)
+        _check_files(folder, source, _schema(folder / STATE, source), is_cut=is_cut)
         found = sorted(folder.glob("*/*/*.parquet"))
         for path in found:
             to = data_dir / path.relative_to(folder)
@@ -76,22 +92,42 @@ def restore(source: Path, data_dir: Path) -> int:
     return len(found)
 
 
-def _expected(tar: tarfile.TarFile) -> list[tarfile.TarInfo]:
-    """What a backup has in it, and nothing else that somebody may have put there."""
-    return [m for m in tar.getmembers() if m.isfile() and _EXPECTED.fullmatch(m.name)]
+def _unpacked(source: Path, folder: Path) -> bool:
+    """Only what a backup has in it, whatever somebody may have put there; True if it has an end."""
+    try:
+        with tarfile.open(source, "r:") as tar:
+            members = [m for m in tar.getmembers() if m.isfile() and _EXPECTED.fullmatch(m.name)]
+            tar.extractall(folder, members=members, **_SAFELY)  # noqa: S202
+            return is_ended(tar, source)
+    except (tarfile.TarError, EOFError) as error:
+        raise CommandError(f"{source} is no backup, or not all of one ({error})") from error
 
 
-def _check(state: Path, source: Path) -> None:
-    """Is it whole, ours, and of a schema that is known?"""
+def _check_files(folder: Path, source: Path, schema: int, *, is_cut: bool) -> None:
+    """Against its list; a backup of before there were any has to end as a tar does."""
+    if (folder / LIST).exists():
+        if why := fault_in(folder):
+            raise CommandError(f"{source} is damaged ({why}): take another backup")
+    elif is_cut or schema >= _LISTED_SINCE:
+        raise CommandError(f"{source} is not all of a backup: it is cut off. Take another one")
+    else:
+        logger.warning("an old backup, without a list of what is in it: its bars are unchecked")
+
+
+def _schema(state: Path, source: Path) -> int:
+    """Of a state that is whole, ours, and of a schema that is known."""
+    if not state.exists():
+        raise CommandError(f"{source} is no backup of Tapewatch: it has no {STATE}")
     try:
         with closing(sqlite3.connect(state)) as connection:
             (found,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
             schema = schema_of(connection) if found == "ok" else 0
     except sqlite3.DatabaseError as error:
-        found = str(error)
+        found, schema = str(error), 0
     if found != "ok":
         raise CommandError(f"the state in {source} is of no use ({found}): take another backup")
     if schema == 0:
         raise CommandError(f"the state in {source} has nothing in it: take another backup")
     if why := newer(schema, newest_schema()):
         raise CommandError(f"the state in {source} is {why}: install the version that wrote it")
+    return schema

@@ -43,5 +43,5 @@ def test_what_cannot_be_done_is_said_in_a_sentence(
     assert shell(tmp_path / "new", monkeypatch, "backup", str(tmp_path / "b.tar")) == Exit.USAGE
     assert "nothing to back up" in capsys.readouterr().err
     nowhere = str(tmp_path / "no.tar")
-    assert shell(tmp_path / "new", monkeypatch, "restore", nowhere) == Exit.TRY_AGAIN
-    assert "not put back: [Errno 2] No such file or directory" in capsys.readouterr().err
+    assert shell(tmp_path / "new", monkeypatch, "restore", nowhere) == Exit.USAGE
+    assert f"there is no file {nowhere}" in capsys.readouterr().err

@@ -42,6 +42,11 @@ def files(root: Path) -> dict[str, bytes]:
     return {str(p.relative_to(root)): p.read_bytes() for p in root.rglob("*.parquet")}
 
 
+def files_kept(data: Path) -> dict[str, bytes]:
+    """What a backup has of them."""
+    return {name: body for name, body in files(data).items() if "measured" not in name}
+
+
 def noted(path: Path) -> list[tuple[str, str]]:
     with closing(sqlite3.connect(path)) as connection:
         return connection.execute("SELECT at, seen FROM attempts ORDER BY id").fetchall()
@@ -53,7 +58,7 @@ def test_what_is_put_back_is_what_was_there(data: Path, tmp_path: Path) -> None:
     assert backup(data, tmp_path / "b.tar") == 3
     assert restore(tmp_path / "b.tar", tmp_path / "new") == 3
     assert noted(tmp_path / "new" / "state.db") == [("now", "one")]
-    assert files(tmp_path / "new") == {k: v for k, v in files(data).items() if "measured" not in k}
+    assert files(tmp_path / "new") == files_kept(data)
     assert sorted(p.name for p in (tmp_path / "new").iterdir()) == ["bars", "held", "state.db"]
 
 
@@ -112,8 +117,9 @@ def test_what_is_no_backup_is_refused_and_leaves_nothing(data: Path, tmp_path: P
     (tmp_path / "half.tar").write_bytes(whole[: len(whole) // 3])
     (tmp_path / "text.tar").write_text("not a backup")
     tar_of(tmp_path / "other.tar", readme=b"hello")
+    tar_of(tmp_path / "empty.tar")
     tar_of(tmp_path / "damaged.tar", **{"state.db": b"SQLite format 3\0" + b"x" * 5000})
-    for name in ("half", "text", "other", "damaged"):
+    for name in ("half", "text", "other", "empty", "damaged"):
         with pytest.raises(CommandError):
             restore(tmp_path / f"{name}.tar", tmp_path / "new")
         assert list((tmp_path / "new").iterdir()) == []
@@ -155,11 +161,97 @@ def test_nothing_that_was_put_into_it_gets_out_of_the_folder(
     data: Path, tmp_path: Path, name: str
 ) -> None:
     backup(data, tmp_path / "b.tar")
-    with tarfile.open(tmp_path / "b.tar") as tar:
-        found = tar.extractfile("state.db")
-        assert found is not None
-        state = found.read()
-    tar_of(tmp_path / "evil.tar", **{name: b"out", "state.db": state})
-    restore(tmp_path / "evil.tar", tmp_path / "new")
-    assert [p.name for p in (tmp_path / "new").rglob("*")] == ["state.db"]
+    with tarfile.open(tmp_path / "b.tar", "a") as tar:
+        tar.addfile(tarfile.TarInfo(name), io.BytesIO())
+    assert restore(tmp_path / "b.tar", tmp_path / "new") == 3
+    assert files(tmp_path / "new") == files_kept(data)
     assert not (tmp_path / "out.parquet").exists()
+
+
+def test_one_file_by_two_names_is_two(data: Path, tmp_path: Path) -> None:
+    (one,) = (data / "held").rglob("*.parquet")
+    (one.parent / "again.parquet").hardlink_to(one)
+    assert backup(data, tmp_path / "b.tar") == 4
+    assert restore(tmp_path / "b.tar", tmp_path / "new") == 4
+    assert files(tmp_path / "new") == files_kept(data)
+
+
+def cuts(path: Path) -> list[int]:
+    """Before, in and behind every member's header, and in the middle of what it holds."""
+    with tarfile.open(path) as tar:
+        return [
+            at
+            for m in tar.getmembers()
+            for at in (m.offset, m.offset + 100, m.offset_data, m.offset_data + m.size // 2)
+        ]
+
+
+def test_a_backup_that_was_cut_off_anywhere_is_refused_and_leaves_nothing(
+    data: Path, tmp_path: Path
+) -> None:
+    backup(data, tmp_path / "b.tar")
+    whole, part = (tmp_path / "b.tar").read_bytes(), tmp_path / "part.tar"
+    for at in cuts(tmp_path / "b.tar"):
+        part.write_bytes(whole[:at])
+        with pytest.raises(CommandError, match=r"part\.tar"):
+            restore(part, tmp_path / "new")
+        assert list((tmp_path / "new").iterdir()) == []
+
+
+def test_what_is_not_as_it_was_is_refused_and_leaves_nothing(data: Path, tmp_path: Path) -> None:
+    backup(data, tmp_path / "b.tar")
+    whole = (tmp_path / "b.tar").read_bytes()
+    with tarfile.open(tmp_path / "b.tar") as tar:
+        bars_at = next(m.offset_data for m in tar.getmembers() if m.name.startswith("bars/"))
+        list_at = tar.getmember("manifest.json").offset_data
+    more = tmp_path / "more.tar"
+    more.write_bytes(whole)
+    with tarfile.open(more, "a") as tar:
+        tar.addfile(tarfile.TarInfo("bars/more/2026-01-02.parquet"), io.BytesIO())
+    for name, at in (("other", bars_at + 4), ("unread", list_at)):
+        (tmp_path / f"{name}.tar").write_bytes(whole[:at] + b"\0" + whole[at + 1 :])
+    for name, said in (
+        ("other", r"bars/.*\.parquet is not as it was"),
+        ("more", "2026-01-02.parquet is not in its list"),
+        ("unread", "manifest.json cannot be read"),
+    ):
+        with pytest.raises(CommandError, match=said):
+            restore(tmp_path / f"{name}.tar", tmp_path / "new")
+        assert list((tmp_path / "new").iterdir()) == []
+
+
+@pytest.fixture
+def old(data: Path, tmp_path: Path) -> Path:
+    """A backup as they were before there was a list in it."""
+    script = "PRAGMA application_id = 0; PRAGMA user_version = 9"
+    state_of(data / "state.db", script)
+    with tarfile.open(tmp_path / "old.tar", "w") as tar:
+        tar.add(data / "state.db", "state.db")
+        for name in sorted(files_kept(data)):
+            tar.add(data / name, name)
+    return tmp_path / "old.tar"
+
+
+def test_a_backup_of_before_there_were_lists_is_put_back_with_a_warning(
+    old: Path, data: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert restore(old, tmp_path / "new") == 3
+    assert files(tmp_path / "new") == files_kept(data)
+    assert "without a list of what is in it" in caplog.text
+
+
+def test_an_old_backup_that_was_cut_off_is_refused_as_well(old: Path, tmp_path: Path) -> None:
+    whole = old.read_bytes()
+    for at in cuts(old):
+        old.write_bytes(whole[:at])
+        with pytest.raises(CommandError, match=r"old\.tar"):
+            restore(old, tmp_path / "new")
+        assert list((tmp_path / "new").iterdir()) == []
+
+
+def test_a_place_that_is_not_there_is_not_made(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match=r"there is no folder .*nope: make it"):
+        backup(data, tmp_path / "nope" / "b.tar")
+    with pytest.raises(CommandError, match=r"there is no file .*none\.tar"):
+        restore(tmp_path / "none.tar", tmp_path / "new")
+    assert {p.name for p in tmp_path.iterdir()} == {"data"}
