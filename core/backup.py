@@ -16,6 +16,7 @@ from typing import Any
 
 from core.errors import CommandError
 from core.manifest import LIST, Packing, fault_in, is_ended
+from core.passing import is_passing
 from core.schema import newer, newest_schema, schema_of
 from core.snapshot import copy_database, flushed
 from core.whole import written_whole
@@ -46,6 +47,8 @@ def backup(data_dir: Path, to: Path) -> int:
     with tempfile.TemporaryDirectory(prefix="tapewatch-backup-") as name:
         state = Path(name) / STATE
         copy_database(data_dir / STATE, state)
+        if why := _damage(state):
+            raise CommandError(f"the state is damaged ({why}): keep the last backup that is whole")
         # What is one file by two names is two here: one of the names may not be put back.
         with (
             written_whole(to) as file,
@@ -118,16 +121,27 @@ def _schema(state: Path, source: Path) -> int:
     """Of a state that is whole, ours, and of a schema that is known."""
     if not state.exists():
         raise CommandError(f"{source} is no backup of Tapewatch: it has no {STATE}")
+    if why := _damage(state):
+        raise CommandError(f"the state in {source} is damaged ({why}): take another backup")
     try:
         with closing(sqlite3.connect(state)) as connection:
-            (found,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
-            schema = schema_of(connection) if found == "ok" else 0
+            schema = schema_of(connection)
     except sqlite3.DatabaseError as error:
-        found, schema = str(error), 0
-    if found != "ok":
-        raise CommandError(f"the state in {source} is of no use ({found}): take another backup")
+        raise CommandError(f"the state in {source} cannot be used: {error}") from error
     if schema == 0:
         raise CommandError(f"the state in {source} has nothing in it: take another backup")
     if why := newer(schema, newest_schema()):
         raise CommandError(f"the state in {source} is {why}: install the version that wrote it")
     return schema
+
+
+def _damage(state: Path) -> str:
+    """In words; empty if it is whole."""
+    try:
+        with closing(sqlite3.connect(state)) as connection:
+            (found,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
+    except sqlite3.DatabaseError as error:
+        if is_passing(error):
+            raise
+        found = str(error)
+    return "" if found == "ok" else " ".join(found.split())

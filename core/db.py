@@ -11,7 +11,7 @@ from typing import Self
 import aiosqlite
 
 from core.errors import LeaseLost
-from core.migrate import BUSY_TIMEOUT_MS, migrate
+from core.migrate import BUSY_TIMEOUT_MS, damage_in_words, examine, migrate
 from core.passing import Unwritable as Unwritable
 
 Value = str | int | float | None
@@ -35,10 +35,14 @@ class Db:
     async def open(cls, path: Path, holder: str | None = None) -> AsyncIterator[Self]:
         """Open, migrating first; raises ConfigError and Unwritable as core.migrate does.
 
-        `holder`: whose lease has to stand for anything to be written (core.lease).
+        ConfigError too if damage is met later. `holder`: whose lease has to stand for anything to
+        be written (core.lease); whoever has one stays, and so all of the file is looked at first.
         """
         await asyncio.to_thread(migrate, path)
+        if holder is not None:
+            await asyncio.to_thread(examine, path)
         async with AsyncExitStack() as stack:
+            stack.enter_context(damage_in_words(path))
             # Autocommit: only transaction() decides where one begins and ends.
             writer = await stack.enter_async_context(aiosqlite.connect(path, isolation_level=None))
             reader = await stack.enter_async_context(aiosqlite.connect(path, isolation_level=None))

@@ -2,12 +2,12 @@
 
 import logging
 import sqlite3
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from core.errors import ConfigError
-from core.passing import Unwritable, is_passing
+from core.passing import Unwritable, is_damage, is_passing
 from core.schema import MIGRATIONS as MIGRATIONS
 from core.schema import newer
 from core.schema import newest_schema as newest_schema
@@ -46,6 +46,33 @@ def migrate(path: Path, folder: Path = MIGRATIONS, patience_s: float = _PATIENCE
 def connected(path: Path, patience_s: float = _PATIENCE_S) -> sqlite3.Connection:
     """In autocommit: only what says BEGIN begins a transaction."""
     return sqlite3.connect(path, isolation_level=None, timeout=patience_s)
+
+
+def examine(path: Path) -> None:
+    """Raises ConfigError if any page is damaged; reads all of it: 0.1 to 0.3 s for 126 MB."""
+    with damage_in_words(path), closing(connected(path)) as connection:
+        (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    if found != "ok":
+        raise _damaged(path, found)
+
+
+@contextmanager
+def damage_in_words(path: Path) -> Iterator[None]:
+    """Whatever meets a damaged page in the block raises ConfigError."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        if is_damage(error):
+            raise _damaged(path, str(error)) from error
+        raise
+
+
+def _damaged(path: Path, why: str) -> ConfigError:
+    steps = 'docs/operations.md says how, under "When the state cannot be used"'
+    seen = " ".join(why.split())
+    return ConfigError(
+        [f"the state database {path} is damaged ({seen}): restore a backup; {steps}"]
+    )
 
 
 def _unusable(path: Path, why: str) -> ConfigError:

@@ -1,4 +1,4 @@
-"""Which faults of a disk or a database may be over by themselves, and which wait for somebody."""
+"""Which faults of a disk or a database may be over by themselves, and which are damage."""
 
 import errno
 import sqlite3
@@ -11,6 +11,7 @@ _OF_DATABASES = {
     *(sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR),
     *(sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED),
 }
+_DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _PRIMARY = 0xFF
 """The rest of SQLite's code says where it happened."""
 
@@ -19,5 +20,14 @@ def is_passing(error: sqlite3.Error | OSError) -> bool:
     """A full or failing disk, or a lock that somebody holds; not a lack of permission."""
     if isinstance(error, OSError):
         return error.errno in _OF_DISKS
-    # Errors of the module itself, such as that of a closed connection, have no code.
-    return getattr(error, "sqlite_errorcode", 0) & _PRIMARY in _OF_DATABASES
+    return _code(error) in _OF_DATABASES
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    """What is in the file is no database, or not as SQLite wrote it."""
+    return _code(error) in _DAMAGE
+
+
+def _code(error: sqlite3.Error) -> int:
+    # Errors of the module itself, such as that of a closed connection, have none.
+    return getattr(error, "sqlite_errorcode", 0) & _PRIMARY

@@ -1,7 +1,9 @@
-"""State databases that know nothing yet: migrated once a worker, then copied."""
+"""State databases that know nothing yet: migrated once a worker, then copied; and damaged ones."""
 
 import asyncio
+import sqlite3
 import tempfile
+from contextlib import closing
 from functools import cache
 from pathlib import Path
 
@@ -21,3 +23,15 @@ async def new_state(folder: Path) -> Path:
     path = folder / "state.db"
     path.write_bytes(await asyncio.to_thread(_migrated))
     return path
+
+
+def overwrite(path: Path, table: str) -> None:
+    """The first page of a table is written over, by something that is no database."""
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        (size,) = connection.execute("PRAGMA page_size").fetchone()
+        found = "SELECT rootpage FROM sqlite_schema WHERE name = ?"
+        (page,) = connection.execute(found, (table,)).fetchone()
+    with path.open("r+b") as file:
+        file.seek((page - 1) * size)
+        file.write(b"\xa5" * size)

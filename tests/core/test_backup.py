@@ -15,6 +15,7 @@ from core.errors import CommandError
 from core.migrate import migrate
 from core.store import Store
 from tests.frames import bars, day, row
+from tests.states import overwrite
 
 DAY = day("2026-11-19")
 SERIES = Series(Scope.ALL, Family.DAILY)
@@ -247,6 +248,13 @@ def test_an_old_backup_that_was_cut_off_is_refused_as_well(old: Path, tmp_path: 
         with pytest.raises(CommandError, match=r"old\.tar"):
             restore(old, tmp_path / "new")
         assert list((tmp_path / "new").iterdir()) == []
+
+
+def test_a_damaged_state_is_not_backed_up(data: Path, tmp_path: Path) -> None:
+    overwrite(data / "state.db", "sessions")
+    with pytest.raises(CommandError, match="keep the last backup that is whole"):
+        backup(data, tmp_path / "b.tar")
+    assert not (tmp_path / "b.tar").exists()
 
 
 def test_a_place_that_is_not_there_is_not_made(data: Path, tmp_path: Path) -> None:
