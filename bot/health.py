@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from alerts import counted
 from bot.app import App
 from bot.links import LinkState
 from core.baseline import LOOKBACK_SESSIONS
 from core.calendar import TradingDay, last_complete, sessions_ending
+from core.db import StorageError
 from core.lease import Lease
 from core.ledger import Status
 
@@ -72,7 +74,7 @@ class Health:
 
     async def able(self) -> tuple[bool, dict[str, object]]:
         """Does everything work that it needs to say a digest, and to answer?"""
-        lacking = self._lacking()
+        lacking = self._lacking() + await self._unread()
         return not lacking, {
             "able": not lacking,
             "standing": self.standing,
@@ -83,7 +85,11 @@ class Health:
         """Is the newest session that is expected in and judged?"""
         if self.app is None:
             return False, {"fresh": False, "standing": self.standing}
-        found = await freshness(self.app)
+        try:
+            found = await freshness(self.app)
+        except StorageError as error:
+            seen = f"the sessions cannot be read: {error}"
+            return False, {"fresh": False, "standing": self.standing, "seen": seen}
         return found.is_fresh, {
             "fresh": found.is_fresh,
             "expected": str(found.expected),
@@ -108,6 +114,16 @@ class Health:
             f"{link.platform}: {link.state}" for link in links if link.state is not LinkState.UP
         ]
         return said + down
+
+    async def _unread(self) -> list[str]:
+        """The outbox, if nothing could be sent from it."""
+        if self.app is None:
+            return []
+        try:
+            await counted.depths(self.app.db)
+        except (StorageError, ValueError) as error:  # a damaged page, or what is read of one
+            return [f"the outbox cannot be read: {error}"]
+        return []
 
 
 async def freshness(app: App) -> Freshness:

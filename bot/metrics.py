@@ -5,10 +5,11 @@ What is on record is counted there when it is asked for, so that it survives a r
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+import logging
+from collections.abc import Awaitable, Iterable, Sequence
 from dataclasses import dataclass
 
-from prometheus_client import CollectorRegistry, Histogram, ProcessCollector
+from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.registry import Collector
@@ -18,8 +19,11 @@ from bot.app import App
 from bot.health import Health, Standing, freshness
 from bot.links import LinkState
 from bot.timings import Timings
+from core.db import StorageError
 from core.heard import last_verdicts
 from core.jobs import Unit
+
+logger = logging.getLogger(__name__)
 
 _LAG_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 _WAITING = (
@@ -52,7 +56,7 @@ class Metrics:
 
     def __init__(self, health: Health, timings: Timings) -> None:
         self._health, self._snapshot = health, _Snapshot()
-        self._registry = CollectorRegistry()
+        self._registry, self._unread = CollectorRegistry(), set[str]()
         self.lag = Histogram(
             "tapewatch_loop_lag_seconds",
             "How late the event loop wakes a sleeper.",
@@ -63,6 +67,14 @@ class Metrics:
             Histogram(name, said, ["platform"], buckets=buckets, registry=self._registry)
             for name, said, buckets in _WAITING
         )
+        self._errors = Counter(
+            "tapewatch_scrape_errors",
+            "Parts of this page that could not be read, and were left out.",
+            ["part"],
+            registry=self._registry,
+        )
+        for part in _PARTS:
+            self._errors.labels(part)
         timings.acknowledged, timings.answered = self._acknowledged, self._answered
         ProcessCollector(registry=self._registry)
         self._registry.register(self._snapshot)
@@ -72,6 +84,18 @@ class Metrics:
 
     def _answered(self, platform: str, seconds: float) -> None:
         self._answers.labels(platform).observe(seconds)
+
+    async def _read(self, part: str, reading: Awaitable[list[Metric]]) -> list[Metric]:
+        try:
+            found = await reading
+        except (StorageError, ValueError) as error:  # a damaged page, or what is read of one
+            self._errors.labels(part).inc()
+            if part not in self._unread:
+                logger.warning("not on /metrics", extra={"part": part, "seen": str(error)})
+            self._unread.add(part)
+            return []
+        self._unread.discard(part)
+        return found
 
     async def watch_loop(self) -> None:
         """Look how late it is, for ever."""
@@ -85,7 +109,8 @@ class Metrics:
         """The text and its content type."""
         families = [_standing(self._health.standing)]
         if self._health.app is not None:
-            families += await _of(self._health.app)
+            for part, read in _PARTS.items():
+                families += await self._read(part, read(self._health.app))
         self._snapshot.families = families
         # /proc is read here, and that is a file system.
         text = await asyncio.to_thread(generate_latest, self._registry)
@@ -99,17 +124,17 @@ def _standing(standing: Standing) -> Metric:
     return family
 
 
-async def _of(app: App) -> list[Metric]:
-    return [*await _data(app), *await _outbox(app), *await _sources(app), *await _backfill(app)]
-
-
-async def _data(app: App) -> list[Metric]:
+async def _freshness(app: App) -> list[Metric]:
     found, now = await freshness(app), app.now()
     behind = _gauge("tapewatch_sessions_behind", "Sessions past their deadline, not finished.")
     behind.add_metric([], found.behind)
     lag = _gauge("tapewatch_data_lag_seconds", "Since the end of the newest finished session.")
     if found.newest is not None:
         lag.add_metric([], (now - found.newest.tape_end).total_seconds())
+    return [behind, lag]
+
+
+async def _lags(app: App) -> list[Metric]:
     published = _gauge(
         "tapewatch_publish_lag_seconds", "From bars on disk to the outbox; newest session.",
         "platform",
@@ -122,7 +147,7 @@ async def _data(app: App) -> list[Metric]:
         published.add_metric([one.platform], one.published_s)
         if one.delivered_s is not None:
             delivered.add_metric([one.platform], one.delivered_s)
-    return [behind, lag, published, delivered]
+    return [published, delivered]
 
 
 async def _outbox(app: App) -> list[Metric]:
@@ -132,6 +157,10 @@ async def _outbox(app: App) -> list[Metric]:
     for one in await counted.depths(app.db):
         depth.add_metric([one.state], one.count)
         age.add_metric([one.state], (now - one.oldest).total_seconds())
+    return [depth, age]
+
+
+async def _attempts(app: App) -> list[Metric]:
     attempts = CounterMetricFamily(
         "tapewatch_delivery_attempts",
         "Attempts to deliver or to look, by what came of them.",
@@ -139,7 +168,7 @@ async def _outbox(app: App) -> list[Metric]:
     )
     for tally in await counted.tallies(app.db):
         attempts.add_metric([tally.platform, tally.what, tally.reason], tally.count)
-    return [depth, age, attempts]
+    return [attempts]
 
 
 async def _sources(app: App) -> list[Metric]:
@@ -148,10 +177,14 @@ async def _sources(app: App) -> list[Metric]:
     )
     for source, verdict in (await last_verdicts(app.db)).items():
         sources.add_metric([source, verdict], 1)
+    return [sources]
+
+
+async def _links(app: App) -> list[Metric]:
     links = _gauge("tapewatch_link_up", "1: commands arrive from the platform.", "platform")
     for ear in app.ears:
         links.add_metric([ear.link.platform], ear.link.state is LinkState.UP)
-    return [sources, links]
+    return [links]
 
 
 async def _backfill(app: App) -> list[Metric]:
@@ -162,6 +195,18 @@ async def _backfill(app: App) -> list[Metric]:
         for unit in Unit:
             units.add_metric([unit], counts.get(unit, 0))
     return [units]
+
+
+_PARTS = {
+    "freshness": _freshness,
+    "lags": _lags,
+    "outbox": _outbox,
+    "attempts": _attempts,
+    "sources": _sources,
+    "links": _links,
+    "backfill": _backfill,
+}
+"""What is read on its own: one that cannot be read takes no other with it."""
 
 
 def _gauge(name: str, said: str, *labels: str) -> GaugeMetricFamily:

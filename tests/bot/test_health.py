@@ -1,5 +1,6 @@
 """Alive, able, fresh: three answers, and what each of them lacks."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, time, timedelta
@@ -15,6 +16,7 @@ from tests.bot.small_market import STORED, at, stored_market
 from tests.market import NOW
 from tests.servers.local import utc_now
 from tests.shared import Shared
+from tests.states import overwrite
 
 
 @pytest.fixture
@@ -52,6 +54,24 @@ async def test_a_database_that_takes_nothing_makes_it_unable(stored: Path) -> No
     async with at(stored) as app, health(app) as one:
         one.lease.renewed_at = utc_now() - timedelta(seconds=31)
         assert (await one.able())[1]["lacking"] == ["the state database takes nothing"]
+
+
+async def test_an_outbox_that_cannot_be_read_makes_it_unable(stored: Path) -> None:
+    await asyncio.to_thread(overwrite, stored / "state.db", "deliveries")
+    async with at(stored) as app, health(app) as one:
+        so, told = await one.able()
+        assert not so
+        assert told["lacking"] == ["the outbox cannot be read: database disk image is malformed"]
+        assert (await one.fresh())[0]
+
+
+async def test_sessions_that_cannot_be_read_are_not_fresh(stored: Path) -> None:
+    async with at(stored) as app:
+        await asyncio.to_thread(overwrite, stored / "state.db", "sessions")
+        async with health(app) as one:  # writes, so nobody trusts what he has read before
+            so, told = await one.fresh()
+        assert not so
+        assert told["seen"] == "the sessions cannot be read: database disk image is malformed"
 
 
 async def test_a_lost_lease_is_leaving(stored: Path) -> None:

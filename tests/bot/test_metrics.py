@@ -17,6 +17,7 @@ from core.lease import Lease
 from tests.bot.small_market import at, stored_market
 from tests.servers.local import utc_now
 from tests.shared import Shared
+from tests.states import overwrite
 
 
 @pytest.fixture
@@ -92,3 +93,21 @@ async def test_a_copy_that_waits_has_a_page_as_well(tmp_path: Path) -> None:
     found = await samples(Metrics(Health(Lease(tmp_path / "s.db", utc_now), utc_now), Timings()))
     assert found["tapewatch_standing"][("passive",)] == 1
     assert "tapewatch_sessions_behind" not in found
+
+
+async def test_what_cannot_be_read_is_left_out_counted_and_logged_once(
+    stored: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    await asyncio.to_thread(overwrite, stored / "state.db", "deliveries")
+    async with at(stored) as app, measured(app) as metrics:
+        for times in (1, 2):
+            found = await samples(metrics)
+            errors = found["tapewatch_scrape_errors_total"]
+            assert {part for (part,), n in errors.items() if n == times} >= {"outbox", "lags"}
+            assert errors["freshness",] == errors["sources",] == 0
+    assert "tapewatch_outbox_messages" not in found
+    assert found["tapewatch_sessions_behind"] == {(): 0}
+    assert found["tapewatch_source_verdict"] == {("built-in sample market", "ok"): 1}
+    said = [r for r in caplog.records if r.message == "not on /metrics"]
+    assert [r.__dict__["part"] for r in said].count("outbox") == 1
+    assert said[0].__dict__["seen"] == "database disk image is malformed"
