@@ -1,5 +1,6 @@
 """The dashboard and the alert rules: every expression parses, every name in it exists."""
 
+import asyncio
 import json
 import re
 from collections.abc import Iterator
@@ -52,7 +53,8 @@ async def test_every_metric_that_is_asked_for_is_on_the_page(
     shared: Shared, tmp_path: Path
 ) -> None:
     timings = Timings()
-    async with at(stored_market(shared, tmp_path / "data")) as app:
+    stored = await asyncio.to_thread(stored_market, shared, tmp_path / "data")
+    async with at(stored) as app:
         lease = Lease(app.settings.data_dir / "state.db", utc_now)
         async with lease.held():
             metrics = Metrics(Health(lease, utc_now, app), timings)
