@@ -1,8 +1,9 @@
 """One copy of the service works at a time: a lease in the state database.
 
 Whoever has it renews it. A copy that comes second waits until it is given back, was not renewed for
-a while, or its holder has surely died: its lock on a file is free, under the same kernel. A holder
-that lost it can write nothing more (core.db), so two never say the same.
+a while, or its holder has surely died: its lock on a file is free, under the same kernel. The while
+is by the waiter's own watching: two hosts' clocks may differ, and one may be set. A holder that
+lost it can write nothing more (core.db), so two never say the same.
 """
 
 import asyncio
@@ -11,6 +12,7 @@ import os
 import secrets
 import socket
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass, field
@@ -75,6 +77,8 @@ class Lease:
     timing: Timing = USUAL
     me: Holder = field(default_factory=Holder.this)
     boot: Callable[[], str | None] = boot_id
+    steady: Callable[[], float] = time.monotonic
+    """Seconds that nobody sets."""
     other: Holder | None = None
     """Who has it, while this waits."""
     is_held: bool = False
@@ -82,6 +86,9 @@ class Lease:
     """When the database took a word of this one last."""
     lost: asyncio.Event = field(default_factory=asyncio.Event)
     """Another one has it: nothing may be done here any more."""
+    _heard: tuple[str, datetime] | None = None
+    """What the other one wrote last."""
+    _heard_at: float = 0.0
 
     @asynccontextmanager
     async def held(self) -> AsyncIterator[None]:
@@ -133,7 +140,7 @@ class Lease:
         with closing(connected(self.path)) as db, db:
             db.execute("BEGIN IMMEDIATE")
             other = _read(db)
-            if other is not None and not self._is_over(*other, now, locked):
+            if other is not None and not self._is_over(*other, locked):
                 self._meet(other[0])
                 return False
             # Without the lock this may be dead and its lock not free, or the other way round.
@@ -148,9 +155,17 @@ class Lease:
             logger.warning("another copy is gone; this one works now", extra=_facts(other[0]))
         return True
 
-    def _is_over(self, other: Holder, renewed_at: datetime, now: datetime, locked: bool) -> bool:
-        silent = _is_silent(renewed_at, now, self.timing)
-        return silent or (locked and other.kernel is not None and other.kernel == self.boot())
+    def _is_over(self, other: Holder, renewed_at: datetime, locked: bool) -> bool:
+        silent_s = self._silent_s(other, renewed_at)
+        dead = locked and other.kernel is not None and other.kernel == self.boot()
+        return dead or silent_s > self.timing.lost_after_s
+
+    def _silent_s(self, other: Holder, renewed_at: datetime) -> float:
+        """For how long this has seen no new word of it."""
+        word, at = (other.id, renewed_at), self.steady()
+        if word != self._heard:
+            self._heard, self._heard_at = word, at
+        return at - self._heard_at
 
     def _meet(self, other: Holder) -> None:
         if self.other is None or self.other.id != other.id:
@@ -174,16 +189,17 @@ class Lease:
 
 
 async def at_work(db: Db, now: datetime, timing: Timing = USUAL) -> Holder | None:
-    """The copy that has the lease, if it was heard of lately; for whoever has none."""
+    """The copy that has the lease, if it was heard of lately; for whoever has none, and looks once.
+
+    By the wall clock. To whoever is behind, a word of the holder's is of the future and counts as
+    new: looking on does no harm. Whoever is ahead takes it for gone, and then has the locks on
+    files against working beside it.
+    """
     row = await db.row(_HELD)
     if row is None:
         return None
     holder, renewed_at = _holder((row[0], row[1], row[2], row[3], row[4]))
-    return None if _is_silent(renewed_at, now, timing) else holder
-
-
-def _is_silent(renewed_at: datetime, now: datetime, timing: Timing) -> bool:
-    return abs(now - renewed_at) > timedelta(seconds=timing.lost_after_s)
+    return None if now - renewed_at > timedelta(seconds=timing.lost_after_s) else holder
 
 
 def _prepare(path: Path) -> None:

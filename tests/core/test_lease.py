@@ -11,7 +11,7 @@ import pytest
 
 from core.db import Db
 from core.errors import ConfigError, LeaseLost
-from core.lease import Lease, Timing
+from core.lease import Lease, Timing, at_work
 from core.migrate import migrate
 from tests.servers.local import utc_now
 
@@ -28,14 +28,34 @@ class Clock:
         return utc_now() + self.shift
 
 
+class Seconds:
+    """The time of whoever waits, set by hand."""
+
+    def __init__(self) -> None:
+        self.at = 0.0
+        self.looks = 0
+
+    def __call__(self) -> float:
+        self.looks += 1
+        return self.at
+
+    async def looked(self) -> None:
+        """Until whoever waits has looked at what is now."""
+        before = self.looks
+        async with asyncio.timeout(5):
+            while self.looks < before + 2:  # noqa: ASYNC110 - nobody sets an event for it
+                await asyncio.sleep(0.005)
+
+
 def lease(
     path: Path,
     clock: Clock | None = None,
     *,
     kernel: str | None = "k",
     timing: Timing = QUICK,
+    seconds: Seconds | None = None,
 ) -> Lease:
-    return Lease(path, clock or Clock(), timing, boot=lambda: kernel)
+    return Lease(path, clock or Clock(), timing, boot=lambda: kernel, steady=seconds or Seconds())
 
 
 @asynccontextmanager
@@ -103,22 +123,57 @@ async def test_the_second_one_waits_says_for_whom_and_is_next(path: Path) -> Non
 
 
 async def test_one_that_is_silent_for_too_long_loses_it_and_learns_it(path: Path) -> None:
-    clock = Clock()
-    slow = lease(path, timing=Timing(renew_s=60.0))
+    slow, seconds = lease(path, timing=Timing(renew_s=60.0)), Seconds()
     async with slow.held(), Db.open(path, slow.me.id) as theirs:
-        clock.shift = timedelta(seconds=21)
-        second = lease(path, clock)
-        async with second.held(), Db.open(path, second.me.id) as ours:
-            with pytest.raises(LeaseLost):
-                async with theirs.transaction():
-                    pass
-            async with ours.transaction() as writer:
-                await writer.execute("DELETE FROM mutes")
+        second = lease(path, seconds=seconds)
+        async with waiting(second) as has:
+            await met(second)
+            seconds.at = 20.0
+            await seconds.looked()
+            assert not has.is_set()
+            seconds.at = 21.0
+            await asyncio.wait_for(has.wait(), 5)
+            async with Db.open(path, second.me.id) as ours:
+                with pytest.raises(LeaseLost):
+                    async with theirs.transaction():
+                        pass
+                async with ours.transaction() as writer:
+                    await writer.execute("DELETE FROM mutes")
             assert second.other is None
             # Its lock on the file is not free, so nobody may conclude from it that this is dead.
             assert await row(path) == (second.me.id, None)
         assert not slow.lost.is_set()
         assert await theirs.rows("SELECT 1") != []
+
+
+@pytest.mark.parametrize("shift_s", [-3600, -30, 30, 3600])
+async def test_another_hosts_clock_says_nothing_about_silence(path: Path, shift_s: float) -> None:
+    clock, skewed, seconds = Clock(), Clock(), Seconds()
+    skewed.shift = timedelta(seconds=shift_s)
+    first, second = lease(path, clock), lease(path, skewed, seconds=seconds)
+    async with first.held(), waiting(second) as has:
+        await met(second)
+        for _ in range(5):
+            clock.shift += timedelta(seconds=15)
+            before = first.renewed_at
+            async with asyncio.timeout(5):
+                while first.renewed_at == before:  # noqa: ASYNC110
+                    await asyncio.sleep(0.005)
+            await seconds.looked()
+            seconds.at += 15.0
+        assert not has.is_set()
+        assert not first.lost.is_set()
+
+
+@pytest.mark.parametrize(("ahead_s", "is_seen"), [(-21, False), (-19, True), (0, True), (90, True)])
+async def test_to_a_shell_a_word_of_the_future_is_a_new_one(
+    path: Path, ahead_s: float, is_seen: bool
+) -> None:
+    skewed = Clock()
+    skewed.shift = timedelta(seconds=ahead_s)
+    service = lease(path, skewed, timing=Timing(renew_s=60.0))
+    async with service.held(), Db.open(path) as db:
+        assert (await at_work(db, utc_now()) is not None) is is_seen
 
 
 def changed(path: Path, sql: str) -> None:
@@ -133,20 +188,6 @@ async def test_a_holder_notices_by_itself_that_another_one_has_it(path: Path) ->
         await asyncio.wait_for(one.lost.wait(), 5)
         assert not one.is_held
     assert await row(path) == ("another", "k")
-
-
-async def test_one_that_renews_keeps_it_however_long_the_other_waits(path: Path) -> None:
-    clock = Clock()
-    first, second = lease(path, clock), lease(path, clock)
-    async with first.held(), waiting(second) as has:
-        await met(second)
-        for _ in range(5):
-            clock.shift += timedelta(seconds=15)
-            before = first.renewed_at
-            async with asyncio.timeout(5):
-                while first.renewed_at == before:  # noqa: ASYNC110
-                    await asyncio.sleep(0.005)
-        assert not has.is_set()
 
 
 @pytest.mark.parametrize(("kernel", "at_once"), [("k", True), ("other", False), (None, False)])
