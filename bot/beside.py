@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.app import App
-from bot.once import say
+from bot.logs import say
 from bot.runner import Told, untold
 from core.alone import alone
 from core.jobs import Job

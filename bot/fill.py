@@ -10,7 +10,8 @@ from alerts.backfill_card import Standing, by_cause, difference, numbers
 from bot.app import App
 from bot.backfilling import Wish
 from bot.beside import Beside
-from bot.once import refreshed, say
+from bot.logs import say
+from bot.once import refreshed
 from bot.runner import Told, untold
 from core.afterwards import Afterwards
 from core.alone import alone

@@ -1,10 +1,16 @@
-"""Logging: one line a fact, and no secret in any of them."""
+"""Logging: one line a fact, and no secret in any of them.
+
+All that this process writes to standard error comes by here: the log, what is said to whoever
+started it, and what nobody has caught.
+"""
 
 import json
 import logging
 import sys
 from datetime import UTC, datetime
 from enum import StrEnum
+
+logger = logging.getLogger(__name__)
 
 _STANDARD = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
@@ -29,6 +35,10 @@ class Redacted(logging.Formatter):
         said = " ".join([record.getMessage(), *(f"{k}={v}" for k, v in self.facts(record).items())])
         head = f"{self.formatTime(record)} {record.levelname} {record.name}: {said}"
         return self.blanked("\n".join([_in_one_line(head), *self.trace(record)]))
+
+    def said(self, text: str, level: int) -> str:
+        """To a person, as it is."""
+        return self.blanked(text)
 
     def facts(self, record: logging.LogRecord) -> dict[str, object]:
         """What was given in `extra`."""
@@ -66,11 +76,27 @@ class JsonLines(Redacted):
         }
         return json.dumps(plain, ensure_ascii=False)
 
+    def said(self, text: str, level: int) -> str:
+        """A line like any other."""
+        return self.format(logger.makeRecord(logger.name, level, "", 0, text, (), None))
+
+
+_formatter = Redacted([])
+
+
+def say(text: str, level: int = logging.INFO) -> None:
+    """To whoever started this, beside the answer and never in it; `level` is for programs."""
+    sys.stderr.write(_formatter.said(text, level) + "\n")
+    sys.stderr.flush()
+
 
 def set_up(secrets: list[str], level: int = logging.INFO, form: Form = Form.TEXT) -> None:
     """Log to standard error; chatty libraries only from WARNING."""
+    global _formatter
+    _formatter = (JsonLines if form is Form.JSON else Redacted)(secrets)
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter((JsonLines if form is Form.JSON else Redacted)(secrets))
+    handler.setFormatter(_formatter)
+    logging.captureWarnings(capture=True)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)

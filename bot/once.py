@@ -1,6 +1,5 @@
 """The commands of the shell that do one thing and exit: once, backfill, anomalies."""
 
-import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import asdict
 from datetime import date, datetime, timedelta
@@ -14,6 +13,7 @@ from alerts.troubled import not_there
 from alerts.words import progress as progress_of
 from bot.app import App
 from bot.arguments import Sessions
+from bot.logs import say
 from core.anomaly import Anomaly
 from core.backfill import Step
 from core.baseline import LOOKBACK_SESSIONS
@@ -77,12 +77,6 @@ def doctor_code(verdicts: Sequence[Verdict]) -> Exit:
         *(Verdict.UNREACHABLE, Verdict.VENDOR_FAULT),
     }
     return Exit.TRY_AGAIN if passing & set(verdicts) else Exit.REFUSED
-
-
-def say(text: str) -> None:
-    """Progress, beside the answer and never in it."""
-    sys.stderr.write(text + "\n")
-    sys.stderr.flush()
 
 
 def progress() -> Callable[[Step], None]:

@@ -14,8 +14,9 @@ from bot.app import App, Copy, opened, utc_now
 from bot.commands import CommandRequest
 from bot.door import Door
 from bot.health import Health
+from bot.logs import say
 from bot.metrics import Metrics
-from bot.once import Exit, progress, reading, say
+from bot.once import Exit, progress, reading
 from bot.platforms import console
 from bot.settings import Settings
 from bot.supervise import supervised
@@ -74,7 +75,10 @@ class Service:
                 task.cancel()
             await asyncio.gather(*beside, stopping, return_exceptions=True)
         if self.lease.lost.is_set():
-            say("another copy has taken over: this one was silent for too long, and has ended")
+            say(
+                "another copy has taken over: this one was silent for too long, and has ended",
+                logging.ERROR,
+            )
             return Exit.TRY_AGAIN
         return Exit.DONE
 

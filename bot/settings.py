@@ -1,5 +1,6 @@
 """Every setting, read once from the environment and .env into one frozen object."""
 
+import contextlib
 import difflib
 import os
 import re
@@ -219,6 +220,13 @@ def load(**overrides: Any) -> Settings:
     if faults := faults + conflicts(settings):
         raise ConfigError(faults)
     return settings
+
+
+def form_asked() -> Form:
+    """Of the log, also where other settings are wrong; blocking."""
+    with contextlib.suppress(OSError, UnicodeDecodeError, ValueError):
+        return Form(_environment().get("LOG_FORMAT", Form.TEXT))
+    return Form.TEXT
 
 
 def strangers() -> list[str]:

@@ -22,6 +22,7 @@ from bot.commands import CommandRequest, Commands
 from bot.export import stored_bars
 from bot.fill import fill
 from bot.forms import POLICIES
+from bot.logs import say
 from bot.once import (
     Exit,
     day_json,
@@ -30,13 +31,12 @@ from bot.once import (
     exit_code,
     one_day,
     reading,
-    say,
     stored_anomalies,
     wanted_session,
 )
 from bot.platforms import console
 from bot.setting_checks import notices
-from bot.settings import Settings, load, strangers
+from bot.settings import Settings, form_asked, load, strangers
 from core.bars import Scope
 from core.db import Unwritable
 from core.errors import CommandError, ConfigError, DeliveryError, NotPublished, SourceError
@@ -49,23 +49,27 @@ _READ_SESSIONS = ("run", "once", "backfill")
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns what the shell is told."""
     chosen = _parser().parse_args(arguments)
+    level = logging.INFO if chosen.command == "run" and not console.attached() else logging.WARNING
+    # Also what is wrong with the settings is said in the form that they ask for.
+    form = form_asked() if chosen.command == "run" or not sys.stderr.isatty() else logs.Form.TEXT
+    logs.set_up([], level, form)
     try:
         settings = load()
-        quiet = chosen.command != "run" or console.attached()
-        level = logging.WARNING if quiet else logging.INFO
-        logs.set_up(settings.secrets, level, settings.log_format)
+        logs.set_up(settings.secrets, level, form)
         if chosen.command in _READ_SESSIONS:
             for notice in [*notices(settings), *strangers()]:
-                say(notice)
+                say(notice, logging.WARNING)
         return int(asyncio.run(_interruptible(chosen.go(settings, chosen))))
     except ConfigError as error:
-        say("Tapewatch cannot start:\n" + "\n".join(f"  - {fault}" for fault in error.faults))
+        faults = "\n".join(f"  - {fault}" for fault in error.faults)
+        say(f"Tapewatch cannot start:\n{faults}", logging.CRITICAL)
         return Exit.CONFIG
     except CommandError as error:
-        say(str(error))
+        say(str(error), logging.ERROR)
         return Exit.USAGE
     except Unwritable as error:
-        say(f"the state database cannot be written ({error}): run it again when that is over")
+        why = f"the state database cannot be written ({error}): run it again when that is over"
+        say(why, logging.CRITICAL)
         return Exit.TRY_AGAIN
     except KeyboardInterrupt:
         return Exit.INTERRUPTED

@@ -5,7 +5,8 @@ import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
-from bot.once import Exit, say
+from bot.logs import say
+from bot.once import Exit
 from bot.settings import Settings
 from bot.storage import DISK, copied, keep_at, kept_at, opened_files
 from core.backup import backup, restore
