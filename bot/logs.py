@@ -7,8 +7,11 @@ started it, and what nobody has caught.
 import json
 import logging
 import sys
+import threading
 from datetime import UTC, datetime
 from enum import StrEnum
+from types import TracebackType
+from urllib.parse import quote, quote_plus
 
 logger = logging.getLogger(__name__)
 
@@ -27,8 +30,11 @@ class Redacted(logging.Formatter):
 
     def __init__(self, secrets: list[str]) -> None:
         super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
+        spelled = {
+            written for s in secrets if s for written in (s, quote(s), quote(s, ""), quote_plus(s))
+        }
         # The longest first: one secret may be part of another.
-        self._secrets = sorted((s for s in secrets if s), key=len, reverse=True)
+        self._secrets = sorted(spelled, key=len, reverse=True)
 
     def format(self, record: logging.LogRecord) -> str:
         """One line, whatever is in the facts; then the trace, if there is one."""
@@ -97,11 +103,23 @@ def set_up(secrets: list[str], level: int = logging.INFO, form: Form = Form.TEXT
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_formatter)
     logging.captureWarnings(capture=True)
+    # Python's own last words would go past the filter.
+    sys.excepthook = _uncaught
+    sys.unraisablehook = lambda un: _uncaught(un.exc_type, un.exc_value, un.exc_traceback)
+    threading.excepthook = lambda un: _uncaught(un.exc_type, un.exc_value, un.exc_traceback)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
     for name in ("apscheduler", "httpx", "httpcore", "botocore", "urllib3", "asyncio"):
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def _uncaught(
+    kind: type[BaseException], error: BaseException | None, trace: TracebackType | None
+) -> None:
+    """The event loop logs by itself; this is for the main thread, the others, and finalizers."""
+    facts = (kind, error or kind(), trace)
+    logger.critical("what nobody has caught: a fault of Tapewatch", exc_info=facts)
 
 
 def _in_one_line(text: str) -> str:

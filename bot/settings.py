@@ -229,6 +229,14 @@ def form_asked() -> Form:
     return Form.TEXT
 
 
+def secrets_asked() -> list[str]:
+    """Secrets as they are typed, also where other settings are wrong; blocking."""
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        held = _environment()
+        return [held[name] for name in (*map(str.upper, SECRETS), *_ALSO) if name in held]
+    return []
+
+
 def strangers() -> list[str]:
     """Names that look like settings and are none, each with what may have been meant; blocking."""
     known = [*map(str.upper, Settings.model_fields), *_ALSO]

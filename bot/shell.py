@@ -36,7 +36,7 @@ from bot.once import (
 )
 from bot.platforms import console
 from bot.setting_checks import notices
-from bot.settings import Settings, form_asked, load, strangers
+from bot.settings import Settings, form_asked, load, secrets_asked, strangers
 from core.bars import Scope
 from core.db import Unwritable
 from core.errors import CommandError, ConfigError, DeliveryError, NotPublished, SourceError
@@ -52,7 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
     level = logging.INFO if chosen.command == "run" and not console.attached() else logging.WARNING
     # Also what is wrong with the settings is said in the form that they ask for.
     form = form_asked() if chosen.command == "run" or not sys.stderr.isatty() else logs.Form.TEXT
-    logs.set_up([], level, form)
+    logs.set_up(secrets_asked(), level, form)
     try:
         settings = load()
         logs.set_up(settings.secrets, level, form)

@@ -3,7 +3,11 @@
 import json
 import logging
 import sys
+from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote, quote_plus
+
+import pytest
 
 from bot.logs import JsonLines, Redacted
 
@@ -28,6 +32,13 @@ def test_a_secret_in_any_place_is_blanked() -> None:
     assert SECRET not in shown
     assert SECRET[:8] not in shown
     assert shown.count("(hidden)") == 2
+
+
+@pytest.mark.parametrize("spell", [quote, quote_plus, lambda text: quote(text, "")])
+def test_a_secret_as_an_address_spells_it_is_blanked(spell: Callable[[str], str]) -> None:
+    made = logging.makeLogRecord({"msg": f"GET /?key={spell('a/b+c d=e~f')}&x=1"})
+    shown = Redacted(["a/b+c d=e~f"]).format(made)
+    assert shown.endswith("GET /?key=(hidden)&x=1")
 
 
 def test_what_a_vendor_answers_cannot_look_like_a_line_of_ours() -> None:

@@ -8,9 +8,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from bot.once import Exit
 
 ROOT = Path(__file__).parent.parent.parent
+
+
+SECRET = "s3cr3t/s3cr3t+s3cr3t"
 
 
 async def ended(folder: Path, environment: Mapping[str, str], *words: str) -> tuple[int, str]:
@@ -54,3 +59,64 @@ async def test_notices_and_progress_are_records_as_well(tmp_path: Path) -> None:
     assert code == Exit.DONE
     assert told[0] == ("WARNING", "ALERT_TOPP is no setting: did you mean ALERT_TOP?")
     assert any(said.startswith("filling the baseline: 10 of ") for _, said in told)
+
+
+HALF = f"'{SECRET[:7]}' + '{SECRET[7:]}'"
+"""Python shows the line that raised, and a person's code has no secret in it."""
+RAISE = f"1/0 if False else (_ for _ in ()).throw(ValueError({HALF}))"
+UNCAUGHT = {
+    "the main thread": f"""
+from bot import shell
+async def broken(settings, chosen): {RAISE}
+shell._run = broken
+sys.exit(shell.main(["run"]))""",
+    "another thread": f"""
+from bot import shell
+import threading
+async def broken(settings, chosen):
+    thread = threading.Thread(target=lambda: {RAISE}); thread.start(); thread.join()
+    return 1
+shell._run = broken
+sys.exit(shell.main(["run"]))""",
+    "the event loop": f"""
+from bot import shell
+import asyncio
+async def broken(settings, chosen):
+    asyncio.get_running_loop().call_soon(lambda: {RAISE})
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    return 1
+shell._run = broken
+sys.exit(shell.main(["run"]))""",
+    "a finalizer": f"""
+from bot import shell
+class Broken:
+    def __del__(self): {RAISE}
+async def broken(settings, chosen):
+    Broken()
+    return 1
+shell._run = broken
+sys.exit(shell.main(["run"]))""",
+    "the settings": f"""
+from bot import shell
+def broken(): {RAISE}
+shell.load = broken
+sys.exit(shell.main(["run"]))""",
+}
+
+
+@pytest.mark.parametrize("where", UNCAUGHT)
+@pytest.mark.parametrize("form", ["text", "json"])
+async def test_what_nobody_catches_is_told_without_secrets(
+    tmp_path: Path, where: str, form: str
+) -> None:
+    program = tmp_path / "program.py"
+    program.write_text("import sys" + UNCAUGHT[where])
+    environment = {"DISCORD_TOKEN": SECRET, "DISCORD_OPERATORS": "123456789012345678"}
+    code, said = await ended(tmp_path, environment | {"LOG_FORMAT": form}, str(program))
+    assert code == 1
+    assert SECRET not in said
+    assert "ValueError: (hidden)" in said
+    if form == "json":
+        (record,) = records(said)
+        assert "ValueError: (hidden)" in record["trace"]
