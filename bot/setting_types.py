@@ -79,6 +79,18 @@ def _key(value: object) -> object:
     return text
 
 
+def _slack_token(begins: str, what: str) -> Callable[[object], object]:
+    """A token of Slack's tells by its beginning what it is for."""
+
+    def read(value: object) -> object:
+        text = _key(value)
+        if isinstance(text, str) and text and not re.match(begins, text):
+            raise ValueError(what)
+        return text
+
+    return read
+
+
 def _usd(value: object) -> object:
     if not isinstance(value, str):
         return value
@@ -114,7 +126,7 @@ def _guild(value: object) -> object:
     if not isinstance(value, str):
         return value
     if not re.fullmatch(DISCORD_ID, value.strip()):
-        raise ValueError("a server's id (right-click the server, Copy Server ID), not its name")
+        raise ValueError("a server's id (15 to 20 digits: right-click the server, Copy Server ID)")
     return value.strip()
 
 
@@ -127,7 +139,7 @@ def _channels(pattern: str, such: str, what: str = "channel ids") -> Callable[[o
         named = [part.strip() for part in value.split(",") if part.strip()]
         if wrong := [name for name in named if not re.fullmatch(pattern, name)]:
             shown = "a token" if looks_secret(wrong[0]) else repr(wrong[0])
-            raise ValueError(f"{what}, not names, separated by commas ({such}), not {shown}")
+            raise ValueError(f"{what} ({such}), separated by commas; {shown} is none")
         return tuple(dict.fromkeys(named))
 
     return read
@@ -162,10 +174,30 @@ def _operator(value: object) -> object:
 
 Scheduler = Annotated[str, BeforeValidator(_scheduler)]
 Key = Annotated[SecretStr, BeforeValidator(_key)]
+SlackBotToken = Annotated[
+    SecretStr,
+    BeforeValidator(
+        # With token rotation it begins with the longer one.
+        _slack_token(
+            r"(xoxe\.)?xoxb-",
+            "the bot token, which begins with xoxb- (xapp-... is SLACK_APP_TOKEN)",
+        )
+    ),
+]
+SlackAppToken = Annotated[
+    SecretStr,
+    BeforeValidator(
+        _slack_token(
+            "xapp-", "the app-level token, which begins with xapp- (xoxb-... is SLACK_BOT_TOKEN)"
+        )
+    ),
+]
 DiscordChannels = Annotated[
     tuple[str, ...],
     NoDecode,
-    BeforeValidator(_channels(DISCORD_ID, "right-click the channel, Copy Channel ID")),
+    BeforeValidator(
+        _channels(DISCORD_ID, "15 to 20 digits: right-click the channel, Copy Channel ID")
+    ),
 ]
 SlackChannels = Annotated[
     tuple[str, ...],
@@ -179,7 +211,9 @@ DiscordPeople = Annotated[
     NoDecode,
     BeforeValidator(
         _channels(
-            DISCORD_ID, "right-click a person or a role, Copy ID", "ids of people or of roles"
+            DISCORD_ID,
+            "15 to 20 digits: right-click a person or a role, Copy ID",
+            "ids of people or of roles",
         )
     ),
 ]

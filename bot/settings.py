@@ -29,6 +29,8 @@ from bot.setting_types import (
     SafeUrl,
     Scheduler,
     SecretUrl,
+    SlackAppToken,
+    SlackBotToken,
     SlackChannels,
     SlackPeople,
     TimeOfDay,
@@ -88,8 +90,8 @@ class Settings(BaseSettings):
     discord_operators: DiscordPeople = ()
     discord_api_url: SafeUrl = "https://discord.com/api/v10"
     discord_gateway_url: GatewayUrl = "wss://gateway.discord.gg"
-    slack_bot_token: Key | None = None
-    slack_app_token: Key | None = None
+    slack_bot_token: SlackBotToken | None = None
+    slack_app_token: SlackAppToken | None = None
     slack_signing_secret: Key | None = None
     slack_alert_channel: SlackChannels = ()
     slack_operators: SlackPeople = ()
@@ -204,6 +206,7 @@ _ALSO = {"MASSIVE_API_KEY": "polygon_api_key"}
 
 def load(**overrides: Any) -> Settings:
     """The settings of this process; raises ConfigError with everything that is wrong."""
+    wrong = set[str]()
     try:
         environment = _environment()
         files, faults = secret_files.read(environment, [*map(str.upper, SECRETS), *_ALSO])
@@ -213,11 +216,13 @@ def load(**overrides: Any) -> Settings:
     except ValidationError as error:
         faults += [fault for e in error.errors() for fault in _faults(e)]
         # With defaults in the place of what is wrong, the rest can be checked in the same go.
-        names = {_field(str(e["loc"][0])) for e in error.errors()}
-        settings = Settings(**(overrides | {name: _default(name) for name in names}))
+        wrong = {_field(str(e["loc"][0])) for e in error.errors()}
+        settings = Settings(**(overrides | {name: _default(name) for name in wrong}))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError([f".env cannot be read: {error}"]) from error
-    if faults := faults + conflicts(settings):
+    # What one that is wrong lacks, or contradicts, is not known.
+    known = [s for s in conflicts(settings) if not any(name.upper() in s for name in wrong)]
+    if faults := faults + known:
         raise ConfigError(faults)
     return settings
 
@@ -264,8 +269,10 @@ _ALLOWED = {
     "bool_parsing": "true or false",
     "int_parsing": "a whole number",
     "float_parsing": "a number",
-    "enum": "text or json",
-    "string_pattern_mismatch": "a name of lower case letters, digits, dots and hyphens",
+}
+_SPELLED = {
+    "FLATFILES_BUCKET": "a name of lower case letters, digits, dots and hyphens",
+    "DATA_REGION": "a name of lower case letters, digits and hyphens, such as us-east-1",
 }
 
 
@@ -275,6 +282,10 @@ def _faults(error: Any) -> list[str]:
     if not error["loc"]:
         return said.splitlines()
     name = str(error["loc"][0]).upper()
+    if error["type"] == "enum":
+        said = error["ctx"]["expected"].replace("'", "")
+    elif error["type"] == "string_pattern_mismatch":
+        said = _SPELLED[name]
     return [f"{name}={_shown(name)!r}: should be {_ALLOWED.get(error['type'], _lower(said))}"]
 
 

@@ -26,7 +26,8 @@ async def test_it_shows_what_differs_and_no_secret(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in SECRETS:
-        monkeypatch.setenv(name.upper(), f"https://127.0.0.1/{SECRET}")
+        begins = {"slack_bot_token": "xoxb-", "slack_app_token": "xapp-"}.get(name, "https://x.y/")
+        monkeypatch.setenv(name.upper(), begins + SECRET)
     monkeypatch.setenv("DATA_URL", "s3://tape")
     monkeypatch.setenv("EOD_SCHEDULE_TIME", "10:30")
     monkeypatch.setenv("DISCORD_ALERT_CHANNEL", "123456789012345678,223456789012345678")

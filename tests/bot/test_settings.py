@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.setting_checks import notices
-from bot.settings import Settings, load
+from bot.settings import _SPELLED, Settings, load
 from core.errors import ConfigError
 
 ROOT = Path(__file__).parent.parent.parent
@@ -267,6 +267,46 @@ def test_a_token_that_is_put_where_a_channel_belongs_is_not_shown(
         (told, *_) = faults(monkeypatch, **{name: token})
         assert token not in told
         assert "(hidden)" in told
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "allowed"),
+    [
+        ("ALERT_DETAIL", "foo", "full or derived"),
+        ("LOG_FORMAT", "foo", "text or json"),
+        ("USE_FLAT_FILES", "foo", "true or false"),
+        ("DATA_REGION", "us.east", "a name of lower case letters, digits and hyphens"),
+        ("FLATFILES_BUCKET", "A", "a name of lower case letters, digits, dots and hyphens"),
+        ("DISCORD_ALERT_CHANNEL", "123", "channel ids (15 to 20 digits: "),
+        ("DISCORD_GUILD_ID", "123", "a server's id (15 to 20 digits: "),
+        ("DISCORD_OPERATORS", "123", "ids of people or of roles (15 to 20 digits: "),
+        ("SLACK_ALERT_CHANNEL", "c1", "channel ids (such as C0123ABCDEF"),
+    ],
+)
+def test_each_setting_says_what_is_allowed_in_it(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, allowed: str
+) -> None:
+    (said, *_) = faults(monkeypatch, **{name: value})
+    assert said.startswith(f"{name}={value!r}: should be {allowed}")
+
+
+def test_every_setting_that_takes_a_few_words_or_a_pattern_can_say_which() -> None:
+    for name, field in Settings.model_fields.items():
+        if any(hasattr(about, "pattern") and about.pattern for about in field.metadata):
+            assert name.upper() in _SPELLED
+
+
+def test_slack_tokens_that_are_swapped_are_a_fault_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLACK_SIGNING_SECRET", SECRET)
+    said = faults(monkeypatch, SLACK_BOT_TOKEN="xapp-1-2", SLACK_APP_TOKEN="xoxb-1-2")
+    assert [line.partition(" (")[0] for line in said] == [
+        "SLACK_BOT_TOKEN='(hidden)': should be the bot token, which begins with xoxb-",
+        "SLACK_APP_TOKEN='(hidden)': should be the app-level token, which begins with xapp-",
+    ]
+    assert "1-2" not in "".join(said)
+    monkeypatch.setenv("SLACK_BOT_TOKEN", "xoxe.xoxb-1-2")
+    monkeypatch.setenv("SLACK_APP_TOKEN", "xapp-1-2")
+    assert load().slack_listens
 
 
 def test_routes_of_the_environment_are_read_once_each(monkeypatch: pytest.MonkeyPatch) -> None:
