@@ -7,9 +7,11 @@ _INTERRUPTED = 130
 
 if __name__ == "__main__":
     try:
+        from bot.logs import hear_last_words
         from bot.shell import main
     except KeyboardInterrupt:
         sys.exit(_INTERRUPTED)  # the imports take seconds
+    hear_last_words()
     code = main()
     # All is closed; whoever is impatient now is not to be told of our threads.
     signal.signal(signal.SIGINT, signal.SIG_IGN)

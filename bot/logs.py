@@ -103,15 +103,18 @@ def set_up(secrets: list[str], level: int = logging.INFO, form: Form = Form.TEXT
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_formatter)
     logging.captureWarnings(capture=True)
-    # Python's own last words would go past the filter.
-    sys.excepthook = _uncaught
-    sys.unraisablehook = lambda un: _uncaught(un.exc_type, un.exc_value, un.exc_traceback)
-    threading.excepthook = lambda un: _uncaught(un.exc_type, un.exc_value, un.exc_traceback)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
     for name in ("apscheduler", "httpx", "httpcore", "botocore", "urllib3", "asyncio"):
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def hear_last_words() -> None:
+    """What nobody catches goes by the filter as well, for the rest of this process."""
+    sys.excepthook = _uncaught
+    sys.unraisablehook = lambda un: _uncaught(un.exc_type, un.exc_value, un.exc_traceback)
+    threading.excepthook = lambda un: _uncaught(un.exc_type, un.exc_value, un.exc_traceback)
 
 
 def _uncaught(

@@ -69,7 +69,8 @@ UNCAUGHT = {
 from bot import shell
 async def broken(settings, chosen): {RAISE}
 shell._run = broken
-sys.exit(shell.main(["run"]))""",
+sys.argv = ["bot", "run"]
+runpy.run_module("bot", run_name="__main__")""",
     "another thread": f"""
 from bot import shell
 import threading
@@ -77,7 +78,8 @@ async def broken(settings, chosen):
     thread = threading.Thread(target=lambda: {RAISE}); thread.start(); thread.join()
     return 1
 shell._run = broken
-sys.exit(shell.main(["run"]))""",
+sys.argv = ["bot", "run"]
+runpy.run_module("bot", run_name="__main__")""",
     "the event loop": f"""
 from bot import shell
 import asyncio
@@ -87,7 +89,8 @@ async def broken(settings, chosen):
     await asyncio.sleep(0)
     return 1
 shell._run = broken
-sys.exit(shell.main(["run"]))""",
+sys.argv = ["bot", "run"]
+runpy.run_module("bot", run_name="__main__")""",
     "a finalizer": f"""
 from bot import shell
 class Broken:
@@ -96,12 +99,14 @@ async def broken(settings, chosen):
     Broken()
     return 1
 shell._run = broken
-sys.exit(shell.main(["run"]))""",
+sys.argv = ["bot", "run"]
+runpy.run_module("bot", run_name="__main__")""",
     "the settings": f"""
 from bot import shell
 def broken(): {RAISE}
 shell.load = broken
-sys.exit(shell.main(["run"]))""",
+sys.argv = ["bot", "run"]
+runpy.run_module("bot", run_name="__main__")""",
 }
 
 
@@ -111,7 +116,7 @@ async def test_what_nobody_catches_is_told_without_secrets(
     tmp_path: Path, where: str, form: str
 ) -> None:
     program = tmp_path / "program.py"
-    program.write_text("import sys" + UNCAUGHT[where])
+    program.write_text("import runpy, sys" + UNCAUGHT[where])
     environment = {"DISCORD_TOKEN": SECRET, "DISCORD_OPERATORS": "123456789012345678"}
     code, said = await ended(tmp_path, environment | {"LOG_FORMAT": form}, str(program))
     assert code == 1
