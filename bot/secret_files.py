@@ -1,28 +1,37 @@
 """Secrets out of files: NAME_FILE=/run/secrets/name in the place of NAME."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 SUFFIX = "_FILE"
 _MOST_BYTES = 65_536
 
 
-def read(environment: Mapping[str, str], names: Iterable[str]) -> tuple[dict[str, str], list[str]]:
-    """What the files of these settings hold, by the setting's name, and what is wrong; blocking."""
+def read(
+    environment: Mapping[str, str], settings: Iterable[Sequence[str]]
+) -> tuple[dict[str, str], list[str]]:
+    """What the files of these settings hold, by the setting's first name, and what is wrong.
+
+    Each with all of its names; blocking.
+    """
     found, faults = dict[str, str](), list[str]()
-    for name in names:
-        place = environment.get(name + SUFFIX)
-        if not place:
+    for names in settings:
+        given = [n for name in names for n in (name, name + SUFFIX) if environment.get(n)]
+        if len({environment[n] for n in given}) > 1 or (len(given) > 1 and _files(given)):
+            faults.append(f"{given[0]} and {given[1]} are both set: which of them counts?")
             continue
-        if environment.get(name):
-            faults.append(f"{name} and {name}{SUFFIX} are both set: which of them counts?")
-            continue
-        try:
-            found[name] = _text(Path(place))
-        except (OSError, ValueError) as error:
-            said = error.strerror if isinstance(error, OSError) else error
-            faults.append(f"{name}{SUFFIX}={place!r}: should be a file with the value ({said})")
+        for name in _files(given):
+            place = environment[name]
+            try:
+                found[names[0]] = _text(Path(place))
+            except (OSError, ValueError) as error:
+                said = error.strerror if isinstance(error, OSError) else error
+                faults.append(f"{name}={place!r}: should be a file with the value ({said})")
     return found, faults
+
+
+def _files(names: Iterable[str]) -> list[str]:
+    return [name for name in names if name.endswith(SUFFIX)]
 
 
 def _text(path: Path) -> str:

@@ -4,6 +4,7 @@ import contextlib
 import difflib
 import os
 import re
+from collections.abc import Sequence
 from datetime import time
 from pathlib import Path
 from typing import Any
@@ -201,6 +202,7 @@ SECRETS = tuple(
 _SLACK_POSTS_TO = 8080
 _NEAR = 0.8
 """So alike a name is a slip; the environment is full of other programs' names."""
+_FILE = secret_files.SUFFIX
 _ALSO = {"MASSIVE_API_KEY": "polygon_api_key"}
 
 
@@ -209,9 +211,8 @@ def load(**overrides: Any) -> Settings:
     wrong = set[str]()
     try:
         environment = _environment()
-        files, faults = secret_files.read(environment, [*map(str.upper, SECRETS), *_ALSO])
-        values = {_ALSO.get(name, name.lower()): value for name, value in files.items()}
-        overrides = values | overrides
+        files, faults = secret_files.read(environment, map(_names, SECRETS))
+        overrides = {name.lower(): value for name, value in files.items()} | overrides
         settings = Settings(**overrides)
     except ValidationError as error:
         faults += [fault for e in error.errors() for fault in _faults(e)]
@@ -223,7 +224,7 @@ def load(**overrides: Any) -> Settings:
     # What one that is wrong lacks, or contradicts, is not known.
     known = [s for s in conflicts(settings) if not any(name.upper() in s for name in wrong)]
     if faults := faults + known:
-        raise ConfigError(faults)
+        raise ConfigError(faults + strangers())
     return settings
 
 
@@ -244,16 +245,33 @@ def secrets_asked() -> list[str]:
 
 def strangers() -> list[str]:
     """Names that look like settings and are none, each with what may have been meant; blocking."""
-    known = [*map(str.upper, Settings.model_fields), *_ALSO]
-    known += [f"{name}{secret_files.SUFFIX}" for name in (*map(str.upper, SECRETS), *_ALSO)]
+    plain = [name for field in Settings.model_fields for name in _names(field)]
+    known = plain + [f"{name}{_FILE}" for field in SECRETS for name in _names(field)]
     own, said = {name.upper() for name in dotenv_values(".env")}, list[str]()
     for name in sorted({*_environment(), *own} - {*known}):
-        near = difflib.get_close_matches(name.removeprefix("TAPEWATCH_"), known, 1, _NEAR)
-        if near:
-            said.append(f"{name} is no setting: did you mean {near[0]}?")
+        base = name.removeprefix("TAPEWATCH_")
+        if base.removesuffix(_FILE) in plain and base.endswith(_FILE):
+            only = f"{name} is no setting: only keys, tokens and secrets may be in files"
+            said.append(f"{only}; set {base.removesuffix(_FILE)}")
+        elif near := _meant(base, known):
+            said.append(f"{name} is no setting: did you mean {' or '.join(near)}?")
         elif name in own or name.startswith("TAPEWATCH_"):
             said.append(f"{name} is no setting of Tapewatch; .env.example lists them")
     return said
+
+
+def _meant(name: str, known: Sequence[str]) -> Sequence[str]:
+    """Those that have all of its words and begin alike; else the one that is spelled nearly so."""
+    words = name.split("_")
+    fuller = [k for k in known if k.startswith(f"{words[0]}_") and {*words} <= {*k.split("_")}]
+    if len(words) > 1 and fuller:
+        return [k for k in fuller if name.endswith(_FILE) or not k.endswith(_FILE)]
+    return difflib.get_close_matches(name, known, 1, _NEAR)
+
+
+def _names(field: str) -> tuple[str, ...]:
+    """What it may be called in the environment, its own name first."""
+    return (field.upper(), *(name for name, of in _ALSO.items() if of == field))
 
 
 def _field(name: str) -> str:

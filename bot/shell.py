@@ -56,9 +56,10 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         settings = load()
         logs.set_up(settings.secrets, level, form)
-        if chosen.command in _READ_SESSIONS:
-            for notice in [*notices(settings), *strangers()]:
-                say(notice, logging.WARNING)
+        told = notices(settings) if chosen.command in _READ_SESSIONS else []
+        told += strangers() if chosen.command in (*_READ_SESSIONS, "doctor") else []
+        for notice in told:
+            say(notice, logging.WARNING)
         return int(asyncio.run(_interruptible(chosen.go(settings, chosen))))
     except ConfigError as error:
         faults = "\n".join(f"  - {fault}" for fault in error.faults)

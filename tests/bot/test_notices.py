@@ -52,8 +52,12 @@ def test_who_only_looks_says_nothing_of_them(
     assert HALF_SAID not in caught.out + caught.err
 
 
+@pytest.mark.parametrize("words", [["once"], ["doctor"]])
 def test_names_that_are_nearly_settings_are_pointed_out(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / ".env").write_text(
@@ -68,12 +72,12 @@ def test_names_that_are_nearly_settings_are_pointed_out(
     ):
         monkeypatch.setenv(name, "s3cr3t")
     monkeypatch.setenv("MASSIVE_API_KEY_FILE", "")
-    assert main(["once", "--session", "2999-01-04"]) == Exit.USAGE
+    main([*words, "--session", "2999-01-04"])
     said = [line for line in capsys.readouterr().err.splitlines() if " is no setting" in line]
     assert said == [
         "DISCORD_ALERT_CHANEL is no setting: did you mean DISCORD_ALERT_CHANNEL?",
         "POLYGON_APIKEY is no setting: did you mean POLYGON_API_KEY?",
-        "SLACK_TOKEN is no setting: did you mean SLACK_BOT_TOKEN?",
+        "SLACK_TOKEN is no setting: did you mean SLACK_BOT_TOKEN or SLACK_APP_TOKEN?",
         "SOMETHING is no setting of Tapewatch; .env.example lists them",
         "TAPEWATCH_DATA_DIR is no setting: did you mean DATA_DIR?",
         "TAPEWATCH_X is no setting of Tapewatch; .env.example lists them",

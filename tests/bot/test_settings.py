@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.setting_checks import notices
-from bot.settings import _SPELLED, Settings, load
+from bot.settings import _SPELLED, Settings, load, strangers
 from core.errors import ConfigError
 
 ROOT = Path(__file__).parent.parent.parent
@@ -371,6 +371,53 @@ def test_secrets_may_be_in_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("SLACK_BOT_TOKEN_FILE", str(tmp_path / "token"))
     settings = load()
     assert settings.secrets == [SECRET, "xoxb-1-2-3"]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("POLYGON_API_KEY", "POLYGON_API_KEY_FILE"),
+        ("POLYGON_API_KEY_FILE", "MASSIVE_API_KEY"),
+        ("POLYGON_API_KEY", "MASSIVE_API_KEY_FILE"),
+        ("POLYGON_API_KEY_FILE", "MASSIVE_API_KEY_FILE"),
+        ("POLYGON_API_KEY", "MASSIVE_API_KEY"),
+    ],
+)
+def test_one_secret_from_two_places_is_a_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, names: tuple[str, str]
+) -> None:
+    (tmp_path / "key").write_text(SECRET)
+    values = {n: "key" if n.endswith("_FILE") else f"{SECRET}-{n}" for n in names}
+    (said,) = faults(monkeypatch, **values)
+    assert said == f"{names[0]} and {names[1]} are both set: which of them counts?"
+
+
+def test_one_key_under_both_names_is_one_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POLYGON_API_KEY", SECRET)
+    monkeypatch.setenv("MASSIVE_API_KEY", SECRET)
+    assert load().secrets == [SECRET]
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("FLATFILES_KEY", "did you mean FLATFILES_ACCESS_KEY_ID or FLATFILES_SECRET_ACCESS_KEY?"),
+        ("SLACK_TOKEN", "did you mean SLACK_BOT_TOKEN or SLACK_APP_TOKEN?"),
+        ("DISCORD_CHANNEL", "did you mean DISCORD_ALERT_CHANNEL?"),
+        ("TAPEWATCH_ALERT_TOP", "did you mean ALERT_TOP?"),
+        ("ALERT_TOPP", "did you mean ALERT_TOP?"),
+        ("DISCORD_TOKN_FILE", "did you mean DISCORD_TOKEN_FILE?"),
+        ("PORT_FILE", "only keys, tokens and secrets may be in files; set PORT"),
+        ("ALERT_TOP_FILE", "only keys, tokens and secrets may be in files; set ALERT_TOP"),
+    ],
+)
+def test_a_name_that_is_nearly_a_setting_is_pointed_out_also_when_the_start_fails(
+    monkeypatch: pytest.MonkeyPatch, name: str, hint: str
+) -> None:
+    monkeypatch.setenv(name, "5")
+    assert strangers() == [f"{name} is no setting: {hint}"]
+    said = faults(monkeypatch, ALERT_DETAIL="foo")
+    assert said[-1] == f"{name} is no setting: {hint}"
 
 
 def test_a_file_that_cannot_be_the_secret_is_said_and_what_is_in_it_is_not(
