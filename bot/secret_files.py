@@ -35,6 +35,8 @@ def _files(names: Iterable[str]) -> list[str]:
 
 
 def _text(path: Path) -> str:
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise ValueError("it is no regular file")  # a pipe that nobody writes into never ends
     with path.open("rb") as file:
         held = file.read(_MOST_BYTES + 1)
     if len(held) > _MOST_BYTES:

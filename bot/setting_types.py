@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from datetime import time
 from typing import Annotated
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import BeforeValidator, SecretStr
 from pydantic_settings import NoDecode
@@ -22,13 +22,23 @@ def _clock(value: object) -> object:
     return time.fromisoformat(value.strip())
 
 
+def _parts(text: str) -> SplitResult:
+    """Of an address; the library's own words quote it, and so a password that is in it."""
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        port = 0
+    if port == 0:
+        raise ValueError("an address with a port from 1 to 65535, if it has one") from None
+    return parts
+
+
 def _url(value: object) -> str:
     text = str(value).strip().rstrip("/")
-    parts = urlsplit(text)
+    parts = _parts(text)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("an address that begins with https:// (or http:// on this machine)")
-    if parts.port == 0:  # a port that is no number, or too large, raises here
-        raise ValueError("an address with a port from 1 to 65535")
     if parts.username or parts.password or parts.query:
         raise ValueError("an address without a user, a password or a query in it")
     return text
@@ -55,7 +65,7 @@ def _secret_url(value: object) -> object:
     """Whoever knows the address may use it: its fault is told without it."""
     if not isinstance(value, str):
         return value
-    parts = urlsplit(value.strip())
+    parts = _parts(value.strip())
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("an address that begins with https:// (or http:// on this machine)")
     if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
@@ -102,7 +112,7 @@ def _usd(value: object) -> object:
 
 def _gateway_url(value: object) -> str:
     text = str(value).strip().rstrip("/")
-    parts = urlsplit(text)
+    parts = _parts(text)
     if parts.scheme not in ("ws", "wss") or not parts.hostname or parts.username or parts.query:
         raise ValueError("an address that begins with wss:// (or ws:// on this machine)")
     if parts.scheme == "ws" and parts.hostname not in _LOOPBACK:
@@ -114,8 +124,7 @@ def _scheduler(value: object) -> object:
     if not isinstance(value, str):
         return value
     text = value.strip().rstrip("/")
-    parts = urlsplit(text)
-    # A port that is no number, or too large, raises in words of its own.
+    parts = _parts(text)
     whole = parts.scheme in ("tcp", "tls") and parts.hostname and parts.port
     if not whole or parts.username or parts.path or parts.query or parts.fragment:
         raise ValueError("a Dask scheduler's address, such as tcp://10.0.0.5:8786 (or tls://...)")
@@ -145,7 +154,10 @@ def _channels(pattern: str, such: str, what: str = "channel ids") -> Callable[[o
     return read
 
 
-_TOKEN = re.compile(r"xox[a-z]-|xapp-|^[\w-]{20,}\.[\w-]+\.")
+_TOKEN = re.compile(
+    r"xox[a-z]-|xapp-|^[\w-]{20,}\.[\w-]+\.|//.*[@?]|//[^/]*/api/webhooks/|//hooks\."
+)
+"""Tokens of Slack and Discord, and addresses that hold a password, a signature or a token."""
 DISCORD_ID = r"[0-9]{15,20}"
 SLACK_ID = r"[CGD][A-Z0-9]{7,20}"
 

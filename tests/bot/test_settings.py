@@ -1,6 +1,7 @@
 """Settings: defaults, .env, every fault at once, and no secret shown."""
 
 import contextlib
+import os
 import re
 from datetime import time
 from pathlib import Path
@@ -133,6 +134,40 @@ def test_addresses_with_passwords_are_refused_and_not_repeated(
 ) -> None:
     (said,) = faults(monkeypatch, FLATFILES_ENDPOINT_URL=f"https://me:{SECRET}@example.com")
     assert SECRET not in said
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("FLATFILES_ENDPOINT_URL", "DATA_ENDPOINT_URL", "POLYGON_REST_URL", "FINRA_URL"),
+        *("SLACK_API_URL", "DISCORD_GATEWAY_URL", "BACKFILL_SCHEDULER", "DATA_URL"),
+        *("DISCORD_ALERT_CHANNEL", "SLACK_ALERT_CHANNEL", "OPERATOR_CHANNEL", "HEARTBEAT_URL"),
+    ],
+)
+@pytest.mark.parametrize(
+    "address",
+    [
+        "ftp://me:s3cr3t@example.com",
+        "https://me:s3cr3t/x@example.com",
+        "https://me:s3cr3t@exa℀mple.com",
+        "ftp://example.com/?X-Amz-Signature=s3cr3t",
+        "https://example.com:1x/?X-Amz-Signature=s3cr3t",
+        "https://discord.com/api/webhooks/123/s3cr3t#",
+        "https://hooks.slack.com/services/T0/B0/s3cr3t?",
+    ],
+)
+def test_what_an_address_may_hide_is_not_repeated_by_its_fault(
+    monkeypatch: pytest.MonkeyPatch, name: str, address: str
+) -> None:
+    monkeypatch.setenv(name, address)
+    try:
+        load()
+    except ConfigError as error:
+        said = str(error)
+    else:
+        return  # it is right, and nothing is said of it
+    assert "s3cr3t" not in said
+    assert f"{name}='(hidden)': should be" in said
 
 
 def test_http_is_for_loopback_only_where_the_key_travels(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -418,6 +453,19 @@ def test_a_name_that_is_nearly_a_setting_is_pointed_out_also_when_the_start_fail
     assert strangers() == [f"{name} is no setting: {hint}"]
     said = faults(monkeypatch, ALERT_DETAIL="foo")
     assert said[-1] == f"{name} is no setting: {hint}"
+
+
+def test_a_pipe_is_no_file_with_a_secret_and_a_link_to_one_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (said,) = faults(monkeypatch, POLYGON_API_KEY_FILE=str(tmp_path / "pipe"))
+    assert "should be a file with the value (it is no regular file)" in said
+    (tmp_path / "..data").mkdir()
+    (tmp_path / "..data" / "key").write_text(SECRET)
+    (tmp_path / "key").symlink_to(Path("..data") / "key")
+    monkeypatch.setenv("POLYGON_API_KEY_FILE", str(tmp_path / "key"))
+    assert load().secrets == [SECRET]
 
 
 def test_a_file_that_cannot_be_the_secret_is_said_and_what_is_in_it_is_not(
