@@ -1,5 +1,6 @@
 """The commands of the shell that do one thing and exit: once, backfill, anomalies."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import asdict
 from datetime import date, datetime, timedelta
@@ -25,6 +26,7 @@ from core.errors import (
     SourceError,
     SourceRefused,
     SourceUnavailable,
+    TapewatchError,
     Verdict,
 )
 from core.ledger import Status
@@ -41,6 +43,10 @@ _TOLD_FAILURES = 3
 _READING_EVERY = timedelta(seconds=15)
 LIST_CALLS = 13
 """What it takes to ask what each ticker is."""
+
+
+class NothingHeld(TapewatchError):
+    """There is nothing to release."""
 
 
 class Exit(IntEnum):
@@ -119,11 +125,16 @@ async def wanted_session(app: App, text: str | None) -> TradingDay:
 
 
 async def one_day(app: App, day: TradingDay, *, release: bool) -> Report:
-    """Ingest, judge, publish one session; raises NoneServed. A finished one stays as it is."""
+    """Ingest, judge, publish one session. A finished one stays as it is.
+
+    Raises NoneServed; NothingHeld if there is nothing to release.
+    """
     await refreshed(app)
     entry = await app.ladder.entry(day)
     if release:
         pipeline = await app.ladder.holding(day)
+        if await asyncio.to_thread(pipeline.store.held, pipeline.series, day) is None:
+            raise NothingHeld(f"the gate holds nothing of {day}: leave out --release")
         await pipeline.release(day)
         await pipeline.trading_day(day, announce=True)
     elif entry is not None and entry.status is Status.FINISHED:

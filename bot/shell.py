@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import json
 import logging
+import re
 import signal
 import sys
 import threading
@@ -25,6 +26,7 @@ from bot.forms import POLICIES
 from bot.logs import say
 from bot.once import (
     Exit,
+    NothingHeld,
     day_json,
     delivered,
     doctor_code,
@@ -39,7 +41,14 @@ from bot.setting_checks import notices
 from bot.settings import Settings, form_asked, load, secrets_asked, strangers
 from core.bars import Scope
 from core.db import Unwritable
-from core.errors import CommandError, ConfigError, DeliveryError, NotPublished, SourceError
+from core.errors import (
+    CommandError,
+    ConfigError,
+    DeliveryError,
+    DeliveryRefused,
+    NotPublished,
+    SourceError,
+)
 from core.jobs import JobState
 from core.sources import NoneServed
 
@@ -90,6 +99,11 @@ async def _interruptible(doing: Coroutine[Any, Any, Exit]) -> Exit:
     return Exit.INTERRUPTED if task.cancelled() else task.result()
 
 
+_HOST = re.compile(r"https://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?/?", re.IGNORECASE)
+_UNREACHED = (
+    "Is discord.com reached from here? Try again, or take the application's id from"
+    " discord.com/developers/applications (OAuth2, URL Generator makes the address there)"
+)
 _WHAT = "Which US stocks traded unlike themselves."
 
 
@@ -169,6 +183,11 @@ async def _once(settings: Settings, chosen: argparse.Namespace) -> Exit:
         try:
             async with app.turn():
                 said = await one_day(app, day, release=chosen.release)
+        except NothingHeld as error:
+            if chosen.json:
+                _print_json({"session": str(day), "status": "nothing held", "error": str(error)})
+            say(str(error), logging.ERROR)
+            return Exit.NOTHING_STORED
         except SourceError as error:
             failed = error if isinstance(error, NoneServed) else NoneServed({"held rows": error})
             await app.say_held([day])
@@ -274,6 +293,9 @@ async def _manifest(settings: Settings, chosen: argparse.Namespace) -> Exit:
     if chosen.url is None and settings.slack_signing_secret and not settings.slack_app_token:
         say("SLACK_SIGNING_SECRET without SLACK_APP_TOKEN: say where Slack posts to, by --url")
         return Exit.USAGE
+    if chosen.url is not None and not _HOST.fullmatch(chosen.url):
+        say("--url should be https://HOST: where Slack reaches the port, and nothing after it")
+        return Exit.USAGE
     url = f"{chosen.url.rstrip('/')}/slack/events" if chosen.url else None
     groups = bool(settings.slack_groups)
     made = manifest(Commands.USAGE, socket_mode=url is None, groups=groups, url=url)
@@ -285,13 +307,19 @@ async def _invite(settings: Settings, chosen: argparse.Namespace) -> Exit:
     from bot.platforms.discord_invite import application_id, invite_url
 
     if settings.discord_token is None:
-        say("DISCORD_TOKEN is not set: the address has the application's id in it")
+        say(
+            "DISCORD_TOKEN is not set: put it into .env (discord.com/developers/applications,"
+            " your application, Bot, Reset Token): the address has its application in it"
+        )
         return Exit.CONFIG
     token = settings.discord_token.get_secret_value()
     try:
         print(invite_url(await application_id(token, settings.discord_api_url)))
     except DeliveryError as error:
-        say(f"Discord does not tell whose token that is: {error.reason} ({error.seen})")
+        refused = isinstance(error, DeliveryRefused)
+        step = "Reset Token, under Bot, gives another one" if refused else _UNREACHED
+        said = f"Discord does not tell whose token that is: {error.reason} ({error.seen})"
+        say(f"{said}. {step}", logging.ERROR)
         return Exit.TRY_AGAIN
     return Exit.DONE
 

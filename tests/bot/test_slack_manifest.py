@@ -98,6 +98,28 @@ def test_where_slack_posts_to_has_to_be_said(capsys: pytest.CaptureFixture[str])
     assert "--url" in caught.err
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        *(
+            "http://x",
+            "x",
+            "https://",
+            "https://x/y",
+            "https://x?y",
+            "https://me:pw@x",
+            "https://x y",
+        ),
+        *("https://x#y", "ftp://x", ""),
+    ],
+)
+def test_slack_posts_to_a_host_by_https_only(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert printed(["--url", url], POSTED) is Exit.USAGE
+    caught = capsys.readouterr()
+    assert caught.out == ""
+    assert "--url should be https://HOST" in caught.err
+
+
 @pytest.mark.parametrize("socket_mode", [True, False])
 def test_addresses_are_there_only_without_socket_mode(*, socket_mode: bool) -> None:
     url = "https://desk.example/slack/events"
