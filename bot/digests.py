@@ -26,6 +26,8 @@ from core.pipeline import Pipeline
 USAGE = "[today|DATE] [all|raw|mine|csv] [as:sent|as:now]"
 _SENT, _NOW, _EVERY, _RAW, _MINE, _CSV = "as:sent", "as:now", "all", "raw", "mine", "csv"
 _OPTIONS = {_SENT, _NOW, _EVERY, _RAW, _MINE, _CSV}
+_UNKNOWN = "unknown"
+"""Of digests of before settings were stamped."""
 _ALONE = ({_EVERY, _MINE}, {_EVERY, _CSV})
 Mine = Callable[[CommandRequest, Chosen], Awaitable[Message]]
 """One person's view of a session, such as bot.watching.Watching.mine."""
@@ -71,7 +73,8 @@ class Digests:
         elif _NOW in options:
             said, note = await self._now(pipeline, day)
         else:
-            said, note = await self.report(day), ""
+            said = await self.report(day)
+            note = await self.of_other_settings(day, said)
         if _CSV in options:
             return _as_file(said, note, self.detail)
         if _EVERY in options:
@@ -84,6 +87,19 @@ class Digests:
         pipeline = await self.ladder.of(day)
         said = await published(pipeline.db, pipeline.series, day)
         return said[-1] if said else await self.afresh(pipeline, day)
+
+    async def of_other_settings(self, day: TradingDay, said: Report) -> str:
+        """What is to be known of a digest that today's settings would not make; mostly nothing."""
+        pipeline = await self.ladder.of(day)
+        if any(pipeline is rung for rung in self.ladder.retired):
+            return (
+                f"Judged from another series than today's settings ask for ({pipeline.series.key})."
+            )
+        now = pipeline.rule.stamp(self.top, pipeline.series.key)
+        if said.settings in (now, _UNKNOWN):
+            return ""
+        then = f"Judged with other settings then ({said.settings}; now {now})"
+        return f"{then}: /anomalies {day} as:now shows today's."
 
     async def afresh(self, pipeline: Pipeline, day: TradingDay) -> Report:
         """What would be said now, from what is stored."""

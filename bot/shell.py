@@ -196,6 +196,8 @@ async def _once(settings: Settings, chosen: argparse.Namespace) -> Exit:
                 _print_json({"session": str(day), "status": failed.verdict, "error": str(error)})
             say(f"{day}: {error}")
             return exit_code(failed)
+        if note := await app.commands.digests.of_other_settings(day, said):
+            say(f"{day}: {note}")
         if chosen.json:
             _print_json(day_json(said))
         else:

@@ -61,3 +61,27 @@ def test_an_address_that_cannot_be_made_has_a_next_step(
     monkeypatch.setenv("DISCORD_API_URL", "http://127.0.0.1:1")
     assert main(["invite"]) == Exit.TRY_AGAIN
     assert re.search(r"whose token that is: .*\. Is discord\.com reached", capsys.readouterr().err)
+
+
+def test_a_session_that_was_judged_by_other_settings_says_so(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DATA_DIR", str(folder))
+    told = f"Judged with other settings then (LETTERS; now LETTERS): /anomalies {NEWEST} as:now"
+    for z, is_said in (("4", False), ("5", True)):
+        monkeypatch.setenv("ALERT_MIN_Z", z)
+        assert main(["once", "--session", str(NEWEST)]) == Exit.DONE
+        once = re.sub("[0-9a-f]{6}(?=[;)])", "LETTERS", capsys.readouterr().err)
+        assert (f"{NEWEST}: {told}" in once) is is_said
+        assert main(["ask", f"/anomalies {NEWEST}"]) == Exit.DONE
+        asked = re.sub("[0-9a-f]{6}(?=[;)])", "LETTERS", capsys.readouterr().out)
+        assert (" ".join(told.split()) in " ".join(asked.split())) is is_said
+
+
+def test_a_session_of_another_series_says_so(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DATA_DIR", str(folder))
+    monkeypatch.setenv("DARK_POOL_ONLY", "true")
+    assert main(["once", "--session", str(NEWEST)]) == Exit.DONE
+    assert "Judged from another series than today's settings ask for" in capsys.readouterr().err
