@@ -7,6 +7,7 @@ counts and times, no names of channels, no secrets.
 import asyncio
 import json
 import logging
+import os
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
@@ -75,10 +76,11 @@ class Door:
             # decides what reaches it.
             await web.TCPSite(runner, "0.0.0.0", self.port).start()  # noqa: S104
             self.bound = runner.addresses[0][1]
-            logger.info("the port is open", extra={"port": self.bound})
+            facts = {"port": self.bound, "ipv6": await _also_ipv6(runner, self.bound)}
+            logger.info("the port is open", extra=facts)
             await asyncio.Event().wait()
         except OSError as error:
-            self.seen = f"PORT={self.port} cannot be listened on: {error.strerror}"
+            self.seen = f"PORT={self.port} cannot be listened on: {os.strerror(error.errno or 0)}"
             raise DoorClosed(self.seen) from None
         finally:
             self.bound = 0
@@ -105,6 +107,17 @@ class Door:
         so, facts = await self._told[path]()
         said = json.dumps(facts, ensure_ascii=False, default=str)
         return web.Response(status=200 if so else 503, text=said, content_type="application/json")
+
+
+async def _also_ipv6(runner: "web.AppRunner", port: int) -> bool:
+    """Some networks inside of a host have nothing else, and some machines do not have it."""
+    from aiohttp import web
+
+    try:
+        await web.TCPSite(runner, "::", port).start()
+    except OSError:
+        return False
+    return len(runner.addresses) > 1
 
 
 def _web() -> Any:

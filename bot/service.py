@@ -12,7 +12,7 @@ from typing import Any
 from alerts.model import TERMINAL
 from bot.app import App, Copy, opened, utc_now
 from bot.commands import CommandRequest
-from bot.door import Door
+from bot.door import Door, DoorClosed
 from bot.health import Health
 from bot.logs import say
 from bot.metrics import Metrics
@@ -84,7 +84,7 @@ class Service:
 
     def beside(self) -> list[Coroutine[Any, Any, None]]:
         """What runs whether or not this copy has its turn."""
-        return [supervised("door", self.door.serve), self.metrics.watch_loop()]
+        return [supervised("door", self.door.serve, known=(DoorClosed,)), self.metrics.watch_loop()]
 
     async def _work(self) -> None:
         """From the lease to its end."""

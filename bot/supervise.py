@@ -19,10 +19,12 @@ async def supervised(
     *,
     longest_s: float = _LONGEST_S,
     link: Link | None = None,
+    known: tuple[type[Exception], ...] = (),
 ) -> None:
     """Run it; begin it again after a fault, with a pause that doubles. Returns when it does.
 
-    `link`: what it keeps up. A refusal of that is said once, and it is not begun again.
+    `link`: what it keeps up. A refusal of that is said once, and it is not begun again. `known`:
+    faults whose own sentence says all, so that no trace is needed.
     """
     pause_s, clock = _FIRST_S, asyncio.get_running_loop().time
     while True:
@@ -38,7 +40,9 @@ async def supervised(
             return None
         except Exception as error:
             # Whatever it was, the rest of the process has nothing to do with it.
-            if link is None:
+            if isinstance(error, known):
+                logger.warning("a part failed and begins again", extra=_facts(name, error))
+            elif link is None:
                 logger.exception("a part failed and begins again", extra={"part": name})
             else:
                 link.down(str(error) or type(error).__name__)

@@ -2,14 +2,20 @@
 
 import asyncio
 import io
+import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 
 import aiohttp
 import pytest
 from aiohttp import web
 
+from bot.app import utc_now
 from bot.door import SLACK_PATH, Door, DoorClosed
+from bot.service import Service
+from bot.settings import load
+from core.lease import Lease
 
 
 @asynccontextmanager
@@ -85,6 +91,54 @@ async def test_a_port_that_is_taken_is_named() -> None:
         with pytest.raises(DoorClosed, match=f"PORT={first.bound} cannot be listened on"):
             await second.serve()
         assert f"PORT={first.bound}" in second.seen
+
+
+async def test_a_port_that_is_taken_is_a_line_and_no_trace(
+    caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    first = Door(0)
+    async with at(first):
+        port = first.bound
+        settings = await asyncio.to_thread(load, data_dir=tmp_path, port=port)
+        service = Service(settings, Lease(settings.state_db, utc_now), utc_now)
+        door, *others = [asyncio.create_task(doing) for doing in service.beside()]
+        async with asyncio.timeout(5):
+            while "begins again" not in caplog.text:  # noqa: ASYNC110 - nobody sets an event for it
+                await asyncio.sleep(0.01)
+        for task in (door, *others):
+            task.cancel()
+        await asyncio.gather(door, *others, return_exceptions=True)
+    (record,) = [r for r in caplog.records if "begins again" in r.getMessage()]
+    assert record.exc_info is None
+    assert vars(record)["seen"] == f"PORT={port} cannot be listened on: Address already in use"
+
+
+def has_ipv6() -> bool:
+    with suppress(OSError), socket.socket(socket.AF_INET6) as one:
+        one.bind(("::1", 0))
+        return True
+    return False
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
+async def test_it_is_open_to_both_kinds_of_address() -> None:
+    door = Door(0)
+    door.tell("/yes", yes)
+    async with at(door) as stranger:
+        for host in ("127.0.0.1", "[::1]"):
+            async with stranger.get(f"http://{host}:{door.bound}/yes") as answer:
+                assert answer.status == 200
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
+async def test_where_ipv6_cannot_be_had_it_is_open_all_the_same() -> None:
+    with socket.socket(socket.AF_INET6) as taken:
+        taken.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        taken.bind(("::", 0))
+        door = Door(taken.getsockname()[1])
+        door.tell("/yes", yes)
+        async with at(door) as stranger, stranger.get("/yes") as answer:
+            assert answer.status == 200
 
 
 async def test_without_a_port_there_is_no_door() -> None:
