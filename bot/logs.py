@@ -13,7 +13,7 @@ from enum import StrEnum
 from types import TracebackType
 from urllib.parse import quote, quote_plus
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("bot")
 
 _STANDARD = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
