@@ -11,8 +11,8 @@ from typing import Any
 
 from alerts.model import TERMINAL
 from bot.app import App, Copy, opened, utc_now
-from bot.commands import CommandRequest
 from bot.door import Door, DoorClosed
+from bot.first_run import first_words
 from bot.health import Health
 from bot.logs import say
 from bot.metrics import Metrics
@@ -147,8 +147,7 @@ async def _talk(
             await ready.wait()
         await app.courier.emptied(TERMINAL)
     if not shown:
-        reply = await app.commands.answer(CommandRequest.typed("anomalies"))
-        print(console.render(reply.message, console.terminal_width()) + "\n", flush=True)
+        print(console.render(await first_words(app), console.terminal_width()) + "\n", flush=True)
     if attached:
         await console.converse(app.commands.answer, app.commands.names)
         stop.set()
