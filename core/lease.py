@@ -21,7 +21,7 @@ from pathlib import Path
 
 from core.alone import alone
 from core.db import Db, iso
-from core.migrate import connected, migrate, newest_schema, schema_of
+from core.migrate import connected, damage_in_words, migrate, newest_schema, schema_of
 
 logger = logging.getLogger(__name__)
 
@@ -123,7 +123,7 @@ class Lease:
             await asyncio.sleep(self.timing.renew_s)
             try:
                 renewed = await asyncio.to_thread(self._renewed)
-            except sqlite3.OperationalError as error:
+            except sqlite3.DatabaseError as error:
                 # Another copy could not write either; and if one has, it is in the row.
                 if not fails:
                     logger.warning("the lease cannot be renewed", extra={"seen": str(error)})
@@ -137,7 +137,7 @@ class Lease:
 
     def _taken(self, locked: bool) -> bool:
         now = self.now()
-        with closing(connected(self.path)) as db, db:
+        with damage_in_words(self.path), closing(connected(self.path)) as db, db:
             db.execute("BEGIN IMMEDIATE")
             other = _read(db)
             if other is not None and not self._is_over(*other, locked):

@@ -14,6 +14,7 @@ from core.errors import ConfigError, LeaseLost
 from core.lease import Lease, Timing, at_work
 from core.migrate import migrate
 from tests.servers.local import utc_now
+from tests.states import overwrite
 
 QUICK = Timing(lost_after_s=20.0, renew_s=0.02, look_s=0.02)
 
@@ -241,3 +242,12 @@ async def test_one_of_a_newer_version_is_refused_not_waited_for(path: Path) -> N
 async def test_whoever_has_no_lease_writes_as_before(path: Path) -> None:
     async with lease(path).held(), Db.open(path) as shell, shell.transaction() as writer:
         await writer.execute("DELETE FROM mutes")
+
+
+async def test_a_lease_that_cannot_be_read_is_a_damaged_database(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    await asyncio.to_thread(migrate, path)
+    await asyncio.to_thread(overwrite, path, "lease")
+    with pytest.raises(ConfigError, match="is damaged"):
+        async with asyncio.timeout(5), lease(path).held():
+            pytest.fail("nobody knows who has it")
