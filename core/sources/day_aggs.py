@@ -4,7 +4,6 @@ Header (order varies, more columns may come, facts of the vendor's docs and of r
 ticker,volume,open,close,high,low,window_start,transactions
 """
 
-import gzip
 import io
 import zlib
 from datetime import date
@@ -14,9 +13,7 @@ import polars as pl
 from core.bars import UNREADABLE, Bars, check
 from core.calendar import TradingDay
 from core.errors import BadBars
-
-MAX_BYTES_UNPACKED = 64 * 2**20
-"""A real day is about 1 MB unpacked."""
+from core.sources.bounds import DAY_FILE, Bounds, Gzipped, refuse_large_table
 
 KEY = "us_stocks_sip/{data_set}/{day:%Y/%m/%Y-%m-%d}.csv.gz"
 
@@ -28,7 +25,7 @@ def key(data_set: str, day: date) -> str:
 
 def parse(payload: bytes, day: TradingDay) -> Bars:
     """The bars in a day-aggregate file; raises BadBars for anything that is not one."""
-    text = unpack(payload)
+    text = unpack(payload, f"the file of {day}")
     header = text[: text.find(b"\n")].decode("utf-8", "replace").strip().split(",")
     if "ticker" not in header:
         raise BadBars(f"the file of {day} begins with {header[0][:60]!r}, not with a header row")
@@ -59,15 +56,15 @@ _TYPES: dict[str, type[pl.DataType]] = {
 _STAMP = pl.col("window_start").cast(pl.Datetime("ns", "UTC")).alias("stamp")
 
 
-def unpack(payload: bytes, limit: int = MAX_BYTES_UNPACKED) -> bytes:
-    """Gunzip, members and all; raises BadBars if it is cut off, corrupt or larger than `limit`."""
+def unpack(payload: bytes, what: str = "the file", most: Bounds = DAY_FILE) -> bytes:
+    """Gunzip, members and all; BadBars if it is cut off, corrupt, a bomb or too large a table."""
+    file = Gzipped(most, what)
     try:
-        with gzip.GzipFile(fileobj=io.BytesIO(payload)) as file:
-            text = file.read(limit + 1)
-    except (EOFError, OSError, zlib.error) as error:
-        raise BadBars(f"the file is not whole gzip: {error}") from error
-    if len(text) > limit:
-        raise BadBars(f"the file unpacks to more than {limit / 2**20:.0f} MB: a day has about 1 MB")
+        file.add(payload)
+        text = file.whole()
+    except (EOFError, zlib.error) as error:
+        raise BadBars(f"{what} is not whole gzip: {error}") from error
+    refuse_large_table(text, b",", most, what)
     return text
 
 

@@ -10,6 +10,7 @@ import httpx
 from core.calendar import TradingDay
 from core.errors import NotPublished, SourceError, SourceRefused, SourceUnavailable, Verdict
 from core.sources import Served
+from core.sources.bounds import FINRA_FILE
 from core.sources.control import control_day, raise_if_open
 from core.sources.fetch import ANSWER_S, Reply, client, fetch, retried
 from core.sources.finra_file import OFF_EXCHANGE, name_of, parse
@@ -79,7 +80,9 @@ class FinraSource:
     async def _once(self, method: str, day: TradingDay) -> Reply:
         name = name_of(day.date)
         reply = await fetch(
-            self._http, method, f"{self._url}/{name}", _HEADERS, answer_s=self._answer_s
+            *(self._http, method, f"{self._url}/{name}", _HEADERS),
+            answer_s=self._answer_s,
+            most=FINRA_FILE,
         )
         if reply.status not in (200, 403, 404):
             raise SourceUnavailable(f"HTTP {reply.status} for {name}", Verdict.VENDOR_FAULT)

@@ -18,6 +18,7 @@ import polars as pl
 from core.bars import UNREADABLE, Bars, Family, Scope, Series, check
 from core.calendar import NEW_YORK, TradingDay
 from core.errors import BadBars
+from core.sources.bounds import FINRA_FILE, refuse_large_table
 
 OFF_EXCHANGE = Series(Scope.OFF_EXCHANGE, Family.FINRA)
 """What these files hold, whoever hands them on."""
@@ -39,6 +40,7 @@ def name_of(day: date) -> str:
 
 def parse(text: bytes, day: TradingDay) -> Bars:
     """The bars in a daily file, tickers in the vendor's spelling; BadBars if it is not whole."""
+    refuse_large_table(text, b"|", FINRA_FILE, f"the file of {day}")
     first, _, rest = text.partition(b"\n")
     header = first.decode("utf-8-sig", "replace").strip().split("|")
     if missing := [column for column in _KINDS if column not in header]:

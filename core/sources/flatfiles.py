@@ -9,6 +9,7 @@ from core.bars import Family, Scope, Series
 from core.calendar import TradingDay
 from core.errors import NotPublished, SourceError, SourceRefused, Verdict
 from core.sources import Served
+from core.sources.bounds import DAY_FILE_PACKED_BYTES
 from core.sources.control import control_day, raise_if_open
 from core.sources.day_aggs import key, parse
 from core.sources.s3_names import Forbidden, Gone
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from core.sources.s3 import S3Reader
 
 DAY_AGGS, TRADES = "day_aggs_v1", "trades_v1"
-MAX_DAY_AGGS_BYTES = 16 * 2**20
-"""A real file has about 0.3 MB."""
 
 
 class DayAggsSource:
@@ -53,7 +52,7 @@ class DayAggsSource:
         if self._reader.find(name) is None:
             raise NotPublished(f"{name} is not listed")
         try:
-            payload, etag = self._reader.get(name, MAX_DAY_AGGS_BYTES)
+            payload, etag = self._reader.get(name, DAY_FILE_PACKED_BYTES)
         except Gone as error:
             raise NotPublished(f"{name} was listed and is gone: being replaced") from error
         except Forbidden as error:

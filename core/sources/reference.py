@@ -12,6 +12,7 @@ from core.errors import BadBars
 from core.instruments import Instrument
 from core.news import News, Story
 from core.renames import Rename
+from core.sources import bounds
 from core.sources.reference_rows import instrument, readable, renames, story
 from core.sources.rest import RestClient, table_rows
 
@@ -91,7 +92,7 @@ class Reference:
         asked = {"published_utc.gte": _utc(since), "published_utc.lte": _utc(until)}
         asked |= {"order": "desc", "sort": "published_utc", "limit": "1000"}
         stories, skipped, pages, more = list[Story](), 0, 0, False
-        async with aclosing(self._client.pages(NEWS, asked)) as answers:
+        async with aclosing(self._client.pages(NEWS, asked, bounds.NEWS)) as answers:
             async for page in answers:
                 found, left_out = readable(table_rows(page, "news"), story)
                 stories, skipped, pages = stories + found, skipped + left_out, pages + 1

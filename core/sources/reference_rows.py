@@ -18,6 +18,8 @@ from core.renames import Rename
 
 T = TypeVar("T")
 
+_LOOKED_AT = 20
+"""Times the length that is shown: blanks are left out."""
 _NAME_CHARS, _TITLE_CHARS, _PUBLISHER_CHARS, _URL_CHARS = 120, 240, 60, 2000
 _TYPE, _FIGI = re.compile(r"[A-Z0-9_]{1,16}"), re.compile(r"[A-Z0-9]{12}")
 # Whatever could end a link in somebody's markup is percent-encoded.
@@ -84,6 +86,8 @@ def one_line(value: Any, most: int) -> str:
     """Text on one line, without control characters, of `most` characters; empty if it is none."""
     if not isinstance(value, str):
         return ""
+    # A text of megabytes, letter by letter, would take ten times that.
+    value = value[: _LOOKED_AT * most]
     text = " ".join("".join(c if c.isprintable() else " " for c in value).split())
     return text if len(text) <= most else f"{text[: most - 1]}…"
 

@@ -25,6 +25,7 @@ from core.errors import (
     Verdict,
 )
 from core.sources import Served
+from core.sources.bounds import ANSWER, TABLE, Bounds, Tally
 from core.sources.control import control_day, raise_if_open
 from core.sources.fetch import ANSWER_S, Reply, client, fetch, retried
 from core.sources.grouped import parse, results_of
@@ -86,24 +87,31 @@ class RestClient:
 
     async def get(self, path: str, params: dict[str, str]) -> Answer:
         """A 200, 401, 403 or 404 answer; SourceUnavailable or BadBars for all else."""
+        return await self._asked(path, params, Tally(ANSWER, "the answer"))
+
+    async def _asked(self, path: str, params: dict[str, str], tally: Tally) -> Answer:
         if not (self._api_key.isascii() and self._api_key.isprintable()):
             # It fits in no header, and the library's error would quote it.
             odd = "the API key holds characters that no key has"
             raise SourceRefused(odd, Verdict.WRONG_ACCESS_KEY)
-        return await retried(lambda: self._once(path, params), self._attempts, self._answer_s)
+        return await retried(
+            lambda: self._once(path, params, tally), self._attempts, self._answer_s
+        )
 
-    async def pages(self, path: str, params: dict[str, str]) -> AsyncGenerator[Answer, None]:
-        """Every page of a table, each as get() gives it; BadBars if they do not end."""
-        at, asked = path, params
+    async def pages(
+        self, path: str, params: dict[str, str], most: Bounds = TABLE
+    ) -> AsyncGenerator[Answer, None]:
+        """Every page of a table, each as get() gives it; BadBars if they are more than `most`."""
+        at, asked, tally = path, params, Tally(most, f"all of {path}")
         for _ in range(_MAX_PAGES):
-            answer = await self.get(at, asked)
+            answer = await self._asked(at, asked, tally)
             yield answer
             at, asked = _next(answer.body)
             if not at:
                 return
         raise BadBars(f"more than {_MAX_PAGES} pages of {path}")
 
-    async def _once(self, path: str, params: dict[str, str]) -> Answer:
+    async def _once(self, path: str, params: dict[str, str], tally: Tally) -> Answer:
         await self._pace.wait()
         # A header, not ?apiKey=: addresses end up in logs.
         headers = {"Authorization": f"Bearer {self._api_key}"}
@@ -112,7 +120,7 @@ class RestClient:
         )
         if reply.status not in (200, 401, 403, 404):
             raise SourceUnavailable(f"HTTP {reply.status}", Verdict.VENDOR_FAULT)
-        decoded = await _decode(reply)
+        decoded = await asyncio.to_thread(_decode, reply, tally)
         return Answer(reply.status, decoded, self._said(decoded), reply.travelled)
 
     def _said(self, body: dict[str, Any]) -> str:
@@ -121,9 +129,14 @@ class RestClient:
         return said.replace(self._api_key, "YOUR_API_KEY")[:_SAID_CHARS]
 
 
-async def _decode(reply: Reply) -> dict[str, Any]:
+def _decode(reply: Reply, tally: Tally) -> dict[str, Any]:
     try:
-        decoded = await asyncio.to_thread(json.loads, reply.body)
+        tally.add(reply.body)
+        decoded = json.loads(reply.body)
+    except BadBars:
+        if reply.status != 200:
+            return {}
+        raise
     except (ValueError, RecursionError) as error:
         if reply.status != 200:
             return {}

@@ -7,7 +7,7 @@ import ssl
 import zlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from types import ModuleType
 from typing import Any
@@ -26,9 +26,10 @@ from core.errors import (
     SourceUnavailable,
     Verdict,
 )
+from core.sources.bounds import DAY_FILE, DAY_FILE_PACKED_BYTES
 from core.sources.control import control_day
-from core.sources.day_aggs import MAX_BYTES_UNPACKED, key, parse, unpack
-from core.sources.flatfiles import MAX_DAY_AGGS_BYTES, DayAggsSource
+from core.sources.day_aggs import key, parse, unpack
+from core.sources.flatfiles import DayAggsSource
 from core.sources.s3 import S3Reader, looks_like_api_key, translate
 from core.sources.s3_names import Forbidden
 from tests import files
@@ -329,7 +330,7 @@ async def test_an_object_without_end_is_bad_bars(fault: Fault) -> None:
         there.server.faults.add(fault, on="get")
         error = await failure(there)
         assert type(error) is BadBars
-        assert f"{MAX_DAY_AGGS_BYTES:,}" in error.seen
+        assert f"{DAY_FILE_PACKED_BYTES:,}" in error.seen
 
 
 async def test_an_object_over_the_limit_is_not_read() -> None:
@@ -371,7 +372,7 @@ BAD_FILES: dict[str, bytes] = {
     "truncated in its checksum": GOOD[:-6],
     "a bad checksum": GOOD[:-8] + b"\0\0\0\0" + GOOD[-4:],
     "junk behind it": GOOD + b"junk",
-    "a bomb": gzip.compress(b" " * (MAX_BYTES_UNPACKED + 1), 1),
+    "a bomb": gzip.compress(b" " * (DAY_FILE.unpacked_bytes + 1), 1),
     "a web page": gzip.compress(b"<!DOCTYPE html>\n<html><body>Welcome</body></html>"),
     "no row": csv(),
     "no line break": gzip.compress(HEADER.encode()),
@@ -435,9 +436,9 @@ def test_a_file_that_is_written_another_way_is_the_same_session(payload: bytes) 
 
 def test_a_file_may_be_as_large_as_the_limit() -> None:
     packed = zlib.compress(b"x" * 1000, wbits=31)
-    assert len(unpack(packed, 1000)) == 1000
+    assert len(unpack(packed, most=replace(DAY_FILE, unpacked_bytes=1000))) == 1000
     with pytest.raises(BadBars, match="unpacks to more"):
-        unpack(packed, 999)
+        unpack(packed, most=replace(DAY_FILE, unpacked_bytes=999))
 
 
 # The libraries' errors, all of them.
