@@ -48,6 +48,8 @@ DAY_FILE_PACKED_BYTES = 4 << 20
 """Day aggregates as they travel: 0.3 MB."""
 FINRA_FILE = Bounds(4 << 20)
 """FINRA's daily file: 0.4 MB."""
+LISTING_BYTES = 2 << 20
+"""What S3 says in XML: a thousand names of sixty letters have 0.3 MB."""
 
 
 def refuse_over(seen: int, most: int, unit: str, what: str) -> None:

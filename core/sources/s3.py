@@ -22,6 +22,7 @@ from botocore.client import Config
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
+    ConnectionClosedError,
     NoCredentialsError,
     ParamValidationError,
     PartialCredentialsError,
@@ -29,6 +30,7 @@ from botocore.exceptions import (
 from botocore.parsers import ResponseParserError, XMLParseError
 
 from core.errors import BadBars, SourceError, SourceRefused, SourceUnavailable, Verdict
+from core.sources.bounds import LISTING_BYTES, refuse_over
 from core.sources.s3_names import Forbidden, Gone, Listed, Republished, S3Access
 
 _CHUNK_BYTES = 1 << 16
@@ -68,6 +70,33 @@ def client(access: S3Access, *, attempts: int = 3, read_timeout_s: float = 20) -
     )
 
 
+def _bound_answers(client: Any) -> None:
+    """What is no object's content is read here: botocore would hold all that comes."""
+    session = client._endpoint.http_session
+
+    def send(request: Any, **_: Any) -> Any:
+        is_content, request.stream_output = request.stream_output, True
+        answer = session.send(request)
+        if not is_content or answer.status_code >= 300:
+            try:
+                answer._content = _said(answer.raw)
+            except urllib3.exceptions.HTTPError as error:
+                # As botocore calls it when it reads by itself, and tries again.
+                raise ConnectionClosedError(error=error, endpoint_url=request.url) from error
+        return answer
+
+    client.meta.events.register("before-send.s3", send)
+
+
+def _said(raw: Any) -> bytes:
+    with closing(raw):
+        said = bytearray()
+        for chunk in raw.stream(_CHUNK_BYTES):
+            said += chunk
+            refuse_over(len(said), LISTING_BYTES, "bytes", "an answer of S3")
+        return bytes(said)
+
+
 def _machine_clock() -> datetime:
     # botocore signs by this clock, so this is the one that can be wrong; no other will do.
     return datetime.now(UTC)
@@ -87,6 +116,7 @@ class S3Reader:
     ) -> None:
         self._access, self._now, self._whole_s = access, now, whole_s
         self._client = client(access, attempts=attempts, read_timeout_s=read_timeout_s)
+        _bound_answers(self._client)
 
     def find(self, key: str) -> Listed | None:
         """The object of exactly this key, or None if the listing does not show it."""

@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 
@@ -217,6 +216,17 @@ async def test_a_day_file_that_is_too_much_is_refused(name: str) -> None:
         assert len([seen for seen in server.requests if seen.key]) == 1
 
 
+@pytest.mark.parametrize(("on", "status"), [("list", 200), ("list", 403), ("get", 403)])
+async def test_what_s3_says_is_bounded(on: str, status: int) -> None:
+    day = recent()
+    async with files.s3_server({key("day_aggs_v1", day.date): b""}) as server:
+        server.faults.add(faults.Status(status, b"<a/>" * 600_000, "application/xml"), on=on)
+        reader = await asyncio.to_thread(S3Reader, files.s3_access(server.url), attempts=3)
+        with pytest.raises(BadBars, match="2,097,152 is the most"):
+            await DayAggsSource(reader, Clock(datetime.now(UTC))).bars(day)
+        assert len(server.requests) == (1 if on == "list" else 2)
+
+
 # There is room for several times a real day.
 
 
@@ -268,8 +278,8 @@ async def test_three_large_pages_of_news_fit() -> None:
 # The counting itself.
 
 
-def unpacked(payload: bytes, slice_bytes: int, most: Any = DAY_FILE) -> bytes:
-    file = Gzipped(most, "it")
+def unpacked(payload: bytes, slice_bytes: int) -> bytes:
+    file = Gzipped(DAY_FILE, "it")
     for start in range(0, len(payload), slice_bytes):
         file.add(payload[start : start + slice_bytes])
     return file.whole()
