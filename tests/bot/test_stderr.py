@@ -110,8 +110,14 @@ runpy.run_module("bot", run_name="__main__")""",
 }
 
 
-@pytest.mark.parametrize("where", UNCAUGHT)
-@pytest.mark.parametrize("form", ["text", "json"])
+@pytest.mark.parametrize(
+    ("where", "form"),
+    [
+        *((where, "text") for where in UNCAUGHT),
+        ("the main thread", "json"),
+        ("a finalizer", "json"),
+    ],
+)
 async def test_what_nobody_catches_is_told_without_secrets(
     tmp_path: Path, where: str, form: str
 ) -> None:
