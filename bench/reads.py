@@ -1,17 +1,19 @@
-"""Reading what is stored, as history grows: one ticker over years, all tickers of 120 sessions.
+"""Reading what is stored, as history grows: one ticker over all of it, all tickers of 120 sessions.
 
-Ten years of sessions: the market's 82 over and over. Against one Parquet file a session, and
-against SQLite with an index for each question (five years; the driver's rows made into a frame).
+With one, five and ten years stored: the market's 82 sessions over and over. Against one Parquet
+file a session, and against SQLite with an index for each question (its rows made into a frame).
 """
 
 import tempfile
 from dataclasses import replace
+from pathlib import Path
 
+from bench.child import Job
 from bench.data import Data
 from bench.harness import Goal, Result, Side, duration, in_child, in_turn, lined_up, table
 
 YEAR = 252
-_YEARS = (1, 5, 10)
+YEARS = (1, 5, 10)
 _ONE_S, _ALL_S = 0.050, 0.150
 _SIDES = "bench.reads_sides"
 
@@ -24,36 +26,46 @@ def run(data: Data) -> list[Goal]:
         print(
             f"  {made.result['sessions']:,.0f} sessions, {made.result['rows']:,.0f} rows; files a"
             f" session {made.result['daily_mb']:.0f} MB, by ticker {made.result['quarters_mb']:.0f}"
-            f" MB, SQLite (5 years) {made.result['sqlite_mb']:.0f} MB;"
+            f" MB more, SQLite {made.result['sqlite_mb']:.0f} MB;"
             f" a quarter put together in {made.result['quarter_s']:.2f} s"
         )
-        one = in_turn(job, _sides("5", 5))
-        print(table(one, "one ticker, 5 years"))
-        every = in_turn(job, _sides("every", 3))
-        print(table(every, "all tickers, 120 sessions"))
-        grown = in_turn(job, [Side(f"{y} years", f"{_SIDES}:ours_{y}", 5) for y in _YEARS])
-        beside = in_turn(job, [Side(f"{y} years", f"{_SIDES}:daily_{y}", 3) for y in _YEARS])
-        rows = [(f"{years} years", duration(ours.seconds), duration(daily.seconds),
-                 f"{daily.seconds / ours.seconds:.1f}")
-                for years, ours, daily in zip(_YEARS, grown, beside, strict=True)]  # fmt: skip
-        print(lined_up([("one ticker over", "ours", "a file a session", "x ours"), *rows]))
+        stored = {years: replace(job, work=str(Path(folder) / str(years))) for years in YEARS}
+        one = _grown(stored, "one", 5, "one ticker over all that is stored")
+        every = _grown(stored, "every", 3, "all tickers, 120 sessions")
     return _goals(one, every)
 
 
-def _sides(name: str, repeats: int) -> list[Side]:
+def _grown(
+    stored: dict[int, Job], question: str, repeats: int, title: str
+) -> dict[int, list[Result]]:
+    found = {years: in_turn(job, _sides(question, repeats)) for years, job in stored.items()}
+    print(table(found[5], f"{title}: five years stored"))
+    rows = [(f"{years} years", *(duration(side.seconds) for side in sides),
+             *(f"{side.seconds / sides[0].seconds:.2f}" for side in sides[1:]))
+            for years, sides in found.items()]  # fmt: skip
+    sides = "ours", "a file a session", "SQLite", "x ours", "x ours"
+    print(lined_up([(title, *sides), *rows]))
+    return found
+
+
+def _sides(question: str, repeats: int) -> list[Side]:
     return [
-        Side("ours", f"{_SIDES}:ours_{name}", repeats),
-        Side("a file a session", f"{_SIDES}:daily_{name}", repeats),
-        Side("SQLite", f"{_SIDES}:sqlite_{name}", repeats),
+        Side("ours", f"{_SIDES}:ours_{question}", repeats),
+        Side("a file a session", f"{_SIDES}:daily_{question}", repeats),
+        Side("SQLite", f"{_SIDES}:sqlite_{question}", repeats),
     ]
 
 
-def _goals(one: list[Result], every: list[Result]) -> list[Goal]:
-    same = {result.number("rows") for result in one}, {result.number("rows") for result in every}
+def _goals(one: dict[int, list[Result]], every: dict[int, list[Result]]) -> list[Goal]:
+    same = [
+        {result.number("rows") for result in sides} for found in (one, every)
+        for sides in found.values()
+    ]  # fmt: skip
+    worst = max(sides[0].seconds for sides in every.values())
     return [
-        Goal("one ticker over 5 years in at most 50 ms", one[0].seconds <= _ONE_S,
-             duration(one[0].seconds)),
-        Goal("120 sessions of all tickers in at most 150 ms", every[0].seconds <= _ALL_S,
-             duration(every[0].seconds)),
+        Goal("one ticker over 5 years in at most 50 ms", one[5][0].seconds <= _ONE_S,
+             duration(one[5][0].seconds)),
+        Goal("120 sessions of all tickers in at most 150 ms, whatever is stored",
+             worst <= _ALL_S, duration(worst)),
         Goal("all sides read the same rows", all(len(rows) == 1 for rows in same), str(same)),
     ]  # fmt: skip

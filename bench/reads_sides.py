@@ -12,37 +12,43 @@ import polars as pl
 
 from bench.child import Job, Watch
 from bench.ours import SERIES
-from bench.reads import YEAR
+from bench.reads import YEAR, YEARS
 from core.calendar import TradingDay, sessions_ending, trading_day
 from core.store import Store
 
 ALL_SESSIONS = 120
-_TEN, _FIVE = 10 * YEAR, 5 * YEAR
 _LAPS = 5
 _COLUMNS = "session, ticker, open, high, low, close, volume, transactions, vwap"
 _TICKERS_AT_ONCE = 1_000
 
 
 def lay_out(job: Job, _: Watch) -> dict[str, Any]:
-    """Ten years below job.work, made of the sessions below job.market."""
-    root, days = job.root, _newest(job, _TEN)
+    """One, five and ten years below job.work, made of the sessions below job.market."""
+    days = _newest(job, YEARS[-1] * YEAR)
     made_of = [pl.read_parquet(path) for path in sorted(Path(job.market).glob("bars/*/*.parquet"))]
-    folder = root / "bars" / SERIES.key
-    folder.mkdir(parents=True)
+    every = job.root / "every"
+    every.mkdir()
     for n, day in enumerate(reversed(days)):
         rows = made_of[-1 - n % len(made_of)].with_columns(session=pl.lit(day.date))
-        rows.write_parquet(folder / f"{day}.parquet", compression="zstd")
-    began = time.perf_counter()
-    quarters = Store.on_disk(root).compact(SERIES)
-    took_s = time.perf_counter() - began
-    _fill(root, _newest(job, _FIVE))
-    return {
+        rows.write_parquet(every / f"{day}.parquet", compression="zstd")
+    told: dict[str, Any] = {
         "sessions": len(days),
         "rows": sum(len(made_of[-1 - n % len(made_of)]) for n in range(len(days))),
+    }
+    for years in YEARS:
+        root, stored = job.root / str(years), days[-years * YEAR :]
+        folder = root / "bars" / SERIES.key
+        folder.mkdir(parents=True)
+        for day in stored:
+            (folder / f"{day}.parquet").hardlink_to(every / f"{day}.parquet")
+        began = time.perf_counter()
+        quarters = Store.on_disk(root).compact(SERIES)
+        told |= {"quarter_s": (time.perf_counter() - began) / quarters}
+        _fill(root, stored)
+    return told | {
         "daily_mb": _megabytes(root / "bars"),
         "quarters_mb": _megabytes(root / "quarters"),
         "sqlite_mb": (root / "bars.db").stat().st_size / 1e6,
-        "quarter_s": took_s / quarters,
     }
 
 
@@ -87,45 +93,22 @@ def _name(job: Job) -> str:
     return str(names[len(names) // 2])
 
 
-def _ours(job: Job, watch: Watch, count: int) -> dict[str, Any]:
-    store, days, name = Store.on_disk(job.root), _newest(job, count), _name(job)
+def _stored(job: Job) -> list[TradingDay]:
+    names = sorted((job.root / "bars" / SERIES.key).glob("*.parquet"))
+    return _newest(job, len(names))
+
+
+def ours_one(job: Job, watch: Watch) -> dict[str, Any]:
+    """One ticker over all that is stored."""
+    store, days, name = Store.on_disk(job.root), _stored(job), _name(job)
     return _timed(watch, lambda: store.read(SERIES, days, tickers=[name]))
 
 
-def _daily(job: Job, watch: Watch, count: int) -> dict[str, Any]:
-    days, name = _newest(job, count), _name(job)
+def daily_one(job: Job, watch: Watch) -> dict[str, Any]:
+    """The same without our store."""
+    days, name = _stored(job), _name(job)
     paths = [job.root / "bars" / SERIES.key / f"{day}.parquet" for day in days]
     return _timed(watch, lambda: pl.scan_parquet(paths).filter(pl.col("ticker") == name).collect())
-
-
-def ours_1(job: Job, watch: Watch) -> dict[str, Any]:
-    """One year."""
-    return _ours(job, watch, YEAR)
-
-
-def ours_5(job: Job, watch: Watch) -> dict[str, Any]:
-    """Five years."""
-    return _ours(job, watch, _FIVE)
-
-
-def ours_10(job: Job, watch: Watch) -> dict[str, Any]:
-    """Ten years."""
-    return _ours(job, watch, _TEN)
-
-
-def daily_1(job: Job, watch: Watch) -> dict[str, Any]:
-    """One year."""
-    return _daily(job, watch, YEAR)
-
-
-def daily_5(job: Job, watch: Watch) -> dict[str, Any]:
-    """Five years."""
-    return _daily(job, watch, _FIVE)
-
-
-def daily_10(job: Job, watch: Watch) -> dict[str, Any]:
-    """Ten years."""
-    return _daily(job, watch, _TEN)
 
 
 def ours_every(job: Job, watch: Watch) -> dict[str, Any]:
@@ -156,10 +139,9 @@ def _asked(job: Job, watch: Watch, where: str, *values: str, laps: int = _LAPS) 
         )  # fmt: skip
 
 
-def sqlite_5(job: Job, watch: Watch) -> dict[str, Any]:
+def sqlite_one(job: Job, watch: Watch) -> dict[str, Any]:
     """By its primary key."""
-    first = str(_newest(job, _FIVE)[0])
-    return _asked(job, watch, "ticker = ? AND session >= ? ORDER BY session", _name(job), first)
+    return _asked(job, watch, "ticker = ? ORDER BY session", _name(job))
 
 
 def sqlite_every(job: Job, watch: Watch) -> dict[str, Any]:
