@@ -16,7 +16,7 @@ doctor: $(VENV)/run.stamp ## what each data source answers, and the next step
 	@$(BIN)/python -m bot doctor
 
 test: $(VENV)/dev.stamp ## the test suite
-	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -q -n 4 --dist worksteal
+	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -q -n 3 --dist worksteal
 
 lint: $(VENV)/dev.stamp ## everything in check but the tests
 	@$(BIN)/ruff format --check .
