@@ -62,10 +62,8 @@ class Beside:
         try:
             while not task.done() and await at_work(self.app.db, self.app.now()) is None:
                 await asyncio.wait({task}, timeout=self.look_s)
+        finally:
             # What is under way waits again, as if nobody had begun it.
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
-            return None if task.cancelled() else task.result()
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+        return None if task.cancelled() else task.result()

@@ -14,7 +14,6 @@ from bot.logs import say
 from bot.once import refreshed
 from bot.runner import Told, untold
 from core.afterwards import Afterwards
-from core.alone import alone
 from core.errors import CommandError
 from core.jobs import BAD, Job, JobState, Stage
 
@@ -46,9 +45,6 @@ async def fill(app: App, words: list[str]) -> Filled:
     """Read a span as `/backfill run` would; CommandError for what cannot be begun."""
     await refreshed(app)
     wish = app.backfilling.wish("run", words)
-    async with alone(app.backfilling.runner.lock) as mine:
-        if mine:  # whoever was at work here is gone
-            await app.backfilling.runner.jobs.interrupted()
     job = await _begun(app, wish)
     if job is not None:
         await _through(app, job)

@@ -80,9 +80,9 @@ class Store:
     ) -> pl.DataFrame:
         """All rows of the sessions that are stored (columns of BARS), oldest session first; only
         those of a few `tickers`, if they are given."""
-        if tickers is not None:
-            return self._few(series, list(days), columns, tickers)
         days = list(days)
+        if tickers is not None:
+            return self._few(series, days, columns, tickers)
 
         def rows(names: Sequence[str]) -> pl.DataFrame:
             if not names:
