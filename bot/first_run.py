@@ -9,18 +9,23 @@ from bot.app import App
 from bot.commands import CommandRequest
 from core.errors import Verdict
 from core.sources.access import DATA_SETS
+from core.sources.finra import FinraSource
+from core.sources.flatfiles import DayAggsSource
 from core.sources.next_step import Part, next_step
+from core.sources.rest import RestSource
+from core.sources.short_volume import ShortVolumeSource
+from core.sources.trades import TradesSource
 
 _LAST = (
     "SELECT session, source, verdict, seen FROM attempts"
     " WHERE id IN (SELECT max(id) FROM attempts GROUP BY source) ORDER BY id"
 )
 _PARTS = {
-    "REST grouped daily": Part.REST,
-    "REST short volume": Part.SHORT_VOLUME,
-    "FINRA daily file": Part.FINRA,
-    "flat files (day aggregates)": Part.DAY_AGGS,
-    "flat files (trades)": Part.TRADES,
+    RestSource.name: Part.REST,
+    ShortVolumeSource.name: Part.SHORT_VOLUME,
+    FinraSource.name: Part.FINRA,
+    DayAggsSource.name: Part.DAY_AGGS,
+    TradesSource.name: Part.TRADES,
 }
 
 
