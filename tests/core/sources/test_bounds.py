@@ -63,19 +63,20 @@ def ask_all(rest: Rest) -> dict[str, Callable[[], Awaitable[object]]]:
     }
 
 
-REST = {name: sent(body, PACKED) for name, (body, _) in bombs.JSON.items()} | {
-    name: sent(body) for name, (body, _) in bombs.PLAIN_JSON.items()
-}
-SAID = {name: said for name, (_, said) in (bombs.JSON | bombs.PLAIN_JSON).items()}
+REST = bombs.JSON | bombs.PLAIN_JSON
+
+
+def rest_fault(name: str) -> Fault:
+    return sent(REST[name].body, PACKED if name in bombs.JSON else None)
 
 
 @pytest.mark.parametrize("name", REST)
 async def test_an_answer_that_is_too_much_is_refused_and_not_asked_for_again(name: str) -> None:
     async with files.rest(Clock(NOW), attempts=3) as rest:
-        rest.server.faults.always(REST[name])
+        rest.server.faults.always(rest_fault(name))
         with pytest.raises(BadBars) as caught:
             await rest.source.bars(DAY)
-        assert SAID[name] in caught.value.seen
+        assert REST[name].said in caught.value.seen
         assert len(rest.paths) == 1
 
 
@@ -83,22 +84,22 @@ async def test_every_question_to_the_vendor_has_the_same_bounds() -> None:
     async with files.rest(Clock(NOW), attempts=3) as rest:
         for ask in ask_all(rest).values():
             for name in ("unpacks too far", "too many rows", "too many values"):
-                rest.server.faults.add(REST[name])
+                rest.server.faults.add(rest_fault(name))
                 with pytest.raises(BadBars) as caught:
                     await ask()
-                assert SAID[name] in caught.value.seen
+                assert REST[name].said in caught.value.seen
         assert len(rest.paths) == 3 * len(ask_all(rest))
 
 
 async def test_headlines_that_are_too_much_are_unknown() -> None:
     async with files.rest(Clock(NOW), attempts=3) as rest:
-        rest.server.faults.always(REST["unpacks too far"])
+        rest.server.faults.always(rest_fault("unpacks too far"))
         assert await Newsstand(Reference(rest.client), Clock(NOW)).headlines(DAY) is None
         assert len(rest.paths) == 1
 
 
 async def test_a_refusal_that_is_too_much_is_still_a_refusal() -> None:
-    body, _ = bombs.PLAIN_JSON["too many rows"]
+    body = REST["too many rows"].body
     async with files.rest(Clock(NOW), attempts=3) as rest:
         rest.server.faults.always(sent(body, status=401))
         with pytest.raises(SourceRefused) as caught:
@@ -176,23 +177,23 @@ async def finra(body: bytes) -> AsyncIterator[tuple[FinraServer, FinraSource]]:
 
 @pytest.mark.parametrize("name", bombs.FINRA_FILES)
 async def test_a_finra_file_that_is_too_much_is_refused(name: str) -> None:
-    body, said = bombs.FINRA_FILES[name]
-    async with finra(body) as (server, source):
+    bomb = bombs.FINRA_FILES[name]
+    async with finra(bomb.body) as (server, source):
         with pytest.raises(BadBars) as caught:
             await source.bars(DAY)
-        assert said in caught.value.seen
+        assert bomb.said in caught.value.seen
         (asked,) = server.requests
         assert asked.headers["Accept-Encoding"] == "gzip"
 
 
 @pytest.mark.parametrize("name", bombs.PACKED_FINRA)
 async def test_a_packed_finra_file_that_is_too_much_is_refused(name: str) -> None:
-    body, said = bombs.PACKED_FINRA[name]
+    bomb = bombs.PACKED_FINRA[name]
     async with finra(b"") as (server, source):
-        server.faults.always(sent(body, PACKED))
+        server.faults.always(sent(bomb.body, PACKED))
         with pytest.raises(BadBars) as caught:
             await source.bars(DAY)
-        assert said in caught.value.seen
+        assert bomb.said in caught.value.seen
         assert len(server.requests) == 1
 
 
@@ -206,13 +207,13 @@ def recent() -> TradingDay:
 
 @pytest.mark.parametrize("name", bombs.DAY_FILES)
 async def test_a_day_file_that_is_too_much_is_refused(name: str) -> None:
-    body, said = bombs.DAY_FILES[name]
+    bomb = bombs.DAY_FILES[name]
     day = recent()
-    async with files.s3_server({key("day_aggs_v1", day.date): body}) as server:
+    async with files.s3_server({key("day_aggs_v1", day.date): bomb.body}) as server:
         reader = await asyncio.to_thread(S3Reader, files.s3_access(server.url))
         with pytest.raises(BadBars) as caught:
             await DayAggsSource(reader, Clock(datetime.now(UTC))).bars(day)
-        assert said in caught.value.seen
+        assert bomb.said in caught.value.seen
         assert len([seen for seen in server.requests if seen.key]) == 1
 
 
@@ -323,10 +324,10 @@ PEAK_MB = 320
 
 async def test_the_worst_of_all_sources_stays_in_a_small_memory() -> None:
     """In a process of its own, which says at how many MB it peaked."""
-    rest = [*REST.values(), *map(sent, bombs.just_within())]
-    finra_files = [sent(body) for body, _ in bombs.FINRA_FILES.values()]
-    finra_files += [sent(body, PACKED) for body, _ in bombs.PACKED_FINRA.values()]
-    day_files = [sent(body) for body, _ in bombs.DAY_FILES.values()]
+    rest = [*map(rest_fault, REST), *map(sent, bombs.just_within())]
+    finra_files = [sent(bomb.body) for bomb in bombs.FINRA_FILES.values()]
+    finra_files += [sent(bomb.body, PACKED) for bomb in bombs.PACKED_FINRA.values()]
+    day_files = [sent(bomb.body) for bomb in bombs.DAY_FILES.values()]
     there = {key("day_aggs_v1", recent().date): b""}
     async with (
         files.rest() as vendor,
