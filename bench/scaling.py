@@ -44,7 +44,7 @@ def run(_: Data, *asked: float) -> list[Goal]:
 def measured(
     sessions: float = SESSIONS, millions: float = MILLIONS, rounds: float = ROUNDS
 ) -> list[Goal]:
-    """Each way in turn, in each round; the tables; the goals."""
+    """Each way in turn, in every second round the other way about; the tables; the goals."""
     days = sessions_ending(last_complete(datetime.now(UTC)), int(sessions))
     with tempfile.TemporaryDirectory(prefix="tapewatch-scaling-") as name:
         folder, rows = Path(name), int(millions * 1e6)
@@ -66,7 +66,8 @@ async def _measured(
     # The counting is compiled once for each version of it, which is nobody's cost.
     await took(folder / "warm", folder / "vendor", days[:1], ONE)
     for turn in range(rounds):
-        for way in WAYS:
+        # A machine that slows down meanwhile is not always the same way's loss.
+        for way in WAYS if turn % 2 == 0 else WAYS[::-1]:
             place = folder / f"{turn}-{way.name.replace(' ', '-')}"
             seen[way].append(await took(place, folder / "vendor", days, way))
             print(".", end="", file=sys.stderr, flush=True)
@@ -138,20 +139,22 @@ def _cost(seen: Sequence[Took], alone: Serial) -> Cost:
 
 
 def _goals(seen: dict[Way, list[Took]]) -> list[Goal]:
-    pace = {way: median(t.per_minute for t in took) for way, took in seen.items()}
-    ratios = sorted(
-        b.per_minute / a.per_minute for a, b in zip(seen[ONE_CORE], seen[TWO], strict=True)
-    )
-    over = pace[TWO] / pace[CLUSTER] - 1
-    faster = pace[TWO] / pace[ONE]
-    cores = os.cpu_count() or 1
+    faster, cores = _ratios(seen, TWO, ONE_CORE), os.cpu_count() or 1
+    beside = median(_ratios(seen, TWO, ONE))
+    over = [ratio - 1 for ratio in _ratios(seen, TWO, CLUSTER)]
     return [
-        Goal("two workers on two cores at least 1.6x one worker on one", median(ratios) >= 1.6,
-             f"{median(ratios):.2f}x ({ratios[0]:.2f} to {ratios[-1]:.2f}); {faster:.2f}x one"
+        Goal("two workers on two cores at least 1.6x one worker on one", median(faster) >= 1.6,
+             f"{median(faster):.2f}x ({faster[0]:.2f} to {faster[-1]:.2f}); {beside:.2f}x one"
              f" worker that has all {cores} cores"),
-        Goal("a cluster costs at most 10 % more than processes, two workers each", over <= 0.10,
-             f"{over:+.1%}"),
+        Goal("a cluster costs at most 10 % more than processes, two workers each",
+             median(over) <= 0.10, f"{median(over):+.1%} ({over[0]:+.1%} to {over[-1]:+.1%})"),
     ]  # fmt: skip
+
+
+def _ratios(seen: dict[Way, list[Took]], one: Way, other: Way) -> list[float]:
+    """So many times as fast, round by round; the smallest first."""
+    pairs = zip(seen[one], seen[other], strict=True)
+    return sorted(a.per_minute / b.per_minute for a, b in pairs)
 
 
 if __name__ == "__main__":

@@ -104,6 +104,7 @@ class Grid:
             **self.settings,
             "DATA_DIR": str(self.data),
             "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "0",
+            "DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "false",  # as docs/backfill.md has it
             "DASK_CONFIG": str(self.folder / "no-config"),
         }
         self.folder.mkdir(parents=True, exist_ok=True)
