@@ -1,8 +1,9 @@
 """What every test has: no blocking call on the loop, no settings of the machine."""
 
+import gc
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import hypothesis
 import pytest
@@ -25,6 +26,18 @@ _NAMES = (
     *("USE_FLAT_FILES", "USE_TRADES_FILES", "DARK_POOL_ONLY", "LOG_FORMAT", "PORT"),
     *("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"),
 )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Four thousand tests stay until the end: no collector has to walk them again and again."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
