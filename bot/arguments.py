@@ -3,6 +3,7 @@
 import difflib
 import re
 from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Protocol
@@ -151,28 +152,30 @@ def parse_date(text: str) -> date:
         ) from error
 
 
-def find_ticker(typed: str, known: Iterable[str], usage: str) -> str:
-    """The ticker as published: as typed, else upper case; CommandError that suggests near ones."""
+def find_ticker(typed: str, known: AbstractSet[str], usage: str, *, suggest: bool = True) -> str:
+    """The ticker as published: as typed, else upper case; CommandError that suggests near ones.
+
+    A suggestion is a search through all names, too long for the event loop.
+    """
     text = typed.strip().removeprefix("$")
     if not text:
         raise CommandError(f"Which ticker? {usage}")
-    names = set(known)
     for candidate in (text, text.upper()):
-        if candidate in names:
+        if candidate in known:
             return candidate
     if not is_ticker(text):
         raise CommandError(f"{text[:40]!r} cannot be a ticker. {usage}")
-    folded = {name.upper(): name for name in sorted(names)}
+    folded = {name.upper(): name for name in sorted(known)} if suggest else {}
     near = difflib.get_close_matches(text.upper(), folded, _SUGGESTIONS, 0.6)
     hint = f"; near it: {', '.join(folded[n] for n in near)}" if near else ""
     raise CommandError(f"{text} is not a ticker in the sessions stored here{hint}")
 
 
-def current(typed: str, known: Iterable[str], renames: Iterable[Rename]) -> tuple[str, str]:
+def current(typed: str, known: AbstractSet[str], renames: Iterable[Rename]) -> tuple[str, str]:
     """What is typed, or what that ticker is called now, and what to say of it; for find_ticker."""
-    text, names = typed.strip().removeprefix("$"), set(known)
+    text = typed.strip().removeprefix("$")
     for candidate in (text, text.upper()):
-        now = next((r for r in renames if r.old == candidate and candidate not in names), None)
+        now = next((r for r in renames if r.old == candidate and candidate not in known), None)
         if now is not None:
             return now.new, f"{now.old} is called {now.new} since {now.on}."
     return typed, ""

@@ -1,5 +1,6 @@
 """/mute and /mutes: silence in a channel, or in one's own view, counted in sessions."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -127,7 +128,8 @@ class Muting:
         renames = await record.renames(window[0].date, newest.date)
         names = await record.names(window, renames)
         now, note = current(typed, names, renames)
-        return find_ticker(now, names, f"/mute {USAGE}"), [note] if note else []
+        ticker = await asyncio.to_thread(find_ticker, now, names, f"/mute {USAGE}")
+        return ticker, [note] if note else []
 
     async def _score(self, ticker: str, newest: TradingDay) -> float:
         """Its score in the newest session; CommandError if twice that is no measure."""

@@ -98,7 +98,8 @@ class Names:
         _could_be_one(words, usage)
         pipeline = await self.ladder.of(chosen.day)
         window = sessions_ending(chosen.day, LOOKBACK_SESSIONS)
-        ticker = find_ticker(words[0] if words else "", await pipeline.record.names(window), usage)
+        names = await pipeline.record.names(window)
+        ticker = await asyncio.to_thread(find_ticker, words[0] if words else "", names, usage)
         scores = await pipeline.record.scores(chosen.day, pipeline.rule)
         row = line_of(scores, ticker)
         if row is None:
@@ -136,7 +137,7 @@ class Names:
             # Gone since: its own rows are read, not the names of years.
             old = await pipeline.record.rows_of([text, text.upper()], window)
             names |= set(old["ticker"])
-        return find_ticker(typed, names, usage), renamed
+        return await asyncio.to_thread(find_ticker, typed, names, usage), renamed
 
     async def _prints(
         self, pipeline: Pipeline, day: TradingDay, ticker: str
@@ -195,7 +196,7 @@ def _could_be_one(words: Sequence[str], usage: str) -> None:
     typed = words[0] if words else ""
     text = typed.strip().removeprefix("$")
     if not is_ticker(text) and not is_ticker(text.upper()):
-        find_ticker(typed, (), usage)
+        find_ticker(typed, frozenset(), usage)
 
 
 def line_of(frame: pl.DataFrame, ticker: str) -> dict[str, Any] | None:

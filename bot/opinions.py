@@ -1,5 +1,6 @@
 """/feedback: readers' words on lines, and the setting they would propose; it is never changed."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -72,7 +73,7 @@ class Opinions:
                 return named[ticker]
         window = sessions_ending(day, LOOKBACK_SESSIONS)
         known = await pipeline.record.names(window)
-        ticker = find_ticker(text, known, f"/feedback {USAGE}")
+        ticker = await asyncio.to_thread(find_ticker, text, known, f"/feedback {USAGE}")
         raise CommandError(
             f"{ticker} is not in the digest of {day}, so there is no line to mark;"
             f" /why {ticker} {day} tells what became of it"

@@ -3,6 +3,7 @@
 import asyncio
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 import polars as pl
@@ -22,6 +23,7 @@ from core.calendar import sessions_ending, trading_day
 from core.detect import anomalies
 from core.errors import CommandError
 from core.ladder import Ladder
+from core.renames import Rename
 
 USAGE = "[add|remove|list] [TICKERS] [here]"
 MOST_NAMES = 100
@@ -48,6 +50,11 @@ class Watching:
             request.only_operators("Changing this channel's list")
         if not typed:
             raise CommandError(f"Which tickers? /watch {action} NVDA AMD")
+        if len(typed) > MOST_NAMES:
+            raise CommandError(
+                f"That is {len(typed)} names at once; a list has room for {MOST_NAMES}, so name at"
+                " most as many"
+            )
         owner, title = (request.where, _CHANNELS) if here else (request.who, _OWN)
         if action == "add":
             did = await self._add(owner, typed, request.who)
@@ -147,13 +154,7 @@ class Watching:
         pipeline, window = await self.ladder.of(day), sessions_ending(day, LOOKBACK_SESSIONS)
         renames = await pipeline.record.renames(window[0].date, day.date)
         names = await pipeline.record.names(window, renames)
-        good, wrong = dict[str, str](), list[str]()
-        for text in typed:
-            now, note = current(text, names, renames)
-            try:
-                good[find_ticker(now, names, f"/watch {USAGE}")] = note
-            except CommandError as error:
-                wrong.append(str(error))
+        good, wrong = await asyncio.to_thread(told_apart, typed, names, renames)
         return list(good), _few(wrong), [note for note in good.values() if note]
 
     async def _remove(self, owner: str, typed: Sequence[str], title: str) -> "_Did":
@@ -162,10 +163,13 @@ class Watching:
         # By the list, not by what is traded: a name that is gone has to be removable.
         found = {text: next((t for t in (text, text.upper()) if t in on), None) for text in typed}
         gone = await unwatch(db, owner, [ticker for ticker in found.values() if ticker])
-        wrong = [_not_on(title, text, on) for text, ticker in found.items() if ticker is None]
+        missing = [text for text, ticker in found.items() if ticker is None]
+        # Near names only for those that are spelled out, as in told_apart.
+        near = [on] * _SPELLED + [()] * (len(missing) - _SPELLED)
+        wrong = _few([_not_on(title, *one) for one in zip(missing, near, strict=False)])
         if not gone and wrong:
-            raise CommandError(". ".join(_few(wrong)))
-        return _Did((f"{', '.join(gone)} removed",), tuple(_few(wrong)))
+            raise CommandError(". ".join(wrong))
+        return _Did((f"{', '.join(gone)} removed",), tuple(wrong))
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +196,22 @@ def _read(words: Sequence[str]) -> tuple[str, list[str], bool]:
     if action == "list" and names and [n.lower() for n in names] != ["here"]:
         raise CommandError(f"{' '.join(names)[:40]!r} is one word too many. /watch list [here]")
     return action, list(dict.fromkeys(names)), here or (action == "list" and bool(names))
+
+
+def told_apart(
+    typed: Sequence[str], names: AbstractSet[str], renames: Sequence[Rename]
+) -> tuple[dict[str, str], list[str]]:
+    """Tickers with what has to be said of them, and what is wrong with the other words."""
+    good, wrong = dict[str, str](), list[str]()
+    for text in typed:
+        now, note = current(text, names, renames)
+        try:
+            # Nobody is shown more suggestions than _few leaves, and each takes a while.
+            suggest = len(wrong) < _SPELLED
+            good[find_ticker(now, names, f"/watch {USAGE}", suggest=suggest)] = note
+        except CommandError as error:
+            wrong.append(str(error))
+    return good, wrong
 
 
 def _was(tickers: Sequence[str]) -> str:

@@ -1,6 +1,8 @@
 """/watch and `/anomalies mine` over the sample market."""
 
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,8 +14,11 @@ from syrupy.assertion import SnapshotAssertion
 
 from alerts.subscriptions import watch, watched
 from bot.app import App
-from bot.watching import MOST_NAMES
+from bot.watching import MOST_NAMES, told_apart
+from core.bars import Series
+from core.calendar import TradingDay
 from core.db import Value, insert
+from core.store import Store
 from tests.bot.small_market import ANN, BOB, HERE, STORED, ask, at, shown, stored_market, told
 from tests.market import NEWEST, NOW
 from tests.shared import Shared
@@ -33,6 +38,31 @@ async def app(stored: Path) -> AsyncIterator[App]:
             await writer.execute("DELETE FROM watchlists")
             await writer.execute("DELETE FROM mutes")
         yield opened_app
+
+
+class Searched(frozenset[str]):
+    """Names that know how often all of them were gone through, and by which threads."""
+
+    def __init__(self, *_: object) -> None:
+        self.searchers: list[int] = []
+
+    def __iter__(self) -> Iterator[str]:
+        self.searchers.append(threading.get_ident())
+        return super().__iter__()
+
+    @property
+    def searches(self) -> int:
+        return len(self.searchers)
+
+
+class Watched(Store):
+    """A store whose names are Searched."""
+
+    names = Searched()
+
+    def tickers(self, series: Series, days: Sequence[TradingDay]) -> frozenset[str]:
+        self.names = Searched(super().tickers(series, days))
+        return self.names
 
 
 async def on(app: App, owner: str = ANN) -> tuple[str, ...]:
@@ -108,6 +138,36 @@ async def test_a_list_has_room_for_so_many(app: App) -> None:
     assert reply.lead == "XWUP added."
     assert reply.rows[0].head == "a list has room for 100 names: ZAAP, QWOH not added"
     assert len(await on(app)) == MOST_NAMES
+
+
+@pytest.mark.parametrize("action", ["add", "remove"])
+async def test_hundreds_of_words_are_refused_before_any_is_looked_up(app: App, action: str) -> None:
+    words = " ".join(f"QQ{n}" for n in range(MOST_NAMES + 1))
+    assert await told(app, f"/watch {action} {words} XWUP") == (
+        "That is 102 names at once; a list has room for 100, so name at most as many"
+    )
+    assert await on(app) == ()
+
+
+def test_near_names_are_only_looked_for_where_they_are_shown() -> None:
+    names = Searched({"XWUP", "ZAAP"})
+    good, wrong = told_apart([*(f"XWU{n}" for n in range(50)), "zaap"], names, [])
+    assert good == {"ZAAP": ""}
+    assert len(wrong) == 50
+    assert wrong[0].endswith("; near it: XWUP")
+    assert names.searches == 5
+
+
+@pytest.mark.parametrize(
+    "text", ["/watch add XWUPP", "/ticker XWUPP", "/why XWUPP", "/mute XWUPP", "/feedback useful Q"]
+)
+async def test_near_names_are_not_looked_for_on_the_event_loop(app: App, text: str) -> None:
+    before = app.ladder.top.store
+    store = Watched(before.files, before._own)
+    app.ladder.rungs = [replace(app.ladder.top, store=store)]
+    assert "is not a ticker" in await told(app, text)
+    assert store.names.searches == 1
+    assert threading.get_ident() not in store.names.searchers
 
 
 async def test_own_mutes_are_honoured_counted_and_said_to_be_over(app: App) -> None:
