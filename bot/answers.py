@@ -22,6 +22,14 @@ class Answer:
     """The key of the private answer that it shares."""
 
 
+@dataclass(slots=True)
+class Sharing:
+    """What is known of a public answer while it is given."""
+
+    may_be_out: bool = False
+    """False while surely nobody sees it: then it may be shared again."""
+
+
 def share_id(answer: Answer) -> str:
     """What the Share button carries."""
     return f"{SHARE}:{answer.share}"

@@ -10,7 +10,7 @@ import discord
 from discord.ui import Button, View
 
 from alerts.model import Message
-from bot.answers import Answer, share_id
+from bot.answers import Answer, Sharing, share_id
 from bot.platforms import network
 from bot.platforms.discord_errors import FOREIGN, translated
 from bot.platforms.discord_parts import Body, view
@@ -74,32 +74,29 @@ async def noted(interaction: Interaction) -> bool:
     return True
 
 
-async def given(interaction: Interaction, answer: Answer) -> bool:
+async def given(interaction: Interaction, answer: Answer, sharing: Sharing | None = None) -> None:
     """Keep the promise; a public answer, whose promise is a note already, goes to everybody.
 
-    False if a public one surely did not go out.
+    `sharing` of a public one is right at any time.
     """
     try:
         if answer.public:
-            return await _shared(interaction, answer)
-        await _in_the_end(answer, lambda body: _edit(interaction, body, answer))
+            await _shared(interaction, answer, sharing or Sharing())
+        else:
+            await _in_the_end(answer, lambda body: _edit(interaction, body, answer))
     except FOREIGN as error:
         _not_shown(interaction, error)
-    return True
 
 
-async def _shared(interaction: Interaction, answer: Answer) -> bool:
+async def _shared(interaction: Interaction, answer: Answer, sharing: Sharing) -> None:
     try:
-        await _in_the_end(answer, lambda body: _follow_up(interaction, body, answer))
+        await _in_the_end(answer, lambda body: _follow_up(interaction, body, answer, sharing))
     except FOREIGN as error:
         found = translated(error)
-        unclear = isinstance(found, DeliveryAmbiguous)
-        perhaps = "may not have been" if unclear else "cannot be"
+        perhaps = "may not have been" if sharing.may_be_out else "cannot be"
         failed = Message("", f"This {perhaps} shared here: {found.reason} ({found.seen})")
         # A note that cannot be corrected changes nothing about that.
         await given(interaction, Answer(failed))
-        return unclear
-    return True
 
 
 async def _in_the_end(answer: Answer, put: Callable[[Body], Awaitable[None]]) -> None:
@@ -139,17 +136,25 @@ async def _edit(interaction: Interaction, body: Body, answer: Answer | None = No
             return
 
 
-async def _follow_up(interaction: Interaction, body: Body, answer: Answer) -> None:
-    async with asyncio.timeout(_EDIT_WITHIN_S):
-        await interaction.followup.send(
-            body.made.content,
-            embeds=body.made.embeds,
-            files=_fitting(interaction, body).files(),
-            view=_clicks(body, answer, private=False),
-            allowed_mentions=_NOBODY,
-            ephemeral=False,
-            wait=True,
-        )
+async def _follow_up(
+    interaction: Interaction, body: Body, answer: Answer, sharing: Sharing
+) -> None:
+    """`sharing` is right whatever happens to the request, also if it is cancelled."""
+    sharing.may_be_out = True
+    try:
+        async with asyncio.timeout(_EDIT_WITHIN_S):
+            await interaction.followup.send(
+                body.made.content,
+                embeds=body.made.embeds,
+                files=_fitting(interaction, body).files(),
+                view=_clicks(body, answer, private=False),
+                allowed_mentions=_NOBODY,
+                ephemeral=False,
+                wait=True,
+            )
+    except FOREIGN as error:
+        sharing.may_be_out = isinstance(translated(error), DeliveryAmbiguous)
+        raise
 
 
 def _clicks(body: Body, answer: Answer | None, *, private: bool) -> View:

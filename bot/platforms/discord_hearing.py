@@ -10,7 +10,7 @@ from discord import InteractionType
 from discord.app_commands import Choice
 
 from alerts.model import Message
-from bot.answers import Answer
+from bot.answers import Answer, Sharing
 from bot.forms import Kind
 from bot.permissions import Asker
 from bot.platforms import discord_commands as commands
@@ -31,6 +31,11 @@ AT_ONCE = 16
 RESTARTING = "Restarting: please try again in a minute."
 _OURS = Answer(Message("", "That failed on our side. The log has the details."))
 _STOPPED = Answer(Message("", RESTARTING))
+PERHAPS_SHARED = (
+    "Restarting, and it is not known whether this was shared: if it is not here, please ask once"
+    " more in a minute, and share that."
+)
+_PERHAPS_SHARED = Answer(Message("", PERHAPS_SHARED))
 
 
 class Hearing:
@@ -87,29 +92,24 @@ class Hearing:
     async def _answer(self, interaction: Interaction) -> None:
         answer: Answer | None = None
         sorry: Answer | None = _OURS
+        sharing = Sharing()
         try:
             # Many at once would make promises late that others wait for.
             async with self._turn:
                 answer = await self._asked(interaction)
-            ready = answer is None or not answer.public or await noted(interaction)
+            if answer is not None and (not answer.public or await noted(interaction)):
+                await given(interaction, answer, sharing)
             sorry = None
         except asyncio.CancelledError:
             # The process stops, and nobody will answer this any more: not even silence is left.
-            sorry = _STOPPED
+            sorry = _PERHAPS_SHARED if sharing.may_be_out else _STOPPED
             raise
         finally:
+            if answer is not None and answer.public and not sharing.may_be_out:
+                await self._reception.not_shared(answer)
             # Whatever it met, nobody is left with a promise.
             if sorry is not None:
-                await self._apologised(interaction, answer, sorry)
-        if answer is not None and not (ready and await given(interaction, answer)):
-            await self._reception.not_shared(answer)
-
-    async def _apologised(
-        self, interaction: Interaction, answer: Answer | None, sorry: Answer
-    ) -> None:
-        if answer is not None and answer.public:
-            await self._reception.not_shared(answer)
-        await given(interaction, sorry)
+                await given(interaction, sorry)
 
     async def _asked(self, interaction: Interaction) -> Answer | None:
         once, asker, data = f"discord:{interaction.id}", asker_of(interaction), _data(interaction)

@@ -1,70 +1,39 @@
-"""Answers on Slack: to one person by the address that came with the question, or to all.
-
-Such an address takes five answers in half an hour. What it does not take, and what came without
-one, is said by chat.postEphemeral, which needs the bot to be in the channel.
-"""
+"""Answers on Slack: to one person, in the end, whatever is in the way; or to all, and once."""
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
-
-import aiohttp
-from slack_sdk.web.async_client import AsyncWebClient
 
 from alerts.model import File, Message
-from bot.answers import Answer, share_id
-from bot.platforms.network import nothing_sent, seconds
-from bot.platforms.slack_drafts import Draft
-from bot.platforms.slack_errors import FOREIGN, is_about_a_file, translated
+from bot.answers import Answer, Sharing, share_id
+from bot.platforms.slack_drafts import Draft, Uploaded
+from bot.platforms.slack_errors import is_about_a_file
 from bot.platforms.slack_files import Uploads
 from bot.platforms.slack_parts import is_short
 from bot.platforms.slack_pictures import Pictures
-from bot.platforms.slack_text import Look, Rendered, text_only
-from core.errors import (
-    DeliveryAmbiguous,
-    DeliveryDeferred,
-    DeliveryError,
-    DeliveryRefused,
-    Reason,
-)
+from bot.platforms.slack_text import Look
+from bot.platforms.slack_ways import Place, Ways
+from core.errors import DeliveryError, DeliveryRefused, Reason
 
 logger = logging.getLogger(__name__)
 
 _NO_PICTURE = "its picture cannot be shown here"
-_TRIES, _LONGEST_PAUSE_S = 3, 20.0
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where something was asked, and by whom."""
-
-    channel: str
-    user: str
-    name: str = ""
-    """What they are called."""
-    thread: str = ""
-    response_url: str = ""
-
-    @property
-    def people(self) -> Mapping[str, str]:
-        """Names for texts in which nobody is mentioned."""
-        return {self.user: self.name} if self.name else {}
 
 
 @dataclass(frozen=True, slots=True)
 class Answers:
     """The way back to those who asked."""
 
-    client: AsyncWebClient
-    session: aiohttp.ClientSession
+    ways: Ways
     pictures: Pictures
     uploads: Uploads
+    again_after_s: Sequence[float] = (30.0, 120.0, 600.0)
+    """When all ways failed, and might not later: less than the half hour that an address lasts."""
 
     async def drafted(self, place: Place, answer: Answer) -> Draft:
-        """What there is to show of it; the message itself is not out before it is given."""
-        message, short = await self._with_files(place, answer)
+        """What there is to show of it; none of a public one is out before it is given."""
+        message, short, uploaded = await self._with_files(place, answer)
         try:
             shown, missing = await self.pictures.shown(answer.pictures)
         except DeliveryError as error:
@@ -74,34 +43,65 @@ class Answers:
             message = _with_banner(message, _NO_PICTURE)
         share = share_id(answer) if answer.share else ""
         look = Look(not answer.public, place.people, share, short)
-        return Draft(message, tuple(shown), look)
+        return Draft(message, tuple(shown), look, uploaded=uploaded)
 
-    async def give(self, place: Place, answer: Answer, draft: Draft) -> bool:
+    async def give(
+        self, place: Place, answer: Answer, draft: Draft, sharing: Sharing | None = None
+    ) -> None:
         """Show it; what is for all takes the place of what was shared.
 
-        False if a public one surely did not go out.
+        `sharing` of a public one is right at any time. DeliveryError for what nobody saw.
         """
-        if not answer.public:
-            await self._as_it_can_be(place, answer, draft)
-            return True
-        try:
-            await self._as_it_can_be(place, answer, draft)
-        except DeliveryRefused as refused:
-            await self.say(place, f"It cannot be shared here: {refused.seen}")
-            return False
-        if place.response_url:
-            await self._post_to(place.response_url, {"text": "Shared.", "replace_original": True})
-        return True
+        if answer.public:
+            await self._to_all(place, answer, draft, sharing or Sharing())
+        else:
+            await self._to_one(place, answer, draft)
 
     async def say(self, place: Place, text: str) -> None:
         """A sentence to who asked."""
-        await self._put(place, text_only(Message("", text), Look(private=True)))
+        await self.ways.to_one(place, Draft(Message("", text), look=Look(private=True), bare=True))
 
-    async def _as_it_can_be(self, place: Place, answer: Answer, draft: Draft) -> None:
+    async def _to_one(self, place: Place, answer: Answer, draft: Draft) -> None:
+        for pause_s in self.again_after_s:
+            try:
+                await self._as_it_can_be(answer, draft, lambda made: self.ways.to_one(place, made))
+            except DeliveryRefused:
+                raise
+            except DeliveryError as error:
+                logger.warning("an answer waits for Slack", extra={"seen": str(error)})
+            else:
+                return
+            await asyncio.sleep(pause_s)
+        await self._as_it_can_be(answer, draft, lambda made: self.ways.to_one(place, made))
+
+    async def _to_all(self, place: Place, answer: Answer, draft: Draft, sharing: Sharing) -> None:
+        put = self.ways.to_all
+        try:
+            await self._as_it_can_be(answer, draft, lambda made: put(place, made, sharing))
+        except DeliveryError as error:
+            perhaps = "may not have been" if sharing.may_be_out else "cannot be"
+            await self.say(place, f"It {perhaps} shared here: {error.seen or error}")
+            return
+        failed = [line for one in draft.uploaded if (line := await self._placed(one, place))]
+        if failed:
+            await self.say(place, "; ".join(failed))
+        await self.ways.note(place, "Shared.")
+
+    async def _placed(self, uploaded: Uploaded, place: Place) -> str:
+        """Behind the message that speaks of it; what is to be said if that failed."""
+        try:
+            await self.uploads.placed(uploaded, place.channel, place.thread)
+        except DeliveryError as error:
+            return f"{uploaded.name} could not be put beside what is shared: {error.seen or error}"
+        return ""
+
+    async def _as_it_can_be(
+        self, answer: Answer, draft: Draft, put: Callable[[Draft], Awaitable[None]]
+    ) -> None:
         """As it was made; else without what was refused, and it says so."""
         while True:
             try:
-                return await self._put(place, draft.made(), public=answer.public)
+                return await put(draft)
             except DeliveryRefused as refused:
                 about_a_file = is_about_a_file(refused)
                 plainer = draft.plainer(about_a_file=about_a_file)
@@ -117,94 +117,26 @@ class Answers:
                     plainer = plainer.saying(f"{names} cannot be shown here")
                 draft = plainer
 
-    async def _with_files(self, place: Place, answer: Answer) -> tuple[Message, tuple[File, ...]]:
-        """Where its files are to be found, and those that are shown in the message."""
+    async def _with_files(
+        self, place: Place, answer: Answer
+    ) -> tuple[Message, tuple[File, ...], tuple[Uploaded, ...]]:
+        """Where its files are to be found; those that are shown in the message; those of all."""
         short = tuple(file for file in answer.message.files if is_short(file))
-        told = []
+        told, uploaded = list[str](), list[Uploaded]()
         for file in answer.message.files:
             if file in short:
                 continue
             try:
-                told.append(await self._sent(file, place, public=answer.public))
+                if answer.public:
+                    uploaded.append(await self.uploads.begun(file))
+                    told.append(uploaded[-1].where(place.thread))
+                else:
+                    told.append(await self.uploads.to_person(file, place.user, place.channel))
             except DeliveryError as error:
                 told.append(f"{file.name} could not be sent: {error.seen or error}")
         message = answer.message
-        return replace(message, footer=(*told, *message.footer)), short
-
-    async def _sent(self, file: File, place: Place, *, public: bool) -> str:
-        if public:
-            return await self.uploads.to_channel(file, place.channel, place.thread)
-        return await self.uploads.to_person(file, place.user, place.channel)
-
-    async def _put(self, place: Place, made: Rendered, *, public: bool = False) -> None:
-        body: dict[str, Any] = {"text": made.text, "blocks": list(made.blocks) or None}
-        body |= {"thread_ts": place.thread or None, "parse": "none", "link_names": False}
-        body |= {"unfurl_links": False, "unfurl_media": False}
-        if place.response_url:
-            kind = "in_channel" if public else "ephemeral"
-            how = {"response_type": kind, "replace_original": False}
-            if await self._post_to(place.response_url, {**how, **body}):
-                return
-        body["channel"] = place.channel
-        if public:
-            await patiently(lambda: self.client.chat_postMessage(**body))
-        else:
-            await patiently(lambda: self.client.chat_postEphemeral(user=place.user, **body))
-
-    async def _post_to(self, url: str, body: Mapping[str, Any]) -> bool:
-        """Whether the address took it; not if it is used up. DeliveryError for all else."""
-        sent = {name: value for name, value in body.items() if value is not None}
-
-        async def post() -> bool:
-            async with self.session.post(url, json=sent) as answer:
-                said = await answer.text()
-                return _taken(answer.status, said, answer.headers.get("Retry-After"))
-
-        return bool(await patiently(post))
-
-
-async def ask(call: Callable[[], Awaitable[Any]]) -> Any:
-    """A question to Slack: nothing of it is a message."""
-    try:
-        return await patiently(call)
-    except DeliveryAmbiguous as error:
-        raise nothing_sent(error) from error
-
-
-async def patiently(call: Callable[[], Awaitable[Any]]) -> Any:
-    """Again if it was surely not heard; what may have been heard is not said twice."""
-    for attempt in range(1, _TRIES):
-        try:
-            return await _once(call)
-        except DeliveryDeferred as deferred:
-            pause_s = deferred.retry_after_s or float(attempt)
-            if pause_s > _LONGEST_PAUSE_S:
-                raise
-        await asyncio.sleep(pause_s)
-    return await _once(call)
-
-
-async def _once(call: Callable[[], Awaitable[Any]]) -> Any:
-    try:
-        return await call()
-    except FOREIGN as error:
-        raise translated(error) from error
+        return replace(message, footer=(*told, *message.footer)), short, tuple(uploaded)
 
 
 def _with_banner(message: Message, banner: str) -> Message:
     return replace(message, banners=(*message.banners, banner))
-
-
-def _taken(status: int, said: str, retry_after: str | None) -> bool:
-    """What the answer of a response_url means."""
-    word = said[:100]
-    if status == 200 and '"ok":false' not in said.replace(" ", ""):
-        return True
-    if status in (404, 410) or "expired_url" in word or "used_url" in word:
-        return False
-    if status == 429:
-        wait = seconds(retry_after)
-        raise DeliveryDeferred(Reason.RATE_LIMITED, "response_url", retry_after_s=wait)
-    if status >= 500 or status == 408:
-        raise DeliveryAmbiguous(Reason.SERVER_ERROR, f"response_url: status {status}")
-    raise DeliveryRefused(Reason.MESSAGE_REJECTED, f"response_url: status {status} {word}")

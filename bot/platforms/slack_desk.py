@@ -13,14 +13,15 @@ from typing import Any
 from slack_bolt.response import BoltResponse
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.answers import Answer
+from bot.answers import Answer, Sharing
 from bot.forms import Form
 from bot.permissions import Asker
 from bot.platforms import slack_forms as forms
-from bot.platforms.slack_answers import Answers, Place, ask
+from bot.platforms.slack_answers import Answers
 from bot.platforms.slack_errors import error_of
 from bot.platforms.slack_groups import Groups
 from bot.platforms.slack_link import Identity
+from bot.platforms.slack_ways import Place, ask
 from bot.platforms.slack_words import mentioned, typed
 from bot.platforms.work import Work
 from bot.reception import Reception
@@ -31,6 +32,10 @@ logger = logging.getLogger(__name__)
 Body = Mapping[str, Any]
 
 _LEAVING = "Tapewatch is being restarted: please ask again in a minute."
+_PERHAPS_SHARED = (
+    "Tapewatch is being restarted, and it is not known whether this was shared: if it is not here,"
+    " please ask once more in a minute, and share that."
+)
 _FAILED = "That failed on our side; the log has the details. Please ask again."
 _UNKNOWN = "Nothing here answers to that. /help lists what can be asked."
 
@@ -151,30 +156,29 @@ class Desk:
             await self.answers.say(place, _LEAVING)
             return
         clock = asyncio.get_running_loop().time
-        came, answer, sorry = clock(), None, _FAILED
+        came, answer, sorry, sharing = clock(), None, _FAILED, Sharing()
         try:
             roles = await self.groups.of(place.user)
             answer = await make(Asker("slack", place.user, place.channel, roles))
-            draft = await self.answers.drafted(place, answer) if answer is not None else None
+            if answer is not None:
+                draft = await self.answers.drafted(place, answer)
+                await self.answers.give(place, answer, draft, sharing)
+                self.reception.timings.answered("slack", clock() - came)
             sorry = ""
+        except DeliveryError:
+            # All ways to them were tried.
+            sorry = ""
+            raise
         except asyncio.CancelledError:
             # The process stops, and nobody will answer this any more: not even silence is left.
-            sorry = _LEAVING
+            sorry = _PERHAPS_SHARED if sharing.may_be_out else _LEAVING
             raise
         finally:
             # Whatever it met, nobody waits for nothing.
+            if answer is not None and answer.public and not sharing.may_be_out:
+                await self.reception.not_shared(answer)
             if sorry:
-                await self._apologised(place, answer, sorry)
-        if answer is None or draft is None:
-            return
-        if not await self.answers.give(place, answer, draft):
-            await self.reception.not_shared(answer)
-        self.reception.timings.answered("slack", clock() - came)
-
-    async def _apologised(self, place: Place, answer: Answer | None, sorry: str) -> None:
-        if answer is not None and answer.public:
-            await self.reception.not_shared(answer)
-        await self.answers.say(place, sorry)
+                await self.answers.say(place, sorry)
 
 
 def _place(body: Body) -> Place:

@@ -7,6 +7,18 @@ from bot.platforms.slack_text import DIGEST, Look, Rendered, Shown, rendered, te
 
 
 @dataclass(frozen=True, slots=True)
+class Uploaded:
+    """A file that Slack has and nobody sees yet."""
+
+    file_id: str
+    name: str
+
+    def where(self, thread: str) -> str:
+        """Where it will be, in words."""
+        return f"{self.name} is in this {'thread' if thread else 'channel'}"
+
+
+@dataclass(frozen=True, slots=True)
 class Draft:
     """All of a message, or as much of it as has not been refused."""
 
@@ -15,6 +27,8 @@ class Draft:
     look: Look = DIGEST
     bare: bool = False
     """Without any layout."""
+    uploaded: tuple[Uploaded, ...] = ()
+    """Files that are shown to all as soon as the message is."""
 
     def made(self) -> Rendered:
         """As Slack is to show it."""

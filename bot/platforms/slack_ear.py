@@ -14,12 +14,13 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.door import Door
 from bot.links import Link
 from bot.platforms.slack import make_client
-from bot.platforms.slack_answers import Answers, ask
+from bot.platforms.slack_answers import Answers
 from bot.platforms.slack_desk import Desk
 from bot.platforms.slack_files import Uploads
 from bot.platforms.slack_groups import Groups
 from bot.platforms.slack_link import Identity, Posts, Socket, Timing, address, identity
 from bot.platforms.slack_pictures import Pictures
+from bot.platforms.slack_ways import Ways, ask
 from bot.platforms.work import Work
 from bot.reception import Reception
 
@@ -72,7 +73,7 @@ class SlackEar:
         await self._work.drain(patience_s)
         self._leave.set()
         if self._desk is not None:
-            await self._desk.answers.session.close()
+            await self._desk.answers.ways.session.close()
 
     async def _served(self, client: AsyncWebClient, me: Identity) -> None:
         url = await address(client, self._app_token) if self._app_token is not None else ""
@@ -110,7 +111,8 @@ class SlackEar:
         session = self._session()
         client = make_client(self._token, self._api_url, session)
         pictures = Pictures(client, session, ask, self.link.now)
-        answers = Answers(client, session, pictures, Uploads(client, session, ask))
+        ways = Ways(client, session)
+        answers = Answers(ways, pictures, Uploads(client, session, ask))
         groups = Groups(client, self._groups, self._work)
         return Desk(me, client, self._reception, answers, groups, self._work)
 

@@ -48,7 +48,7 @@ _REASONS: Mapping[Reason, tuple[str, ...]] = {
         "org_login_required",
     ),
     Reason.CHANNEL_GONE: ("channel_not_found", "is_archived", "channel_is_archived"),
-    Reason.NOT_A_MEMBER: ("not_in_channel",),
+    Reason.NOT_A_MEMBER: ("not_in_channel", "user_not_in_channel"),
     Reason.NO_PERMISSION: (
         *("missing_scope", "no_permission", "access_denied", "ekm_access_denied"),
         *("restricted_action", "restricted_action_read_only_channel"),

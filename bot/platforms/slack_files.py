@@ -16,6 +16,7 @@ from alerts.model import File
 from alerts.words import inert
 from bot.platforms.network import seconds
 from bot.platforms.slack_checks import Ask
+from bot.platforms.slack_drafts import Uploaded
 from core.errors import DeliveryDeferred, DeliveryRefused, Reason
 
 _ALT, _NAME = 1_000, 100
@@ -35,12 +36,14 @@ class Uploads:
         await self._complete(file_id, name)
         return file_id
 
-    async def to_channel(self, file: File, channel: str, thread: str = "") -> str:
-        """For all who are there; where it is, in words."""
-        file_id = await self._bytes(file.name, file.content.encode())
+    async def begun(self, file: File) -> Uploaded:
+        """For all of a channel, but not there before it is placed."""
+        return Uploaded(await self._bytes(file.name, file.content.encode()), _safe(file.name))
+
+    async def placed(self, uploaded: Uploaded, channel: str, thread: str = "") -> None:
+        """For all who are there."""
         where = {"channel_id": channel, "thread_ts": thread or None}
-        await self._complete(file_id, file.name, **where)
-        return f"{_safe(file.name)} is in this {'thread' if thread else 'channel'}"
+        await self._complete(uploaded.file_id, uploaded.name, **where)
 
     async def to_person(self, file: File, user: str, asked_in: str) -> str:
         """For one person; where it is, in words."""

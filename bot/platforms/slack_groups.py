@@ -10,7 +10,7 @@ from functools import partial
 
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.platforms.slack_answers import ask
+from bot.platforms.slack_ways import ask
 from bot.platforms.work import Work
 from core.errors import DeliveryError
 

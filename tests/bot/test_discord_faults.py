@@ -13,7 +13,7 @@ from alerts.model import File, Message, Picture
 from bot.answers import Answer
 from bot.links import LinkState
 from bot.pace import Pace
-from bot.platforms.discord_hearing import AT_ONCE, RESTARTING
+from bot.platforms.discord_hearing import AT_ONCE, PERHAPS_SHARED, RESTARTING
 from core.errors import TapewatchError
 from tests.bot.discord_talk import (
     BOB,
@@ -207,6 +207,18 @@ async def test_what_nobody_saw_before_the_end_can_be_shared_after_it(
         shared = await talk.clicks(asked, clickable(asked)["Share"])
         await shared.followed_up()
         assert words(shared) == "Shared."
+
+
+async def test_who_shared_something_as_it_stopped_is_told_that_nobody_knows(
+    folder: Path, server: DiscordServer
+) -> None:
+    async with talking(folder, server) as talk:
+        asked = await talk.command("help")
+        server.before.add(Hang(), on="webhooks.create")
+        stopped = await server.interact_component(asked.original, clickable(asked)["Share"])
+        await until(lambda: any(s.operation == "webhooks.create" for s in server.requests))
+        await talk.ear.drain(0.1)
+        assert words(stopped) == PERHAPS_SHARED
 
 
 async def test_what_cannot_even_be_noted_can_be_shared_again(

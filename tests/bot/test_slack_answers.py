@@ -2,15 +2,16 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from alerts.model import ChartOf, File, Message, Picture, Table
-from bot.answers import Answer
-from bot.platforms.slack_answers import Place
-from tests.bot.slack_desk import ALICE, CHANNEL, Slack, desk, read, until
+from bot.answers import Answer, Sharing
+from bot.platforms.slack_ways import Place
+from tests.bot.slack_desk import ALICE, CHANNEL, Slack, button, desk, read, until
 from tests.bot.small_market import stored_market
 from tests.servers.faults import Hang, Reset, Status
 from tests.servers.slack import refusal, too_many
@@ -35,11 +36,11 @@ async def drawn(of: ChartOf) -> Picture:
     return Picture(PNG, f"{of.ticker} in a line")
 
 
-async def give(slack: Slack, answer: Answer, **place: Any) -> None:
+async def give(slack: Slack, answer: Answer, sharing: Sharing | None = None, **place: Any) -> None:
     """As if it had been asked for in the channel, without an address to answer at."""
     assert slack.ear._desk is not None
     answers, there = slack.ear._desk.answers, Place(CHANNEL, ALICE, **place)
-    await answers.give(there, answer, await answers.drafted(there, answer))
+    await answers.give(there, answer, await answers.drafted(there, answer), sharing)
 
 
 def kinds(body: Any) -> list[str]:
@@ -95,14 +96,77 @@ async def test_what_was_surely_not_heard_is_said_again(slack: Slack) -> None:
     assert "QWOH" in await slack.ask("/ticker QWOH text")
 
 
-@pytest.mark.parametrize("fault", [Status(502), Reset(), Hang()])
-async def test_what_may_have_been_heard_is_not_said_twice(
-    slack: Slack, fault: Any, caplog: pytest.LogCaptureFixture
-) -> None:
-    slack.server.faults.add(fault, on="response_url")
+async def test_nobody_waits_for_an_address_that_is_to_be_left_alone_for_long(slack: Slack) -> None:
+    slack.server.before.add(too_many(60), on="response_url")
     asked = await slack.server.command("/ticker", "QWOH text")
-    await until(lambda: "an answer did not arrive" in caplog.text, 10.0)
-    assert len(asked.shown) == 1
+    shown = await asked.answered(10.0)
+    assert shown.how == "ephemeral"
+    assert "QWOH $3.21" in read(shown.body)
+
+
+@pytest.mark.parametrize("fault", [Status(502), Reset(), Hang()])
+async def test_what_one_person_may_have_heard_is_rather_said_twice_than_not_at_all(
+    slack: Slack, fault: Any
+) -> None:
+    slack.server.before.add(fault, on="response_url")
+    asked = await slack.server.command("/ticker", "QWOH text")
+    assert "QWOH $3.21" in read((await asked.answered(15.0)).body)
+
+
+@pytest.mark.parametrize("fault", [Status(502), Reset(), Hang()])
+async def test_what_all_may_have_heard_is_not_said_twice(slack: Slack, fault: Any) -> None:
+    asked = await slack.server.command("/ticker", "QWOH text")
+    await asked.answered(10.0)
+    slack.server.faults.add(fault, on="response_url")
+    sharing = Sharing()
+    public = Answer(Message("", "for all"), public=True)
+    await give(slack, public, sharing, response_url=asked.response_url)
+    assert sharing.may_be_out
+    assert [message.text for message in asked.messages] == ["for all"]
+    assert "may not have been shared here" in asked.shown[-1].text
+
+
+async def test_who_is_not_in_the_channel_either_is_answered_in_their_messages(
+    slack: Slack,
+) -> None:
+    slack.server.add_channel(ALICE, is_private=True)
+    slack.server.hooks.uses = 0
+    slack.server.channel(CHANNEL).is_member = False
+    await slack.server.command("/ticker", "QWOH text")
+    await until(lambda: slack.server.messages(ALICE), 10.0)
+    (seen,) = slack.server.messages(ALICE)
+    assert "QWOH $3.21" in read({"blocks": seen.blocks})
+    assert "Why" in read({"blocks": seen.blocks})
+    assert "Share" not in read({"blocks": seen.blocks})
+
+
+async def test_an_answer_that_no_way_took_comes_later(
+    slack: Slack, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert slack.ear._desk is not None
+    desk = slack.ear._desk
+    desk.answers = replace(desk.answers, again_after_s=(0.1,) * 100)
+    slack.server.add_channel(ALICE, is_private=True)
+    for way in ("response_url", "chat.postEphemeral", "chat.postMessage"):
+        slack.server.before.always(too_many(60), on=way)
+    asked = await slack.server.command("/ticker", "QWOH text")
+    await until(lambda: "an answer waits for Slack" in caplog.text, 10.0)
+    assert asked.shown == []
+    slack.server.before.clear()
+    assert "QWOH $3.21" in read((await asked.answered(10.0)).body)
+
+
+async def test_what_was_surely_not_shared_can_be_shared_again(slack: Slack) -> None:
+    asked = await slack.server.command("/ticker", "QWOH text")
+    share = button((await asked.answered(10.0)).body["blocks"], "Share")
+    for way in ("response_url", "chat.postMessage"):
+        slack.server.before.always(too_many(60), on=way)
+    pressed = await slack.server.press(asked.ephemerals[0], share["action_id"])
+    assert "cannot be shared here" in read((await pressed.answered(10.0)).body)
+    slack.server.before.clear()
+    again = await slack.server.press(asked.ephemerals[0], share["action_id"])
+    await again.answered(10.0, count=2)
+    assert "QWOH $3.21" in read({"blocks": again.messages[0].blocks})
 
 
 async def test_a_short_file_is_in_the_answer(slack: Slack) -> None:
@@ -134,8 +198,25 @@ async def test_a_shared_file_is_for_all_of_the_channel(slack: Slack) -> None:
     await give(slack, Answer(Message("", "Here it is.", files=(LONG,)), public=True))
     (file,) = slack.server.files.values()
     assert file.channels == [CHANNEL]
-    shown = slack.server.messages(CHANNEL)[-1]
+    shown = slack.server.messages(CHANNEL)[0]
     assert "is in this channel" in read({"blocks": shown.blocks})
+
+
+async def test_a_file_is_not_there_if_what_is_shared_is_not(slack: Slack) -> None:
+    slack.server.before.add(refusal("restricted_action"), on="chat.postMessage")
+    await give(slack, Answer(Message("", "Here it is.", files=(LONG,)), public=True))
+    (file,) = slack.server.files.values()
+    assert file.channels == []
+    assert slack.server.messages(CHANNEL) == []
+    (seen,) = slack.server.seen_by(ALICE)
+    assert "It cannot be shared here: restricted_action" in seen.text
+
+
+async def test_a_file_that_does_not_get_there_is_said_to_who_shared_it(slack: Slack) -> None:
+    slack.server.before.add(refusal("no_way"), on="files.completeUploadExternal")
+    await give(slack, Answer(Message("", "Here it is.", files=(LONG,)), public=True))
+    (seen,) = slack.server.seen_by(ALICE)
+    assert f"{LONG.name} could not be put beside what is shared: no_way" in seen.text
 
 
 async def test_what_cannot_be_shared_is_said_to_who_wanted_to(slack: Slack) -> None:

@@ -22,7 +22,7 @@ from tests.bot.slack_desk import (
 )
 from tests.bot.small_market import at, stored_market
 from tests.servers.faults import Hang
-from tests.servers.slack import SlackServer
+from tests.servers.slack import SlackServer, too_many
 from tests.shared import Shared
 
 RESTARTED = "Tapewatch is being restarted"
@@ -42,6 +42,11 @@ async def drawn(of: ChartOf) -> Picture:
 def uploads(server: SlackServer) -> int:
     """How many have begun."""
     return sum(request.operation == "files.getUploadURLExternal" for request in server.requests)
+
+
+def hooked(server: SlackServer) -> int:
+    """How many answers came by an address."""
+    return sum(request.operation == "response_url" for request in server.requests)
 
 
 async def ended(slack: Slack) -> None:
@@ -150,3 +155,34 @@ async def test_what_could_not_be_shared_before_the_stop_can_be_shared_afterwards
             again = await server.press(asked.ephemerals[0], share["action_id"])
             await again.answered(10.0, count=2)
             assert "QWOH $3.21" in read({"blocks": again.messages[0].blocks})
+
+
+async def test_what_was_about_to_be_shared_at_the_stop_can_be_shared_afterwards(
+    stored: Path,
+) -> None:
+    async with local_slack() as server, at(stored) as app:
+        async with serving(server, app) as slack:
+            asked = await server.command("/ticker", "QWOH text")
+            share = button((await asked.answered(10.0)).body["blocks"], "Share")
+            server.before.add(too_many(15), on="response_url")
+            pressed = await server.press(asked.ephemerals[0], share["action_id"])
+            await until(lambda: server.rate_limited == 1)
+            await slack.ear.drain(0.1)
+            assert RESTARTED in read(pressed.shown[0].body)
+            assert pressed.messages == []
+        async with serving(server, app):
+            again = await server.press(asked.ephemerals[0], share["action_id"])
+            await again.answered(10.0, count=2)
+            assert "QWOH $3.21" in read({"blocks": again.messages[0].blocks})
+
+
+async def test_who_shared_something_as_it_stopped_is_told_that_nobody_knows(stored: Path) -> None:
+    async with desk(stored) as slack:
+        asked = await slack.server.command("/ticker", "QWOH text")
+        share = button((await asked.answered(10.0)).body["blocks"], "Share")
+        slack.server.before.add(Hang(), on="response_url")
+        before = hooked(slack.server)
+        pressed = await slack.server.press(asked.ephemerals[0], share["action_id"])
+        await until(lambda: hooked(slack.server) > before)
+        await slack.ear.drain(0.1)
+        assert "it is not known whether this was shared" in read(pressed.shown[0].body)
