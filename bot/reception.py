@@ -24,6 +24,8 @@ from bot.timings import Timings
 from core.db import Db, insert, iso
 
 _MOST_CHARS = 4_000
+_MOST_REPLIES, _LONGEST_REPLY = 50, 100_000
+"""Of one person, and characters of one: so nobody fills the disk by asking."""
 _FORGET_IDS_AFTER, _FORGET_REPLIES_AFTER = timedelta(days=2), timedelta(days=7)
 
 
@@ -121,19 +123,21 @@ class Reception:
             return bool(await insert(writer, "handled", row, or_="IGNORE"))
 
     async def _keep(self, asker: Asker, line: str, message: Message) -> str:
-        """What its buttons mean, and the answer itself; the key of its Share button."""
+        """What its buttons mean, and the answer itself; the key of its Share button, if any."""
         key, now = secrets.token_hex(8), self.now()
         buttons = [(action.key, action.command) for action in actions_of(message)]
-        row = {
-            "key": key,
-            "who": asker.who,
-            "command": line,
-            "message": MESSAGE.dump_json(message).decode(),
-            "kept_at": iso(now),
-        }
+        text, who = _written(message), asker.who
+        row = {"key": key, "who": who, "command": line, "message": text, "kept_at": iso(now)}
         async with self.db.transaction() as writer:
             await kept(writer, buttons, now)
+            if not text:
+                return ""
             await insert(writer, "replies", row)
+            await writer.execute(
+                "DELETE FROM replies WHERE who = ? AND rowid NOT IN (SELECT rowid FROM replies"
+                " WHERE who = ? ORDER BY rowid DESC LIMIT ?)",
+                (who, who, _MOST_REPLIES),
+            )
         return key
 
     def _too_much(self, asker: Asker) -> Answer | None:
@@ -151,6 +155,17 @@ class Reception:
 
 def _said(text: str) -> Answer:
     return Answer(Message(title="", lead=text))
+
+
+def _written(message: Message) -> str:
+    """The message to be kept, without its files if it is too long with them; empty if it is too
+    long all the same."""
+    text = MESSAGE.dump_json(message).decode()
+    if len(text) > _LONGEST_REPLY and message.files:
+        names = " and ".join(file.name for file in message.files)
+        gone = f"{names}: too long to be shared; whoever asks for it gets it"
+        text = _written(replace(message, files=(), footer=(*message.footer, gone)))
+    return text if len(text) <= _LONGEST_REPLY else ""
 
 
 def _read(text: str) -> Message | None:

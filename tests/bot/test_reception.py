@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 
 from alerts.buttons import actions_of
-from alerts.model import ChartOf, Picture
+from alerts.model import ChartOf, File, Message, Picture
+from alerts.outbox import MESSAGE
 from bot.answers import Answer, do_id, share_id
 from bot.app import App
 from bot.pace import Pace
 from bot.permissions import Asker, Operators, Power
+from bot.reception import _written
 from tests.bot.small_market import STORED, at
 from tests.market import NOW
 
@@ -261,3 +263,26 @@ async def test_what_is_old_is_forgotten(app: App) -> None:
     await typed(app, "discord:2", "mutes")
     assert [row["id"] for row in await app.db.rows("SELECT id FROM handled")] == ["discord:2"]
     assert "cannot be shared" in (await pressed(app, "discord:3", share_id(kept))).message.lead
+
+
+async def test_of_one_person_only_the_newest_answers_are_kept(app: App) -> None:
+    app.reception.per_person = app.reception.per_channel = Pace(10_000, 0.001)
+    others = await typed(app, "discord:0", "mutes", replace(ANN, user="2"))
+    asked = [await typed(app, f"discord:{n}", "mutes") for n in range(1, 54)]
+    rows = await app.db.rows("SELECT key FROM replies WHERE who = 'discord:@1' ORDER BY rowid")
+    assert [row["key"] for row in rows] == [answer.share for answer in asked[-50:]]
+    said = await pressed(app, "discord:old", share_id(asked[0]))
+    assert "cannot be shared any more" in said.message.lead
+    assert (await pressed(app, "discord:new", share_id(asked[3]))).public
+    other = await pressed(app, "discord:other", share_id(others), replace(ANN, user="2"))
+    assert other.public
+
+
+def test_a_very_long_answer_is_kept_without_its_files_and_says_so_or_not_at_all() -> None:
+    small, large = File("s.csv", "a,b\n"), File("l.csv", "a,b\n" * 30_000)
+    kept = MESSAGE.validate_json(_written(Message("", "here", files=(small,))))
+    assert kept.files == (small,)
+    without = MESSAGE.validate_json(_written(Message("", "here", files=(large,))))
+    assert without.files == ()
+    assert without.footer == ("l.csv: too long to be shared; whoever asks for it gets it",)
+    assert _written(Message("", "x" * 100_001)) == ""
