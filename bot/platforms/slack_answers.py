@@ -12,13 +12,14 @@ from bot.platforms.slack_errors import is_about_a_file
 from bot.platforms.slack_files import Uploads
 from bot.platforms.slack_parts import is_short
 from bot.platforms.slack_pictures import Pictures
-from bot.platforms.slack_text import Look
+from bot.platforms.slack_text import Look, Shown
 from bot.platforms.slack_ways import Place, Ways
 from core.errors import DeliveryError, DeliveryRefused, Reason
 
 logger = logging.getLogger(__name__)
 
 _NO_PICTURE = "its picture cannot be shown here"
+_LATE = "Slack was not ready with its picture in time; asked for again it may be there"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,19 +29,25 @@ class Answers:
     ways: Ways
     pictures: Pictures
     uploads: Uploads
+    picture_within_s: float = 5.0
+    """So long the words wait for the picture."""
     again_after_s: Sequence[float] = (30.0, 120.0, 600.0)
     """When all ways failed, and might not later: less than the half hour that an address lasts."""
 
     async def drafted(self, place: Place, answer: Answer) -> Draft:
         """What there is to show of it; none of a public one is out before it is given."""
         message, short, uploaded = await self._with_files(place, answer)
+        missing, shown = "", list[Shown]()
         try:
-            shown, missing = await self.pictures.shown(answer.pictures)
+            async with asyncio.timeout(self.picture_within_s):
+                shown, missing = await self.pictures.shown(answer.pictures)
         except DeliveryError as error:
-            shown, missing = [], error.seen or str(error)
+            missing = error.seen or str(error)
+        except TimeoutError:
+            missing = _LATE
         if missing:
             logger.warning("a picture is not shown", extra={"seen": missing})
-            message = _with_banner(message, _NO_PICTURE)
+            message = _with_banner(message, _LATE if missing == _LATE else _NO_PICTURE)
         share = share_id(answer) if answer.share else ""
         look = Look(not answer.public, place.people, share, short)
         return Draft(message, tuple(shown), look, uploaded=uploaded)

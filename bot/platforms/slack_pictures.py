@@ -5,6 +5,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from hashlib import sha256
+from typing import TypeVar
 
 import aiohttp
 from slack_sdk.web.async_client import AsyncWebClient
@@ -14,6 +15,8 @@ from bot.platforms.slack_checks import Ask
 from bot.platforms.slack_files import Uploads
 from bot.platforms.slack_text import PICTURES, Shown
 from core.errors import DeliveryRefused, Reason
+
+T = TypeVar("T")
 
 _KEPT = 500
 _NOT_AGAIN_FOR = timedelta(minutes=5)
@@ -40,6 +43,8 @@ class Pictures:
         self._polls, self._poll_every_s = polls, poll_every_s
         self._there: OrderedDict[bytes, str] = OrderedDict()
         self._unready: OrderedDict[bytes, datetime] = OrderedDict()
+        self._uploaded: OrderedDict[bytes, str] = OrderedDict()
+        """Those that nobody waited for to the end: whoever asks next need not upload them."""
         self._one_at_a_time = asyncio.Lock()
 
     async def shown(self, pictures: Sequence[Picture]) -> tuple[list[Shown], str]:
@@ -65,24 +70,25 @@ class Pictures:
         digest = _digest(picture)
         async with self._one_at_a_time:
             if digest not in self._there:
-                self._there[digest] = await self._made_ready(picture, digest)
+                _keep(self._there, digest, await self._made_ready(picture, digest))
             self._there.move_to_end(digest)
-            while len(self._there) > _KEPT:
-                self._there.popitem(last=False)
             return self._there[digest]
 
     async def _made_ready(self, picture: Picture, digest: bytes) -> str:
         failed_at = self._unready.pop(digest, None)
         if failed_at is None or not timedelta() <= self._now() - failed_at < _NOT_AGAIN_FOR:
-            file_id = await self._uploads.kept(
-                picture.name or "chart.png", picture.png, picture.alt
+            name = picture.name or "chart.png"
+            file_id = self._uploaded.pop(digest, "") or await self._uploads.kept(
+                name, picture.png, picture.alt
             )
-            if await self._is_ready(file_id):
-                return file_id
+            try:
+                if await self._is_ready(file_id):
+                    return file_id
+            except asyncio.CancelledError:
+                _keep(self._uploaded, digest, file_id)
+                raise
             failed_at = self._now()
-        self._unready[digest] = failed_at
-        while len(self._unready) > _KEPT:
-            self._unready.popitem(last=False)
+        _keep(self._unready, digest, failed_at)
         raise DeliveryRefused(Reason.MESSAGE_REJECTED, _UNREADY)
 
     async def _is_ready(self, file_id: str) -> bool:
@@ -92,6 +98,12 @@ class Pictures:
                 return True
             await asyncio.sleep(self._poll_every_s)
         return False
+
+
+def _keep(kept: OrderedDict[bytes, T], digest: bytes, value: T) -> None:
+    kept[digest] = value
+    while len(kept) > _KEPT:
+        kept.popitem(last=False)
 
 
 def _digest(picture: Picture) -> bytes:

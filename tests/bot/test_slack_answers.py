@@ -169,6 +169,25 @@ async def test_what_was_surely_not_shared_can_be_shared_again(slack: Slack) -> N
     assert "QWOH $3.21" in read({"blocks": again.messages[0].blocks})
 
 
+async def test_the_words_do_not_wait_long_for_the_picture(slack: Slack) -> None:
+    assert slack.ear._desk is not None
+    desk = slack.ear._desk
+    desk.answers = replace(desk.answers, picture_within_s=0.3)
+    slack.server.uploads.unready_polls = 1_000
+    asked = [await slack.server.command("/ticker", "QWOH", user_id=f"U{n}") for n in range(4)]
+    for one in asked:
+        body = (await one.answered(3.0)).body
+        assert "image" not in kinds(body)
+        assert "QWOH $3.21" in read(body)
+        assert "not ready with its picture" in read(body)
+    (file,) = slack.server.files.values()
+    file.polls_left = 0
+    later = await slack.server.command("/ticker", "QWOH")
+    body = (await later.answered(10.0)).body
+    (image,) = (block for block in body["blocks"] if block["type"] == "image")
+    assert image["slack_file"] == {"id": file.id}
+
+
 async def test_a_short_file_is_in_the_answer(slack: Slack) -> None:
     await give(slack, Answer(Message("", "Here it is.", files=(SHORT,))))
     (seen,) = slack.server.seen_by(ALICE)
