@@ -1,15 +1,17 @@
 """Every command once, for every platform: CommandRequest -> Reply. Knows no chat library."""
 
+import asyncio
 import difflib
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import ClassVar
 
 from alerts.cards import source_status
 from alerts.message import stamp
 from alerts.model import Message, Row
+from alerts.words import clock
 from bot import (
     backfilling,
     channels,
@@ -74,6 +76,7 @@ class Commands:
     _handlers: dict[str, Handler] = field(init=False, default_factory=dict)
     _probes: list[tuple[datetime, Sequence[Probe]]] = field(init=False, default_factory=list)
     """When, and what was found last."""
+    _probing: asyncio.Lock = field(init=False, default_factory=asyncio.Lock)
 
     def __post_init__(self) -> None:
         """All of USAGE, in its order; KeyError if one has no handler."""
@@ -130,12 +133,18 @@ class Commands:
             stamp=stamp(self.ladder.top.series),
         )
 
-    async def _probed(self, on: date, *, fresh: bool) -> Sequence[Probe]:
-        """Small plans have few calls: whoever else asks within a minute is told the same."""
-        now = self.ladder.top.now()
-        if fresh or not self._probes or now - self._probes[0][0] > _PROBED_ANEW_AFTER:
-            self._probes[:] = [(now, await self.doctor.examine(on))]
-        return self._probes[0][1]
+    async def _probed(self, on: date, *, fresh: bool) -> tuple[Sequence[Probe], str]:
+        """Small plans have few calls: whoever else asks meanwhile, or within a minute, is told the
+        same, and of when it is."""
+        now = self.ladder.top.now
+        async with self._probing:
+            if not fresh and self._probes:
+                at, probes = self._probes[0]
+                if now() - at <= _PROBED_ANEW_AFTER:
+                    return probes, f"The sources were asked at {clock(at)}, less than a minute ago."
+            probes = await self.doctor.examine(on)
+            self._probes[:] = [(now(), probes)]
+            return probes, ""
 
     async def _source(self, request: CommandRequest) -> Message:
         words = request.words
@@ -143,10 +152,11 @@ class Commands:
             raise CommandError(f"/source {' '.join(words)[:40]}: there is only /source status")
         now = self.ladder.top.now()
         newest = last_complete(now)
-        probes = await self._probed(newest.date, fresh=request.channel.platform == "console")
+        is_console = request.channel.platform == "console"
+        probes, asked_at = await self._probed(newest.date, fresh=is_console)
         entry = await self.ladder.entry(newest)
         stuck = entry if entry and entry.status in (Status.HELD, Status.ABSENT) else None
-        return source_status(
+        status = source_status(
             [(p.part, p.verdict, p.seen, p.next_step) for p in probes],
             [source.name for rung in self.ladder.rungs for source in rung.chain.sources],
             await self.ladder.newest(Status.FINISHED),
@@ -155,3 +165,5 @@ class Commands:
             self.ladder.top.series,
             self.board.current(now),
         )
+        return replace(status, banners=(asked_at, *status.banners)) if asked_at else status
+

@@ -4,14 +4,17 @@ Asks the sources little: a few sizes, one old session, versions of a few stored 
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import fmean
 
 from bot.reach import Looked, Reaches, reaches
 from bot.stale import stale
+from bot.turns import Turns
 from core.calendar import TradingDay
 from core.jobs import Jobs, Policy
+from core.ledger import Entry
 from core.pipeline import Pipeline
 from core.plan import Plan, sort_out
 from core.sources.rest import RestSource
@@ -19,6 +22,8 @@ from core.sources.short_volume import ShortVolumeSource
 from core.tried import pace_of_series_s
 
 _FEW_CALLS = 30
+_ASKED_ANEW_AFTER_S = 60.0
+_BUSY = "The sources are being asked for other plans just now; please ask again in a minute"
 LIMITED = (RestSource, ShortVolumeSource)
 """Whose calls the vendor's plan counts."""
 
@@ -34,6 +39,11 @@ class Estimates:
     """Blocking: how many sessions are read at once. Raises OSError in words if nobody is there."""
     patience_s: float = 6.0
     """So long the sources have to answer."""
+    clock: Callable[[], float] = time.monotonic
+    _turns: Turns = field(default_factory=lambda: Turns(_BUSY), init=False)
+    """Anybody may ask for a plan, and the vendor's calls are few."""
+    _known: dict[object, tuple[float, "_Answers"]] = field(default_factory=dict, init=False)
+    """What the sources said a moment ago, by what they were asked."""
 
     async def plan(
         self, pipeline: Pipeline, days: Sequence[TradingDay], policy: Policy, words: str = ""
@@ -42,11 +52,11 @@ class Estimates:
         entries = await pipeline.entries(days)
         known = sort_out(days, entries)
         to_read = known.to_read(policy)
-        (others, notes), (workers, nobody), chains = await asyncio.gather(
-            stale(pipeline.chain, [entries[d.date] for d in known.complete], self.patience_s),
-            self._at_work(),
-            asyncio.gather(*(self._reaches(part, to_read or days) for part in _parts(pipeline))),
+        complete = [entries[day.date] for day in known.complete]
+        answers, (workers, nobody) = await asyncio.gather(
+            self._asked(pipeline, complete, to_read or days), self._at_work()
         )
+        (others, notes), chains = answers.stale, answers.chains
         needs = [_needs(chain) for chain in chains] if to_read else []
         limited = sum(need.limited for need in needs)
         limit = self.calls_per_minute if limited else None
@@ -71,6 +81,24 @@ class Estimates:
             notes=(*notes, *nobody, *(r.seen for chain in chains for r in chain.every if r.seen)),
             words=words,
         )
+
+    async def _asked(
+        self, pipeline: Pipeline, stored: Sequence[Entry], days: Sequence[TradingDay]
+    ) -> "_Answers":
+        """One plan at a time; who asks for the same within a minute is told the same."""
+        copies = tuple((entry.day, entry.revision) for entry in stored)
+        question = (pipeline.series.key, copies, tuple(days))
+        async with self._turns.one():
+            now = self.clock()
+            for old in [q for q, (at, _) in self._known.items() if now - at > _ASKED_ANEW_AFTER_S]:
+                del self._known[old]
+            if question not in self._known:
+                told, chains = await asyncio.gather(
+                    stale(pipeline.chain, stored, self.patience_s),
+                    asyncio.gather(*(self._reaches(part, days) for part in _parts(pipeline))),
+                )
+                self._known[question] = self.clock(), _Answers(told, chains)
+            return self._known[question][1]
 
     async def _seconds(
         self, pipeline: Pipeline, each_reads: float, calls: int, limit: int | None
@@ -99,6 +127,16 @@ class Estimates:
         few = None if limit is None or limit >= _FEW_CALLS else max(1, limit // 2 - 1)
         probes = [few if isinstance(source, LIMITED) else None for source in sources]
         return await reaches(sources, days, probes, self.patience_s)
+
+
+@dataclass(frozen=True, slots=True)
+class _Answers:
+    """What the sources said."""
+
+    stale: tuple[int, Sequence[str]]
+    """How many stored sessions are, and what to say of that."""
+    chains: Sequence[Reaches]
+    """How far back each part reaches."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,7 @@
 """/preview and /scorecard: stored sessions judged again, one after another, beside the loop."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -18,10 +17,11 @@ from bot.arguments import Chosen, Sessions, no_more_than, span_sessions
 from bot.requests import CommandRequest
 from bot.spans import Span, judgeable
 from bot.trial import USAGE, Standard, present, typed
+from bot.turns import Turns
 from core.baseline import LOOKBACK_SESSIONS, SCALE_SESSIONS
 from core.calendar import TradingDay, sessions_ending
 from core.detect import anomalies, score
-from core.errors import CommandError, SourceError
+from core.errors import SourceError
 from core.ladder import Ladder
 from core.measure import REPEAT_SESSIONS
 from core.pipeline import Pipeline, SplitsSource
@@ -30,7 +30,7 @@ from core.scorecard import scorecard, sides
 from core.universe import Universe
 
 PREVIEW_SESSIONS = 60
-_QUEUE = 4
+_BUSY = "Sessions are being judged again for others just now; please ask again in a minute"
 _SPLITS_S = 5.0
 """Nobody waits longer for splits that are most likely on record since the sessions were judged."""
 
@@ -76,10 +76,8 @@ class Reviews:
     ladder: Ladder
     sessions: Sessions
     top: int
-    _turn: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
-    """One review at a time: each keeps a core busy."""
-    _waiting: list[None] = field(default_factory=list, init=False)
-    """One for each that is made, or waits."""
+    _turns: Turns = field(default_factory=lambda: Turns(_BUSY), init=False)
+    """Each keeps a core busy."""
     _splits: LateSplits = field(default_factory=LateSplits, init=False)
 
     async def preview(self, request: CommandRequest) -> Message:
@@ -91,7 +89,7 @@ class Reviews:
         chosen = await self.sessions.resolve(None)
         pipeline = await self.ladder.of(chosen.day)
         span = await judgeable(pipeline, chosen.day, PREVIEW_SESSIONS)
-        async with self._in_turn():
+        async with self._turns.one():
             notes = await _notes(pipeline, span, chosen, self._splits)
             types = await Universe(pipeline.db).types()
             told = list[Told]()
@@ -109,7 +107,7 @@ class Reviews:
         chosen = await self.sessions.resolve(None)
         pipeline = await self.ladder.of(chosen.day)
         span = await judgeable(pipeline, chosen.day, count)
-        async with self._in_turn():
+        async with self._turns.one():
             notes = await _notes(pipeline, span, chosen, self._splits)
             judged = pl.concat([await _sides(pipeline, day) for day in span.judged])
             days = sessions_ending(chosen.day, count + SCALE_SESSIONS + 1)
@@ -120,20 +118,6 @@ class Reviews:
             found = await asyncio.to_thread(scorecard, judged, closes, dates)
         settings = pipeline.rule.stamp(self.top, pipeline.series.key)
         return scorecard_card(found, settings, chosen.day.date, notes, pipeline.series)
-
-    @asynccontextmanager
-    async def _in_turn(self) -> AsyncIterator[None]:
-        """CommandError for whoever would have to wait for minutes."""
-        if len(self._waiting) >= _QUEUE:
-            raise CommandError(
-                "Sessions are being judged again for others just now; please ask again in a minute"
-            )
-        self._waiting.append(None)
-        try:
-            async with self._turn:
-                yield
-        finally:
-            self._waiting.pop()
 
     def _unchanged(self, values: Sequence[str], standard: Standard) -> Message:
         lead = (

@@ -209,7 +209,9 @@ async def test_a_fault_of_ours_is_said_to_be_ours(app: App) -> None:
     broken = replace(app.commands, doctor=Broken())  # type: ignore[arg-type]
     reply = await broken.answer(CommandRequest.typed("/source status"))
     assert not reply.ok
-    assert reply.message.lead.startswith("/source failed on our side")
+    assert reply.message.lead == (
+        "/source failed on our side; nothing was changed. The log has the details."
+    )
 
 
 async def test_sources_are_asked_once_a_minute_however_many_ask_us(app: App) -> None:
@@ -224,9 +226,13 @@ async def test_sources_are_asked_once_a_minute_however_many_ask_us(app: App) -> 
     ladder = replace(app.ladder, rungs=[replace(app.ladder.top, now=clock)])
     commands = replace(app.commands, doctor=doctor, ladder=ladder)  # type: ignore[arg-type]
     in_chat = CommandRequest.parse("/source status", "discord:@1", "discord:456")
-    for _ in range(3):
-        assert (await commands.answer(in_chat)).ok
+    first, *others = await asyncio.gather(*(commands.answer(in_chat) for _ in range(10)))
     assert doctor.asked == 1
+    assert first.message.banners == ()
+    said = "The sources were asked at 2026-03-07 11:05 New York, less than a minute ago."
+    for reply in others:
+        assert reply.message.banners == (said,)
+        assert reply.message.rows == first.message.rows
     # Who sits at the machine has just changed a key, and wants to know.
     assert (await commands.answer(CommandRequest.typed("/source status"))).ok
     assert doctor.asked == 2

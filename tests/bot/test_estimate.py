@@ -17,6 +17,7 @@ from core.bars import Family, Scope, Series
 from core.calendar import FIRST_DAY, TradingDay, sessions, sessions_ending
 from core.errors import (
     BadBars,
+    CommandError,
     NotPublished,
     SourceError,
     SourceRefused,
@@ -311,3 +312,36 @@ async def test_workers_that_cannot_be_counted_are_named_and_the_time_is_that_of_
     assert plan.notes[0] == (
         "the scheduler at tcp://x:1 cannot be reached: refused; the time is that of one worker"
     )
+
+
+async def test_one_plan_at_a_time_asks_the_sources_and_the_same_one_asks_once_a_minute(
+    tmp_path: Path,
+) -> None:
+    settings = await asyncio.to_thread(load, data_dir=tmp_path)
+    clock = [0.0]
+    async with opened(settings, now=lambda: NOW) as app:
+        files = Files("files", FEW[0])
+        pipeline = replace(app.ladder.top, chain=Chain([files]), beside=None)
+        estimates = replace(app.backfilling.estimates, clock=lambda: clock[0])
+
+        async def plan(first: int) -> str:
+            plan = await estimates.plan(pipeline, FEW[first:], Policy.MISSING)
+            return plan.serves
+
+        assert len(set(await asyncio.gather(*(plan(0) for _ in range(4))))) == 1
+        once = len(files.asked)
+        clock[0] = 61.0
+        await plan(0)
+        assert len(files.asked) == 2 * once
+        before, files.most_at_once = len(files.asked), 0
+        await asyncio.gather(*(plan(n) for n in range(1, 5)))
+        assert len(files.asked) > before
+        assert files.most_at_once <= 3
+
+        files.silent.set()
+        told = [asyncio.create_task(plan(n)) for n in range(5, 10)]
+        done, _ = await asyncio.wait(told, return_when=asyncio.FIRST_COMPLETED)
+        for task in told:
+            task.cancel()
+        with pytest.raises(CommandError, match="asked for other plans just now"):
+            done.pop().result()
