@@ -37,6 +37,20 @@ from core.sources.access import Doctor, Probe
 logger = logging.getLogger(__name__)
 
 _PROBED_ANEW_AFTER = timedelta(minutes=1)
+_SHOWN_BY = {
+    "watch": "/watch list",
+    "mute": "/mutes",
+    "mutes": "/mutes",
+    "feedback": "/feedback",
+    "subscribe": "/channels",
+    "unsubscribe": "/channels",
+    "channels": "/channels",
+    "outbox": "/outbox",
+    "backfill": "/backfill",
+}
+"""The commands that change something, and what shows it."""
+_CHANGE_ALONE = ("subscribe", "unsubscribe")
+"""The others only show something unless more is typed."""
 
 __all__ = ["CommandRequest", "Commands", "Reply"]
 
@@ -107,7 +121,7 @@ class Commands:
         except Exception:
             logger.exception("command failed", extra={"command": request.name})
             return self._refused(
-                f"/{request.name} failed on our side; nothing was changed. The log has the details."
+                f"/{request.name} failed on our side; {_changed(request)}. The log has the details."
             )
 
     def _refused(self, text: str) -> Reply:
@@ -167,3 +181,10 @@ class Commands:
         )
         return replace(status, banners=(asked_at, *status.banners)) if asked_at else status
 
+
+def _changed(request: CommandRequest) -> str:
+    """What is known of a command that failed half-way."""
+    shown_by = _SHOWN_BY.get(request.name)
+    if shown_by is None or not (request.words or request.name in _CHANGE_ALONE):
+        return "nothing was changed"
+    return f"it is not known whether anything was changed: {shown_by} shows what there is"

@@ -13,6 +13,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from syrupy.assertion import SnapshotAssertion
 
+from alerts.model import Message
 from bot.app import App, opened
 from bot.commands import CommandRequest, Reply
 from bot.platforms.console import ConsoleSender, render
@@ -212,6 +213,26 @@ async def test_a_fault_of_ours_is_said_to_be_ours(app: App) -> None:
     assert reply.message.lead == (
         "/source failed on our side; nothing was changed. The log has the details."
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("/watch add XWUP", "it is not known whether anything was changed: /watch list shows what"),
+        ("/unsubscribe", "it is not known whether anything was changed: /channels shows what"),
+        ("/watch", "nothing was changed"),
+        ("/ticker XWUP", "nothing was changed"),
+    ],
+)
+async def test_whether_a_fault_of_ours_changed_anything_is_said_only_if_it_is_known(
+    app: App, text: str, said: str
+) -> None:
+    async def broken(request: CommandRequest) -> Message:
+        raise KeyError(request.name)
+
+    commands = replace(app.commands, parts=dict.fromkeys(app.commands.names, broken))
+    lead = (await commands.answer(CommandRequest.typed(text))).message.lead
+    assert f"failed on our side; {said}" in lead
 
 
 async def test_sources_are_asked_once_a_minute_however_many_ask_us(app: App) -> None:
