@@ -26,6 +26,7 @@ from bot import (
 )
 from bot.audit import DONE, Audit, unaudited
 from bot.digests import Digests
+from bot.forms import FORM, optional_form
 from bot.requests import CommandRequest, Handler, Reply
 from core.calendar import last_complete
 from core.errors import BarsAway, CommandError
@@ -51,6 +52,7 @@ _SHOWN_BY = {
 """The commands that change something, and what shows it."""
 _CHANGE_ALONE = ("subscribe", "unsubscribe")
 """The others only show something unless more is typed."""
+_FORMS = " and ".join(f"/{name} {FORM}" for name in ("preview", "subscribe"))
 
 __all__ = ["CommandRequest", "Commands", "Reply"]
 
@@ -112,6 +114,7 @@ class Commands:
     async def _answered(self, request: CommandRequest) -> Reply:
         try:
             handler = self._handler(request.name)
+            _no_window(request, self.USAGE[request.name][0])
             return Reply(await handler(request.redirected()))
         except CommandError as error:
             return self._refused(str(error))
@@ -143,7 +146,10 @@ class Commands:
             title="Commands",
             lead="What can be asked:",
             rows=tuple(rows),
-            footer=("DATE is today, or like 2026-11-20; tickers keep their case (BRK.B, BApA)",),
+            footer=(
+                "DATE is today, or like 2026-11-20; tickers keep their case (BRK.B, BApA)",
+                f"on Slack {_FORMS} open a window to fill in",
+            ),
             stamp=stamp(self.ladder.top.series),
         )
 
@@ -180,6 +186,17 @@ class Commands:
             self.board.current(now),
         )
         return replace(status, banners=(asked_at, *status.banners)) if asked_at else status
+
+
+def _no_window(request: CommandRequest, usage: str) -> None:
+    """Raises CommandError for whoever asks for a form where there is none."""
+    asked = [word.lower() for word in request.words] == [FORM]
+    if asked and optional_form(request.name) is not None:
+        name = request.name
+        raise CommandError(
+            f"A form opens only for the command /{name} {FORM} on Slack, outside of threads, and"
+            f" soon after it is typed; elsewhere it is typed as /{name} {usage}".rstrip()
+        )
 
 
 def _changed(request: CommandRequest) -> str:

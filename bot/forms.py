@@ -237,6 +237,21 @@ _ALL = (
     Form("help", "what can be asked"),
 )
 
+FORM = "form"
+"""Typed alone behind a command, it asks for the window of optional_form()."""
+
+
+def optional_form(name: str) -> "Form | None":
+    """The form of a command that can be answered without any of its fields; None for others.
+
+    Those that need something have no such word: FORM is a ticker.
+    """
+    for form in FORMS.get(name, ()):
+        if form.fields and not form.action and not any(field.required for field in form.fields):
+            return form
+    return None
+
+
 FORMS: Mapping[str, tuple[Form, ...]] = {
     name: tuple(form for form in _ALL if form.command == name)
     for name in dict.fromkeys(form.command for form in _ALL)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from alerts.budget import clipped
-from bot.forms import FORMS, Field, Form, Kind
+from bot.forms import FORM, FORMS, Field, Form, Kind, optional_form
 from bot.platforms.slack_parts import plain
 from bot.platforms.slack_words import cleaned, forgiven
 
@@ -15,8 +15,13 @@ _TITLE, _LABEL, _METADATA = 24, 75, 3_000
 
 
 def form_for(line: str) -> Form | None:
-    """The form to open for a line that lacks what its command needs; None if it can be answered."""
+    """The form to open for a line that lacks what its command needs, or asks for it by `form`.
+
+    None if it can be answered.
+    """
     words = line.lower().split()
+    if len(words) == 2 and words[1] == FORM and (asked := optional_form(words[0])):
+        return asked
     forms = FORMS.get(words[0] if words else "", ())
     if len(words) == 1 and forms and all(map(_needs_more, forms)):
         return forms[0]

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from alerts.budget import clipped
+from bot.forms import FORM, optional_form
 from bot.platforms.slack_words import UMBRELLA, declared
 
 _DESCRIPTION, _HINT = 2_000, 1_000
@@ -75,6 +76,8 @@ def manifest(
 def _command(name: str, usage: str, about: str, called: Mapping[str, str]) -> dict[str, Any]:
     command: dict[str, Any] = {"command": declared(name), **called}
     command["description"] = clipped(about, _DESCRIPTION)
+    if optional_form(name) is not None:
+        usage = f"{FORM} | {usage}" if usage else FORM
     if usage:
         command["usage_hint"] = clipped(usage, _HINT)
     return command | {"should_escape": True}

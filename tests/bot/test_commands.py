@@ -235,6 +235,14 @@ async def test_whether_a_fault_of_ours_changed_anything_is_said_only_if_it_is_kn
     assert f"failed on our side; {said}" in lead
 
 
+@pytest.mark.parametrize("name", ["subscribe", "preview", "anomalies"])
+async def test_a_form_where_there_is_none_is_answered_in_a_sentence(app: App, name: str) -> None:
+    said = await told(app, f"/{name} Form")
+    assert said.startswith(f"A form opens only for the command /{name} form on Slack")
+    assert said.endswith(f"typed as /{name} {app.commands.USAGE[name][0]}")
+    assert "is not a ticker" in await told(app, "/ticker form")
+
+
 async def test_sources_are_asked_once_a_minute_however_many_ask_us(app: App) -> None:
     class Counting:
         asked = 0

@@ -94,6 +94,8 @@ def test_nothing_filled_in_is_nothing_typed() -> None:
         ("watch ADD", "watch add"),
         ("outbox resend", "outbox resend"),
         ("backfill run", "backfill run"),
+        *((f"{name} Form", f"{name} ") for name in ("subscribe", "preview", "anomalies")),
+        *((f"{line} form", None) for line in ("ticker", "why", "watch add", "preview min:5")),
         *((line, None) for line in ("watch", "mutes", "feedback", "outbox", "help", "anomalies")),
         *((line, None) for line in ("ticker NVDA", "watch add NVDA", "watch list", "nonsense", "")),
     ],
@@ -130,6 +132,18 @@ async def test_a_command_without_its_ticker_opens_a_form_and_answers_where_it_wa
         await again.acknowledged()
         await slack.ask("/source", user_id=BOB)
         assert len(asked.shown) == 2
+
+
+async def test_a_form_that_is_asked_for_opens_and_what_is_filled_in_counts(stored: Path) -> None:
+    async with desk(stored) as slack:
+        asked = await slack.server.command("/preview", "form")
+        await asked.answered()
+        (opened,) = asked.views
+        assert await slack.server.submit(opened, {"min": "5"})
+        assert "min" in read((await asked.answered(20.0, count=2)).body)
+        slack.server.modals.trigger_lifetime = timedelta(seconds=-1)
+        said = await slack.ask("/subscribe form", user_id=BOB)
+        assert "A form opens only for the command /subscribe form" in said
 
 
 async def test_a_trigger_that_is_too_old_gives_the_usage_instead(stored: Path) -> None:

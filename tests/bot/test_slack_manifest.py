@@ -65,6 +65,14 @@ def test_every_command_is_declared_once_under_a_name_that_slack_takes() -> None:
         assert command["should_escape"] is True
 
 
+def test_the_hint_of_a_command_tells_that_it_has_a_form() -> None:
+    made = manifest(Commands.USAGE, socket_mode=True)
+    hints = {c["command"]: c.get("usage_hint", "") for c in made["features"]["slash_commands"]}
+    assert hints["/preview"] == "form | min:4.5 floor:5M"
+    assert hints["/subscribe"].startswith("form | ")
+    assert hints["/ticker"] == Commands.USAGE["ticker"][0]
+
+
 TOKENS = {"slack_bot_token": "xoxb-invented", "slack_app_token": "xapp-invented"}
 POSTED = {"slack_bot_token": "xoxb-invented", "slack_signing_secret": "invented-secret"}
 HERE = ["--url", "https://desk.example/"]
