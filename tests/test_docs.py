@@ -1,5 +1,6 @@
 """The documents name what exists, and everything that exists is in them."""
 
+import ast
 import inspect
 import re
 from collections.abc import Callable
@@ -100,6 +101,19 @@ def test_every_setting_and_command_that_a_document_names_exists(document: Path) 
     assert typed <= set(Commands.USAGE)
     (shell,) = (a for a in _parser()._actions if a.dest == "command")
     assert set(re.findall(r"python -m bot ([a-z-]+)", text)) <= set(shell.choices or ())
+
+
+def test_every_token_that_a_text_of_ours_names_is_a_setting() -> None:
+    settings = {name.upper() for name in Settings.model_fields}
+    texts = [text for path in (ROOT / "bot").rglob("*.py") for text in _texts(path)]
+    named = set(re.findall(r"\b[A-Z]+(?:_[A-Z]+)*_TOKEN\b", "\n".join(texts)))
+    assert {"DISCORD_TOKEN", "SLACK_APP_TOKEN"} <= named <= settings
+
+
+def _texts(path: Path) -> list[str]:
+    """All that a module may say."""
+    found = (n.value for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Constant))
+    return [value for value in found if isinstance(value, str)]
 
 
 def _anchors(document: Path) -> set[str]:

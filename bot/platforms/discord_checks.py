@@ -95,7 +95,7 @@ async def examined(channel: str, ask: Ask, client: discord.Client) -> Sequence[C
 
 def _refused(refused: DeliveryRefused) -> list[Check]:
     if refused.reason is Reason.TOKEN_REFUSED:
-        step = f"reset the token at {_DEVELOPERS}, Bot, and set DISCORD_BOT_TOKEN"
+        step = f"reset the token at {_DEVELOPERS}, Bot, and set DISCORD_TOKEN"
         return [Check("token", ok=False, seen=refused.seen, next_step=step)]
     token = Check("token", ok=True, seen="accepted")
     if refused.reason is Reason.NO_PERMISSION:
