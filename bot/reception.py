@@ -96,7 +96,7 @@ class Reception:
         # Drawn first: whoever is stopped in the middle of it has shared nothing.
         pictures, _ = await drawn(self.draw, public.charts)
         if not await self._set_shared(key, 1):
-            return _said("This answer is shared already.")
+            return _said("This answer is shared already; if it is not there, ask, and share that.")
         return Answer(public, pictures, public=True, shares=key)
 
     async def not_shared(self, answer: Answer) -> None:

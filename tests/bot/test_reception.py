@@ -185,7 +185,7 @@ async def test_an_answer_is_shared_once_unless_it_did_not_get_there(app: App) ->
     first = await pressed(app, "discord:2", share_id(answer))
     assert first.public
     assert (await pressed(app, "discord:3", share_id(answer))).message.lead == (
-        "This answer is shared already."
+        "This answer is shared already; if it is not there, ask, and share that."
     )
     await app.reception.not_shared(first)
     assert (await pressed(app, "discord:4", share_id(answer))).public
