@@ -23,11 +23,12 @@ from tests.grid import Grid
 from tests.market import day_file
 from tests.servers.s3 import S3Server
 from tests.servers.s3_writable import WritableS3Server
+from tests.servers.vendor import VendorServer
 
 SESSIONS, NEWER = 120, 10
 """Of the job, and of the vendor after it."""
 DISK_MB = 24
-BUCKET = "tape"
+BUCKET, API_KEY = "tape", "k3yk3yk3yk3yk3yk3yk3yk3yk3yk3y42"
 WORKER, CHUNK = "spawn_main", 1 << 16
 _LOOK_S = 0.02
 _GOOD = ("stored", "same")
@@ -100,6 +101,8 @@ class World:
     disk: Disk | None = None
     grid: Grid | None = None
     """A Dask cluster, in the same folder."""
+    rest: VendorServer | None = None
+    """A second source of the same sessions, whose bars are others."""
     more: Mapping[str, str] = field(default_factory=dict)
     """Settings beside the usual ones."""
     running: Service | None = None
@@ -128,6 +131,8 @@ class World:
             told |= {"DATA_ACCESS_KEY_ID": ACCESS_KEY_ID, "DATA_SECRET_ACCESS_KEY": SECRET}
         if self.grid is not None:
             told["BACKFILL_SCHEDULER"] = self.grid.address
+        if self.rest is not None:
+            told |= {"POLYGON_API_KEY": API_KEY, "POLYGON_REST_URL": self.rest.url}
         return {**told, **self.more}
 
     def through(self) -> int:
@@ -196,6 +201,18 @@ class World:
 def vendor(files: dict[str, bytes]) -> S3Server:
     """Day aggregates on real S3."""
     return S3Server(access_key_id=ACCESS_KEY_ID, secret_access_key=SECRET, objects=files)
+
+
+def put_down(files: Mapping[str, bytes], folder: Path) -> None:
+    """For rest()."""
+    for name, body in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(body)
+
+
+def rest(folder: Path) -> VendorServer:
+    """The same sessions as the vendor's files, by REST."""
+    return VendorServer(root=folder, api_key=API_KEY)
 
 
 def vendor_of(folder: Path) -> S3Server:

@@ -4,11 +4,11 @@ import asyncio
 import logging
 from dataclasses import dataclass
 
-from bot.outcomes import cause, unit_of
+from bot.outcomes import cause, is_away, unit_of
 from core.calendar import TradingDay, last_complete
 from core.db import Unwritable
-from core.elsewhere import NotTried
-from core.errors import SourceError, SourceUnavailable, TapewatchError
+from core.elsewhere import NotTried, WorkerLost
+from core.errors import SourceError, TapewatchError
 from core.jobs import Job, Jobs, Outcome, Policy, Unit
 from core.ladder import Ladder
 from core.ledger import Status
@@ -30,13 +30,19 @@ class Attempts:
     ladder: Ladder
     turn: Turn
 
-    async def made(self, job: Job, pipeline: Pipeline, day: TradingDay) -> TapewatchError | None:
-        """One attempt at one session, on record either way."""
+    async def made(
+        self, job: Job, pipeline: Pipeline, day: TradingDay, *, waits: bool
+    ) -> TapewatchError | None:
+        """One attempt at one session, on record either way.
+
+        `waits`: for a source that is away, until the session's last try; only then another serves.
+        """
         clock = asyncio.get_running_loop().time
-        began = clock()
+        began, again = clock(), job.policy is Policy.ALL
+        waits = waits and await self.jobs.tries(job, day) < MOST_TRIES
         # What it meets is a value here: whatever that is, the other sessions are read.
         (met,) = await asyncio.gather(
-            self._brought(pipeline, day, again=job.policy is Policy.ALL), return_exceptions=True
+            self._brought(pipeline, day, again=again, waits=waits), return_exceptions=True
         )
         if isinstance(met, OSError | Unwritable):
             raise met  # no session's fault
@@ -47,15 +53,17 @@ class Attempts:
         else:
             outcome = Outcome(Unit.STORED if met else Unit.SAME, clock() - began)
         await self.jobs.put(job, day, outcome)
-        return met if isinstance(met, SourceError) else None
+        return met if isinstance(met, SourceError | WorkerLost) else None
 
     async def _failed(
         self, job: Job, day: TradingDay, error: BaseException, seconds: float
     ) -> Outcome:
         """What becomes of it; a source that is away, and what nobody foresaw, is tried again."""
+        passes = is_away(error)
         if isinstance(error, SourceError):
             unit, why, seen = unit_of(error), str(cause(error).verdict), str(error)
-            passes = isinstance(cause(error), SourceUnavailable)
+        elif isinstance(error, WorkerLost):
+            unit, why, seen = Unit.FAILED, "its process died", str(error)
         else:
             facts = {"session": str(day)}
             logger.error("a session of the backfill failed", extra=facts, exc_info=error)
@@ -65,7 +73,9 @@ class Attempts:
             unit = Unit.WAITING
         return Outcome(unit, seconds, why, seen)
 
-    async def _brought(self, pipeline: Pipeline, day: TradingDay, *, again: bool) -> bool:
+    async def _brought(
+        self, pipeline: Pipeline, day: TradingDay, *, again: bool, waits: bool
+    ) -> bool:
         """Store the session and those beside it; did that change anything?"""
         changed, silently = False, not await self._is_to_be_said(day)
         for one in (pipeline.beside, pipeline):
@@ -73,7 +83,7 @@ class Attempts:
             if one is None or (entry is not None and entry.revision and not again):
                 continue
             try:
-                served = await one.fetched(day)
+                served = await one.fetched(day, waits=waits)
             except NoneServed as error:
                 async with self.turn():
                     await one.not_served(day, error)

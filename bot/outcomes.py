@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from core.elsewhere import WorkerLost
-from core.errors import HeldBars, NotPublished, SourceError, TapewatchError
+from core.errors import HeldBars, NotPublished, SourceError, SourceUnavailable, TapewatchError
 from core.jobs import Unit
 
 
@@ -19,10 +19,16 @@ def cause(error: TapewatchError | None) -> SourceError:
     return cause if isinstance(cause, SourceError) else SourceError("")
 
 
+def is_away(error: BaseException | None) -> bool:
+    """Would the same be asked with better luck a little later?"""
+    said = getattr(error, "weightiest", error)
+    return isinstance(said, SourceUnavailable | WorkerLost)
+
+
 def away_because(errors: Sequence[TapewatchError | None]) -> str:
     """Why nothing more is read for a while, by the last of several errors."""
     seen = next((error for error in reversed(errors) if error), None)
-    lost = isinstance(cause(seen), WorkerLost)
+    lost = isinstance(seen, WorkerLost)
     return f"{'whoever reads dies' if lost else 'the source is away'} ({seen}); it is asked again"
 
 

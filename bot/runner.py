@@ -12,12 +12,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bot.attempts import Attempts
-from bot.outcomes import away_because, cannot_be_kept, cause
+from bot.outcomes import away_because, cannot_be_kept, cause, is_away
+from bot.patience import Patience
 from core.afterwards import Afterwards
 from core.alone import alone
 from core.db import Unwritable
 from core.elsewhere import Elsewhere, MakeTask, NobodyToWork, WorkerUnfit
-from core.errors import SourceUnavailable, TapewatchError
+from core.errors import TapewatchError
 from core.jobs import BAD, GOOD, Job, Jobs, JobState, Unit
 from core.ladder import Ladder
 from core.pipeline import Pipeline
@@ -173,16 +174,18 @@ class Runner:
     ) -> None:
         """Raises NobodyToWork, once every session that is under way has ended."""
         attempts = Attempts(self.jobs, self.ladder, self.turn)
-        away, nobody = 0, None
+        away, nobody, patience = 0, None, Patience()
+        clock = asyncio.get_running_loop().time
         while True:
             await self.free.wait()
             if (await self.jobs.job(job.id)).series != job.series:
                 return
             more = nobody is None and len(units) < self.pool.crew.size
             if more and (day := await self.jobs.take(job)):
-                units.add(
-                    asyncio.create_task(attempts.made(job, pipeline, day), name=f"unit {day}")
-                )
+                if patience.is_over(clock()):
+                    pipeline.ask_all_again()
+                made = attempts.made(job, pipeline, day, waits=patience.waits)
+                units.add(asyncio.create_task(made, name=f"unit {day}"))
                 continue
             if not units:
                 if nobody is not None:
@@ -192,9 +195,12 @@ class Runner:
             nobody = next((e for e in errors if isinstance(e, NobodyToWork)), nobody)
             away = await self._weighed(job, errors, away)
             await self.told(job)
+            if not all(map(is_away, errors)):
+                patience.came_in()
             if away >= AWAY_AFTER:
                 away = 0
                 await self._rest(job, away_because(errors))
+                patience.rested(clock())
                 await self._unworked.away(job)
                 pipeline.ask_all_again()
 
@@ -219,7 +225,7 @@ class Runner:
     async def _weighed(self, job: Job, errors: list[TapewatchError | None], away: int) -> int:
         """How many in a row were the source's fault by now; what holds for all pauses the job."""
         for error in errors:
-            away = away + 1 if isinstance(cause(error), SourceUnavailable) else 0
+            away = away + 1 if is_away(error) else 0
             if isinstance(error, WorkerUnfit):
                 await self.jobs.state(job, JobState.PAUSED, str(error))
             if isinstance(error, NoneServed) and error.for_every_session:

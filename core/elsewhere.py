@@ -93,8 +93,8 @@ Submit = Callable[[Task], Awaitable[Receipt | Refused]]
 MakeTask = Callable[[Source, TradingDay], Awaitable[Task]]
 
 
-class WorkerLost(SourceUnavailable):
-    """The process that worked on it is gone."""
+class WorkerLost(TapewatchError):
+    """The process that worked on it is gone: no word of the source, so no other one is asked."""
 
 
 class NotTried(TapewatchError):

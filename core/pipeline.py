@@ -133,9 +133,9 @@ class Pipeline:
         await self.take(day, served, refused)
         return await self._entry(day)
 
-    async def fetched(self, day: TradingDay) -> Served:
-        """The session's bars, past the gate; nothing is stored. Raises NoneServed."""
-        return await self.chain.bars(day, self.gate)
+    async def fetched(self, day: TradingDay, *, waits: bool = False) -> Served:
+        """The session's bars, past the gate, as Chain.bars(); nothing is stored."""
+        return await self.chain.bars(day, self.gate, waits=waits)
 
     async def not_served(self, day: TradingDay, error: NoneServed) -> None:
         """What is known of a session that did not come in."""

@@ -125,8 +125,12 @@ class Chain:
         self._stopped.clear()
         self._away.clear()
 
-    async def bars(self, day: "TradingDay", gate: Gate) -> Served:
-        """The session's bars, past the gate; raises NoneServed if no source can."""
+    async def bars(self, day: "TradingDay", gate: Gate, *, waits: bool = False) -> Served:
+        """The session's bars, past the gate; raises NoneServed if no source can.
+
+        `waits`: one that is merely away is asked again by the caller, and no other one serves
+        meanwhile: its bars would be others.
+        """
         causes: dict[str, SourceError] = {}
         for source in self.sources:
             try:
@@ -137,6 +141,8 @@ class Chain:
             except SourceError as error:
                 causes[source.name] = error
                 self._note(source.name, error)
+                if waits and isinstance(error, SourceUnavailable):
+                    break
                 continue
             self._away.pop(source.name, None)
             refused = tuple(Refusal(n, e.verdict, e.seen) for n, e in causes.items())

@@ -123,7 +123,7 @@ async def test_a_retry_of_what_was_cancelled_does_not_read_the_rest(idle: There)
     assert pipeline is not None
     day = await runner.jobs.take(job)
     assert day == WEEK[4]
-    await Attempts(runner.jobs, runner.ladder, runner.turn).made(job, pipeline, day)
+    await Attempts(runner.jobs, runner.ladder, runner.turn).made(job, pipeline, day, waits=True)
     await told(idle.app, "/backfill cancel")
     idle.doing.asked.clear()
     await told(idle.app, "/backfill retry")
@@ -314,5 +314,5 @@ async def test_an_error_is_told_while_the_session_waits_for_another_try(idle: Th
     assert pipeline is not None
     day = await runner.jobs.take(job)
     assert day is not None
-    await Attempts(runner.jobs, runner.ladder, runner.turn).made(job, pipeline, day)
+    await Attempts(runner.jobs, runner.ladder, runner.turn).made(job, pipeline, day, waits=True)
     assert (await facts(idle))["last error"].endswith("(seen: unreachable) (asked again)")

@@ -10,6 +10,7 @@ import pytest
 
 from core.bars import Bars, Family, Scope, Series
 from core.calendar import TradingDay, trading_day
+from core.elsewhere import WorkerLost
 from core.errors import (
     BadBars,
     HeldBars,
@@ -18,6 +19,7 @@ from core.errors import (
     SourceError,
     SourceRefused,
     SourceUnavailable,
+    TapewatchError,
     Verdict,
 )
 from core.sources import Chain, NoneServed, Served
@@ -37,7 +39,7 @@ class Told:
 
     name: str
     series: Series = DAILY
-    error: SourceError | None = None
+    error: TapewatchError | None = None
     volume: float = 1.0
     asked: list[TradingDay] = field(default_factory=list)
 
@@ -86,6 +88,28 @@ async def test_the_next_source_serves_and_the_bars_say_who_did_not_and_why(
     served = await Chain([first, second]).bars(DAY, open_gate)
     assert served.source == "second"
     assert served.refused == (Refusal("first", error.verdict, error.seen),)
+
+
+async def test_who_waits_is_not_served_by_another_because_one_is_away_for_a_moment() -> None:
+    first, second = Told("first", error=SourceUnavailable("no connection")), Told("second")
+    chain = Chain([first, second])
+    for _ in range(5):
+        with pytest.raises(NoneServed) as caught:
+            await chain.bars(DAY, open_gate, waits=True)
+        assert [*caught.value.causes] == ["first"]
+    assert second.asked == []
+    first.error = SourceRefused("403", Verdict.DATE_OUTSIDE_PLAN)
+    chain.ask_all_again()
+    assert (await chain.bars(DAY, open_gate, waits=True)).source == "second"
+
+
+async def test_no_other_source_is_asked_because_a_worker_died() -> None:
+    first, second = Told("first", error=WorkerLost("out of memory")), Told("second")
+    chain = Chain([first, second])
+    for _ in range(5):
+        with pytest.raises(WorkerLost):
+            await chain.bars(DAY, open_gate)
+    assert (len(first.asked), second.asked) == (5, [])
 
 
 async def test_the_gate_judges_each_source_by_itself() -> None:
