@@ -1,5 +1,7 @@
 """How a backfill is put together: who works for it, and what they are given."""
 
+from dataclasses import dataclass, field, replace
+
 from bot.aftermath import Aftermath
 from bot.arguments import Sessions
 from bot.backfilling import Backfilling
@@ -15,10 +17,30 @@ from core.jobs import Jobs
 from core.ladder import Ladder
 from core.pool import Crew, Pool, Processes
 from core.sources import Source
-from core.sources.pace import Pace
-from core.sources.rest import RestClient
+from core.sources.pace import LENT, Pace, Share
+from core.sources.rest import RestClient, RestSource
 from core.staged import Staged
 from core.vendor_tables import VendorTables
+
+
+@dataclass(frozen=True, slots=True)
+class Lending:
+    """The calls of workers, who know nothing of each other, nor of the bot."""
+
+    pace: Pace
+    """The bot's own: what it counts, the vendor counts."""
+    share: int
+    _lent: dict[str, float] = field(default_factory=dict)
+
+    async def lend(self, task: Task) -> Task:
+        """The task with the calls that it may make."""
+        self._lent[task.mark] = await self.pace.lend(self.share)
+        return replace(task, calls=LENT)
+
+    def made(self, task: Task, calls: int) -> None:
+        """core.elsewhere.Made"""
+        if task.mark in self._lent:
+            self.pace.repay(self._lent.pop(task.mark), calls)
 
 
 def put_together(
@@ -35,20 +57,22 @@ def put_together(
         crew = Cluster(scheduler)
 
     calls, jobs = settings.backfill_calls, Jobs(ladder.top.db, ladder.top.now)
-    pace = Pace(calls or 0)
+    lending = Lending(client.pace, calls) if client is not None and calls is not None else None
 
     async def task(source: Source, day: TradingDay) -> Task:
-        # Here, where all tasks pass: workers know nothing of each other.
-        if isinstance(source, LIMITED):
-            await pace.wait()
-            if client is not None:
-                client.pace.count()
-        return Task(
+        one = Task(
             *(source.name, source.series.key, day, await tables.rules(), jobs.now()),
             place=str(settings.data_dir.absolute()) if scheduler is None else None,
         )
+        if lending is None or not isinstance(source, LIMITED):
+            return one
+        return await lending.lend(one)
 
     runner = Runner(jobs, ladder, Pool(crew, work), Staged(files), task)
+    if client is not None and lending is not None:
+        runner.made = lending.made
+        shared = client.by(Share(client.pace, lending.share), attempts=3)
+        runner.splits = RestSource(shared, jobs.now)
     runner.lock = settings.data_dir / "backfill.lock"
     runner.turn.lock = settings.data_dir / "turn.lock"
     runner.after = Aftermath(jobs, ladder, runner.free)

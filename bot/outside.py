@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from bot.settings import Settings
 from core.sources.finra import FinraSource
 from core.sources.finra import connected as finra
+from core.sources.pace import Pace
 from core.sources.rest import RestClient, RestSource, connected
 from core.sources.s3_names import S3Access
 from core.sources.short_volume import ShortVolumeSource
@@ -31,8 +32,10 @@ class Outside:
 
 
 @asynccontextmanager
-async def outside(settings: Settings, now: Callable[[], datetime]) -> AsyncIterator[Outside]:
-    """Nobody is asked yet."""
+async def outside(
+    settings: Settings, now: Callable[[], datetime], pace: Pace | None = None
+) -> AsyncIterator[Outside]:
+    """Nobody is asked yet. `pace`: what calls wait for, each made once, instead of the settings'"""
     async with AsyncExitStack() as stack:
         client = None
         if settings.polygon_api_key is not None:
@@ -40,6 +43,7 @@ async def outside(settings: Settings, now: Callable[[], datetime]) -> AsyncItera
             limit = settings.polygon_calls_per_minute
             opening = connected(settings.polygon_rest_url, key, limit)
             client = await stack.enter_async_context(opening)
+            client = client if pace is None else client.by(pace)
         s3, free = _s3(settings), settings.dark_pool_only and not settings.sample
         yield Outside(
             client=client,

@@ -17,11 +17,11 @@ from bot.patience import Patience
 from core.afterwards import Afterwards
 from core.alone import alone
 from core.db import Unwritable
-from core.elsewhere import Elsewhere, MakeTask, NobodyToWork, WorkerUnfit
+from core.elsewhere import Elsewhere, Made, MakeTask, NobodyToWork, WorkerUnfit, unheard
 from core.errors import TapewatchError
 from core.jobs import BAD, GOOD, Job, Jobs, JobState, Unit
 from core.ladder import Ladder
-from core.pipeline import Pipeline
+from core.pipeline import Pipeline, SplitsSource
 from core.pool import Pool
 from core.sources import AWAY_AFTER, Chain, NoneServed
 from core.staged import Staged
@@ -59,6 +59,9 @@ class Runner:
     pool: Pool
     staged: Staged
     task: MakeTask
+    made: Made = unheard
+    splits: SplitsSource | None = None
+    """Who is asked for them instead of those whom the nightly run asks."""
     turn: Turn = field(default_factory=Turn)
     """Held while a session is stored, by whoever stores one."""
     free: asyncio.Event = field(default_factory=asyncio.Event)
@@ -71,6 +74,8 @@ class Runner:
     """Between two rounds while a source is away; a word in chat ends it."""
     look_s: float = _LOOK_S
     """Between two looks at the tables while there is nothing to do."""
+    _knows_splits: tuple[int, str] | None = None
+    """Of a job and its series: they may be many pages, at few calls a minute."""
     _woken: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
@@ -160,7 +165,7 @@ class Runner:
             await self._unworked.give_back(job)
             await self._unworked.because(job, "")
             await self.told(await self.jobs.job(job.id))
-            await pipeline.learn_splits(job.first, job.last)
+            await self._learn_splits(job, pipeline)
             await self._units(job, pipeline, units)
         finally:
             for unit in units:
@@ -168,6 +173,13 @@ class Runner:
             await asyncio.gather(*units, return_exceptions=True)
             await self.pool.close()
             await self._unworked.give_back(job)
+
+    async def _learn_splits(self, job: Job, pipeline: Pipeline) -> None:
+        if self._knows_splits == (job.id, job.series):
+            return
+        await self.free.wait()
+        if not await pipeline.learn_splits(job.first, job.last):
+            self._knows_splits = job.id, job.series
 
     async def _units(
         self, job: Job, pipeline: Pipeline, units: set[asyncio.Task[TapewatchError | None]]
@@ -278,9 +290,11 @@ class Runner:
         if found is None:
             return None
         beside = None if found.beside is None else self._elsewhere(found.beside)
-        return replace(self._elsewhere(found), beside=beside)
+        splits = self.splits or found.splits
+        return replace(self._elsewhere(found), beside=beside, splits=splits)
 
     def _elsewhere(self, pipeline: Pipeline) -> Pipeline:
         sources = pipeline.chain.sources
-        chain = Chain([Elsewhere(s, self.pool, self.staged, self.task) for s in sources])
+        told = (self.pool, self.staged, self.task, self.made)
+        chain = Chain([Elsewhere(source, *told) for source in sources])
         return replace(pipeline, chain=chain)

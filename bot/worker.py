@@ -7,6 +7,7 @@ but receipts comes out, and the frames are on the disk that both share.
 import asyncio
 import signal
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -19,6 +20,7 @@ from core.elsewhere import Receipt, Refused, Task, WorkerUnfit, fetched
 from core.errors import ConfigError, Verdict
 from core.parent import end_when
 from core.progress import Board
+from core.sources.pace import Lent
 from core.staged import Staged
 
 
@@ -45,12 +47,14 @@ async def _worked(task: Task) -> Receipt | Refused:
     def now() -> datetime:
         return task.asked_at
 
-    async with outside(settings, now) as there:
+    lent = None if task.calls is None else Lent(task.calls)
+    async with outside(settings, now, lent) as there:
         known = Sources(settings, there, now, Board()).every(task.rules)
         with suppress(StopIteration):
             found = next(s for s in known if (s.name, s.series.key) == (task.source, task.series))
             staged = Staged(await asyncio.to_thread(opened_files, settings))
-            return await fetched(found, task, staged)
+            done = await fetched(found, task, staged)
+            return done if lent is None else replace(done, calls=lent.made)
     return _unfit(f"this worker's settings know no {task.source!r} for {task.series}")
 
 

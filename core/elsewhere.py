@@ -46,6 +46,8 @@ class Task:
     """By the clock of whoever asks."""
     place: str | None = None
     """The folder that both share; None: the worker's own DATA_DIR is it."""
+    calls: int | None = None
+    """So many it may make of those that the vendor counts; None: as many as it likes."""
     mark: str = field(default_factory=lambda: uuid4().hex)
     """In the names of what it writes: two who do the same never meet."""
 
@@ -63,6 +65,8 @@ class Receipt:
     """(series, name of the staged file), the series that was asked for first."""
     seconds: float
     """How long it took over there."""
+    calls: int = 0
+    """Made of those that it was lent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,8 @@ class Refused:
     verdict: Verdict
     held: tuple[tuple[str, str], ...] = ()
     """(series, name of the staged file) of rows to be kept aside, the series asked for first."""
+    calls: int = 0
+    """Made of those that it was lent."""
 
     def error(self) -> TapewatchError:
         """As the source raised it, if there are no rows to be kept aside; BarsAway, WorkerUnfit."""
@@ -91,6 +97,12 @@ Submit = Callable[[Task], Awaitable[Receipt | Refused]]
 
 
 MakeTask = Callable[[Source, TradingDay], Awaitable[Task]]
+Made = Callable[[Task, int], None]
+"""Hears how many calls a task has made."""
+
+
+def unheard(task: Task, calls: int) -> None:
+    """Where nobody counts."""
 
 
 class WorkerLost(TapewatchError):
@@ -159,6 +171,7 @@ class Elsewhere:
     submit: Submit
     staged: Staged
     task: MakeTask
+    made: Made = unheard
 
     @property
     def name(self) -> str:
@@ -172,7 +185,7 @@ class Elsewhere:
 
     async def bars(self, day: TradingDay) -> Served:
         """Raises what the source raises, WorkerLost, NotTried and BarsAway."""
-        done = await self.submit(await self.task(self.source, day))
+        done = await self._done(await self.task(self.source, day))
         if isinstance(done, Refused):
             if not done.held:
                 raise done.error()
@@ -190,6 +203,15 @@ class Elsewhere:
             detail=done.detail,
             also=tuple(also),
         )
+
+    async def _done(self, task: Task) -> Receipt | Refused:
+        calls = task.calls or 0  # whoever is lost may have made them all
+        try:
+            done = await self.submit(task)
+            calls = done.calls
+        finally:
+            self.made(task, calls)
+        return done
 
     async def _taken(self, files: Iterable[tuple[str, str]]) -> list[tuple[Series, Bars]]:
         try:

@@ -85,6 +85,11 @@ class RestClient:
         """What its calls wait for."""
         return self._pace
 
+    def by(self, pace: Pace, *, attempts: int = 1) -> "RestClient":
+        """The same connections and key, and calls that wait for something else."""
+        told = (self._http, self._base, self._api_key, pace)
+        return RestClient(*told, attempts=attempts, answer_s=self._answer_s)
+
     async def get(self, path: str, params: dict[str, str]) -> Answer:
         """A 200, 401, 403 or 404 answer; SourceUnavailable or BadBars for all else."""
         return await self._asked(path, params, Tally(ANSWER, "the answer"))

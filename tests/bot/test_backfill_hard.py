@@ -1,11 +1,15 @@
 """Backfills beside the nightly run, beside each other, and beside what nobody foresaw."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 
 import pytest
 
-from bot.app import opened
+from bot.app import App, opened
 from bot.fill import fill
 from bot.settings import load
 from core.backfill import Step
@@ -13,10 +17,12 @@ from core.baseline import LOOKBACK_SESSIONS
 from core.calendar import sessions_ending
 from core.elsewhere import Receipt, Refused, Task
 from core.jobs import Unit
+from core.splits import Split
 from tests.bot.small_market import ask, told
-from tests.bot.test_backfilling import AWAY, SPAN, WEEK, There, at
+from tests.bot.test_backfilling import AWAY, SPAN, WEEK, There, at, until_asked
 from tests.filled import EVE, Kind, until
-from tests.market import NEWEST, compiled_once, window
+from tests.market import API_KEY, NEWEST, compiled_once, window
+from tests.servers.vendor import VendorServer
 from tests.shared import Shared
 
 
@@ -130,17 +136,75 @@ async def test_a_shell_and_a_service_do_not_work_at_the_same_job(
 
 
 async def test_all_workers_together_keep_the_calls_that_are_theirs(tmp_path: Path) -> None:
-    key = "s3cr3ts3cr3ts3cr3ts3cr3ts3cr3t00"
-    given = {"polygon_api_key": key, "polygon_calls_per_minute": 4, "backfill_workers": 8}
-    settings = await asyncio.to_thread(load, data_dir=tmp_path, **given)
-    async with opened(settings) as app:
+    async with limited(tmp_path, 4) as app:
         runner, client = app.backfilling.runner, app.rungs.outside.client
         (source,) = app.ladder.top.chain.sources
         assert client is not None
         for day in WEEK[:3]:
-            await asyncio.wait_for(runner.task(source, day), 5)
+            task = await asyncio.wait_for(runner.task(source, day), 5)
+            assert task.calls == 2
+            runner.made(task, 1)
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(runner.task(source, WEEK[3]), 0.1)
         await asyncio.wait_for(client.pace.wait(), 5)
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(client.pace.wait(), 0.1)
+
+
+@pytest.mark.parametrize("of", ["a worker", "the bot", "its own splits"])
+async def test_whoever_makes_calls_they_count_for_the_backfill(tmp_path: Path, of: str) -> None:
+    async with limited(tmp_path, 5) as app:
+        runner, client = app.backfilling.runner, app.rungs.outside.client
+        (source,) = app.ladder.top.chain.sources
+        assert client is not None
+        if of == "a worker":  # that was refused, and asked why
+            for day in WEEK[:2]:
+                runner.made(await asyncio.wait_for(runner.task(source, day), 5), 2)
+        if of == "the bot":
+            for _ in range(4):
+                await asyncio.wait_for(client.pace.wait(), 5)
+        if of == "its own splits":
+            assert runner.splits is not None
+            span = WEEK[0].date, WEEK[-1].date
+            for _ in range(4):
+                await runner.splits.splits(*span)
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(runner.splits.splits(*span), 0.1)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(runner.task(source, WEEK[3]), 0.1)
+        await asyncio.wait_for(client.pace.wait(), 5)
+
+
+@asynccontextmanager
+async def limited(folder: Path, calls: int) -> AsyncIterator[App]:
+    """The application with a key that may make so few calls a minute, of a vendor with no data."""
+    async with VendorServer(api_key=API_KEY) as vendor:
+        given = {"polygon_api_key": API_KEY, "polygon_rest_url": vendor.url}
+        limits = {"polygon_calls_per_minute": calls, "backfill_workers": 8}
+        settings = await asyncio.to_thread(load, data_dir=folder, **given, **limits)
+        async with opened(settings) as app:
+            yield app
+
+
+async def test_the_splits_of_a_job_are_asked_for_once_however_often_it_goes_on(
+    folder: Path,
+) -> None:
+    @dataclass
+    class Asked:
+        spans: list[tuple[date, date]] = field(default_factory=list)
+
+        async def splits(self, first: date, last: date) -> list[Split]:
+            self.spans.append((first, last))
+            return []
+
+    async with at(folder) as there:
+        runner = there.app.backfilling.runner
+        runner.splits = asked = Asked()
+        async with there.app.turn():
+            await told(there.app, f"/backfill run {SPAN}")
+            await until_asked(there, 1)
+            await told(there.app, "/backfill pause")
+        assert "1 of 5 sessions: paused" in await there.ended()
+        await told(there.app, "/backfill resume")
+        assert await there.ended() == "5 of 5 sessions: done."
+        assert asked.spans == [(WEEK[0].date, WEEK[-1].date)]

@@ -1,7 +1,9 @@
 """A worker: what it makes of the settings of its own environment."""
 
+import asyncio
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,9 @@ from core.calendar import TradingDay
 from core.conditions import bundled
 from core.elsewhere import Refused, Task
 from core.errors import Verdict
-from tests.market import NEWEST
+from core.sources.rest import RestSource
+from tests.market import API_KEY, NEWEST
+from tests.servers.vendor import VendorServer
 
 
 def task(place: Path, source: str = "sample market", day: TradingDay = NEWEST) -> Task:
@@ -43,3 +47,30 @@ def test_a_source_that_a_worker_has_no_key_for_is_a_refusal_in_words(tmp_path: P
     assert isinstance(done, Refused)
     assert done.verdict is Verdict.NOT_CONFIGURED
     assert done.seen == "this worker's settings know no 'trades files' for lit"
+
+
+@pytest.mark.parametrize(
+    ("plan_from", "lent", "verdict", "made"),
+    [
+        (date(2026, 3, 9), 2, Verdict.PLAN_LACKS_DATA_SET, 2),
+        (date(2026, 3, 9), None, Verdict.PLAN_LACKS_DATA_SET, 0),
+        (None, 2, Verdict.NOT_PUBLISHED_YET, 1),
+    ],
+)
+async def test_a_worker_tells_how_many_of_the_calls_it_was_lent_were_made(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    plan_from: date | None,
+    lent: int | None,
+    verdict: Verdict,
+    made: int,
+) -> None:
+    async with VendorServer(api_key=API_KEY, plan_from=plan_from) as vendor:
+        monkeypatch.setenv("POLYGON_API_KEY", API_KEY)
+        monkeypatch.setenv("POLYGON_REST_URL", vendor.url)
+        source, series = RestSource.name, RestSource.series.key
+        asked = replace(task(tmp_path, source), series=series, calls=lent)
+        done = await asyncio.to_thread(work, asked)
+        assert isinstance(done, Refused)
+        assert (done.verdict, done.calls) == (verdict, made)
+        assert len(vendor.requests) == (made or 2)

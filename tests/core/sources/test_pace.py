@@ -5,7 +5,8 @@ from itertools import pairwise
 
 import pytest
 
-from core.sources.pace import Pace
+from core.errors import SourceUnavailable, Verdict
+from core.sources.pace import LENT, Lent, Pace, Share
 
 WINDOW_S = 0.15
 
@@ -61,3 +62,68 @@ async def test_a_caller_that_gives_up_neither_counts_nor_blocks_the_others() -> 
     assert all(isinstance(g, asyncio.CancelledError) for g in gone)
     await pace.wait()
     assert WINDOW_S * 0.9 <= loop.time() - start < WINDOW_S + 0.12
+
+
+async def waits(pace: Pace, share: int = 0) -> bool:
+    """Would a call have to wait, or somebody who lends his calls and has only a share?"""
+    asking = pace.lend(share) if share else pace.wait()
+    try:
+        await asyncio.wait_for(asking, 0.02)
+    except TimeoutError:
+        return True
+    return False
+
+
+async def test_what_is_lent_counts_in_full_until_it_is_known_what_was_made_of_it() -> None:
+    pace = Pace(5)
+    for _ in range(4):
+        pace.repay(await asyncio.wait_for(pace.lend(4), 5), 1)
+    assert await waits(pace, share=4)
+    assert not await waits(pace), "the fifth is the bot's"
+    assert await waits(pace)
+
+    refused = Pace(5)
+    for _ in range(2):
+        refused.repay(await asyncio.wait_for(refused.lend(4), 5), 2)
+    assert await waits(refused, share=4)
+    assert not await waits(refused)
+    assert await waits(refused)
+
+
+async def test_many_who_borrow_at_once_do_not_make_more_calls_than_there_are() -> None:
+    pace = Pace(5)
+    lent = [await asyncio.wait_for(pace.lend(4), 5) for _ in range(2)]
+    third = asyncio.create_task(pace.lend(4))
+    await asyncio.sleep(0.02)
+    assert not third.done()
+    pace.repay(lent[0], 1)
+    await asyncio.wait_for(third, 5)
+    assert await waits(pace, share=4)
+    pace.repay(lent[1], LENT)
+    assert await waits(pace)
+
+
+async def test_the_calls_of_all_leave_none_for_who_has_a_share() -> None:
+    pace = Pace(5)
+    for _ in range(4):
+        await pace.wait()
+    assert await waits(pace, share=4)
+    assert await waits(Share(pace, 4))
+    assert not await waits(pace)
+
+
+async def test_who_has_a_share_is_let_through_as_soon_as_there_is_room() -> None:
+    pace, loop = Pace(3, WINDOW_S), asyncio.get_running_loop()
+    start = loop.time()
+    for _ in range(5):
+        await Share(pace, 2).wait()
+    assert 2 * WINDOW_S * 0.98 <= loop.time() - start < 2 * WINDOW_S + 0.12
+
+
+async def test_of_lent_calls_there_is_not_one_more() -> None:
+    pace = Lent(2)
+    for _ in range(2):
+        await pace.wait()
+    with pytest.raises(SourceUnavailable) as caught:
+        await pace.wait()
+    assert (caught.value.verdict, pace.made) == (Verdict.RATE_LIMITED, 2)
