@@ -4,7 +4,7 @@ import asyncio
 import logging
 from dataclasses import dataclass
 
-from bot.outcomes import cause, is_away, unit_of
+from bot.outcomes import cause, is_away, is_refusal_of_all, unit_of
 from core.calendar import TradingDay, last_complete
 from core.db import Unwritable
 from core.elsewhere import NotTried, WorkerLost
@@ -59,7 +59,8 @@ class Attempts:
         self, job: Job, day: TradingDay, error: BaseException, seconds: float
     ) -> Outcome:
         """What becomes of it; a source that is away, and what nobody foresaw, is tried again."""
-        passes = is_away(error)
+        # The first refusal of all may be a mistake; of the second the job makes an end.
+        passes = is_away(error) or is_refusal_of_all(error)
         if isinstance(error, SourceError):
             unit, why, seen = unit_of(error), str(cause(error).verdict), str(error)
         elif isinstance(error, WorkerLost):

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from core.elsewhere import WorkerLost
 from core.errors import HeldBars, NotPublished, SourceError, SourceUnavailable, TapewatchError
 from core.jobs import Unit
+from core.sources import NoneServed
 
 
 def cannot_be_kept(error: Exception) -> str:
@@ -23,6 +24,11 @@ def is_away(error: BaseException | None) -> bool:
     """Would the same be asked with better luck a little later?"""
     said = getattr(error, "weightiest", error)
     return isinstance(said, SourceUnavailable | WorkerLost)
+
+
+def is_refusal_of_all(error: BaseException | None) -> bool:
+    """Would every session be refused, if what the sources say is so?"""
+    return isinstance(error, NoneServed) and error.for_every_session
 
 
 def away_because(errors: Sequence[TapewatchError | None]) -> str:

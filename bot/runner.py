@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bot.attempts import Attempts
-from bot.outcomes import away_because, cannot_be_kept, cause, is_away
-from bot.patience import Patience
+from bot.outcomes import away_because, cannot_be_kept, cause, is_away, is_refusal_of_all
+from bot.patience import SURE_AFTER, Patience
 from core.afterwards import Afterwards
 from core.alone import alone
 from core.db import Unwritable
@@ -205,7 +205,7 @@ class Runner:
                 return
             errors = await self._some(job, units)
             nobody = next((e for e in errors if isinstance(e, NobodyToWork)), nobody)
-            away = await self._weighed(job, errors, away)
+            away = await self._weighed(job, errors, away, patience)
             await self.told(job)
             if not all(map(is_away, errors)):
                 patience.came_in()
@@ -234,13 +234,16 @@ class Runner:
         units -= done
         return [unit.result() for unit in done]
 
-    async def _weighed(self, job: Job, errors: list[TapewatchError | None], away: int) -> int:
+    async def _weighed(
+        self, job: Job, errors: list[TapewatchError | None], away: int, patience: Patience
+    ) -> int:
         """How many in a row were the source's fault by now; what holds for all pauses the job."""
         for error in errors:
             away = away + 1 if is_away(error) else 0
             if isinstance(error, WorkerUnfit):
                 await self.jobs.state(job, JobState.PAUSED, str(error))
-            if isinstance(error, NoneServed) and error.for_every_session:
+            sure = patience.is_sure(refused=is_refusal_of_all(error))
+            if sure and isinstance(error, NoneServed):
                 await self._refused(job, error)
         return away
 
@@ -250,11 +253,11 @@ class Runner:
         now = await self.jobs.job(job.id)
         if now.series != job.series or now.is_over:
             return  # another unit has met the same, or nobody wants it any more
+        # It is no session's fault: each waits, for the next series, or for the key or the plan.
+        await self._unworked.refused(job, str(cause(error).verdict))
         if lower := keys[keys.index(job.series) + 1 :]:
             await self.jobs.move(job, lower[0], f"{job.series} is refused: {error}")
         else:
-            # It is no session's fault: each waits for the key, or the plan, to be mended.
-            await self._unworked.refused(job, str(cause(error).verdict))
             await self.jobs.state(job, JobState.PAUSED, str(error))
 
     async def _rest(self, job: Job, why: str) -> None:
@@ -296,5 +299,5 @@ class Runner:
     def _elsewhere(self, pipeline: Pipeline) -> Pipeline:
         sources = pipeline.chain.sources
         told = (self.pool, self.staged, self.task, self.made)
-        chain = Chain([Elsewhere(source, *told) for source in sources])
+        chain = Chain([Elsewhere(source, *told) for source in sources], sure_after=SURE_AFTER)
         return replace(pipeline, chain=chain)

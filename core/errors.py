@@ -37,6 +37,7 @@ class Verdict(StrEnum):
     CLOCK_WRONG = "clock wrong"
     PLAN_LACKS_DATA_SET = "plan lacks this data set"
     DATE_OUTSIDE_PLAN = "date outside the plan"
+    REFUSAL_UNCLEAR = "refused, not known why"
     NOT_PUBLISHED_YET = "not published yet"
     NOT_A_SESSION = "not a session"
     RATE_LIMITED = "rate limited"

@@ -27,18 +27,19 @@ class Unworked:
             )
 
     async def refused(self, job: Job, cause: str) -> None:
-        """What failed of a refusal that holds for every session waits, and has used up no try."""
-        which: tuple[Value, ...] = (job.id, Unit.FAILED, cause)
+        """What met a refusal that holds for every session waits, and has used up no try."""
+        both = (Unit.WAITING, Unit.FAILED)
+        which: tuple[Value, ...] = (job.id, *both, cause)
         async with self.db.transaction() as writer:
             await writer.execute(
-                "UPDATE job_attempts SET outcome = ? || outcome WHERE job = ? AND outcome = ?"
-                " AND session IN (SELECT session FROM job_sessions WHERE job = ? AND state = ?"
-                " AND cause = ?)",
-                (EARLIER, job.id, Unit.FAILED, *which),
+                "UPDATE job_attempts SET outcome = ? || outcome WHERE job = ? AND outcome IN (?, ?)"
+                " AND session IN (SELECT session FROM job_sessions WHERE job = ?"
+                " AND state IN (?, ?) AND cause = ?)",
+                (EARLIER, job.id, *both, *which),
             )
             await writer.execute(
                 "UPDATE job_sessions SET state = ?, cause = NULL, seen = NULL"
-                " WHERE job = ? AND state = ? AND cause = ?",
+                " WHERE job = ? AND state IN (?, ?) AND cause = ?",
                 (Unit.WAITING, *which),
             )
 

@@ -113,17 +113,20 @@ def _weight(error: SourceError) -> int:
 class Chain:
     """Sources of one series in order of preference; the first that serves plausible bars wins."""
 
-    def __init__(self, sources: Sequence[Source]) -> None:
+    def __init__(self, sources: Sequence[Source], *, sure_after: int = 1) -> None:
+        """`sure_after`: a refusal of every session is believed when so many in a row said it."""
         if len({source.series for source in sources}) != 1:
             raise ValueError("a chain never mixes series")
         self.sources, self.series = sources, sources[0].series
+        self._sure_after = sure_after
         self._stopped: dict[str, SourceError] = {}
-        self._away = Counter[str]()
+        self._away, self._refusing = Counter[str](), Counter[str]()
 
     def ask_all_again(self) -> None:
         """A new round: sources that refused everything, or were away, get another chance."""
         self._stopped.clear()
         self._away.clear()
+        self._refusing.clear()
 
     async def bars(self, day: "TradingDay", gate: Gate, *, waits: bool = False) -> Served:
         """The session's bars, past the gate; raises NoneServed if no source can.
@@ -144,7 +147,7 @@ class Chain:
                 if waits and isinstance(error, SourceUnavailable):
                     break
                 continue
-            self._away.pop(source.name, None)
+            self._away[source.name] = self._refusing[source.name] = 0
             refused = tuple(Refusal(n, e.verdict, e.seen) for n, e in causes.items())
             return replace(served, refused=refused)
         raise NoneServed(causes)
@@ -152,7 +155,9 @@ class Chain:
     def _note(self, name: str, error: SourceError) -> None:
         """Is it worth asking this source for other sessions in this round?"""
         self._away[name] = self._away[name] + 1 if isinstance(error, SourceUnavailable) else 0
-        if error.verdict in _FOR_EVERY_SESSION or self._away[name] >= AWAY_AFTER:
+        refuses = error.verdict in _FOR_EVERY_SESSION
+        self._refusing[name] = self._refusing[name] + 1 if refuses else 0
+        if self._refusing[name] >= self._sure_after or self._away[name] >= AWAY_AFTER:
             self._stopped[name] = error
 
     async def version(self, day: "TradingDay", source_name: str) -> str | None:

@@ -30,6 +30,10 @@ _WORDS = {
     ),
     Verdict.UNREACHABLE: "check this machine's network, its DNS, and the address in the settings",
     Verdict.VENDOR_FAULT: "wait and ask again; if it stays, check the address in the settings",
+    Verdict.REFUSAL_UNCLEAR: (
+        "ask again in a minute: it was refused (403), and another date, which would tell whether"
+        " that is the plan or the date, could not be asked"
+    ),
     Verdict.NO_ACCESS: "ask whoever gave you the key what it may do",
     Verdict.CLOCK_WRONG: (
         "set this machine's clock (timedatectl set-ntp true): S3 refuses signatures that are 15 "

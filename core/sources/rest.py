@@ -221,11 +221,9 @@ async def _why_refused(
         return NotPublished(seen)
     try:
         other = await ask(control)
-    except SourceError:
-        outside = "timeframe" in answer.said
-        return SourceRefused(
-            seen, Verdict.DATE_OUTSIDE_PLAN if outside else Verdict.PLAN_LACKS_DATA_SET
-        )
+    except SourceError as error:
+        unasked = f"{seen}; why is not known: {control} could not be asked ({error.seen})"
+        return SourceUnavailable(unasked, Verdict.REFUSAL_UNCLEAR)
     if other.status == 200 and not other.refused:
         seen = f"{seen}; {control} is served"
         if control < day:

@@ -298,6 +298,14 @@ async def test_what_is_refused_for_every_session_pauses_it_in_words(there: There
     assert await there.ended() == "5 of 5 sessions: done."
 
 
+async def test_one_refusal_of_every_session_may_be_a_mistake_of_a_moment(there: There) -> None:
+    lacking = refused("SourceRefused", Verdict.PLAN_LACKS_DATA_SET)
+    there.doing.faults = {WEEK[4]: [lacking], WEEK[2]: [lacking]}
+    await told(there.app, f"/backfill run {SPAN}")
+    assert await there.ended() == "5 of 5 sessions: done."
+    assert there.doing.asked.count(WEEK[4]) == there.doing.asked.count(WEEK[2]) == 2
+
+
 async def test_what_another_process_has_begun_is_gone_on_with(there: There) -> None:
     """A shell that asks beside a running service: the tables are all that they share."""
     runner = there.app.backfilling.runner

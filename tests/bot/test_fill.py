@@ -193,7 +193,7 @@ async def test_a_service_that_begins_takes_over_and_one_that_ends_gives_back(
 
 async def test_a_refusal_of_all_is_told_apart_from_what_will_pass(there: There) -> None:
     gone = refused("SourceRefused", Verdict.PLAN_LACKS_DATA_SET)
-    there.doing.faults = {WEEK[3]: [gone]}
+    there.doing.faults = {day: [gone] for day in WEEK}
     done = await fill(there.app, [FIRST, LAST])
     assert done.state is JobState.PAUSED
     assert done.why

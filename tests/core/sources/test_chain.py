@@ -142,6 +142,16 @@ async def test_a_refusal_of_everything_is_remembered_until_the_next_round(verdic
     assert (await chain.bars(LATER, open_gate)).source == "first"
 
 
+async def test_who_wants_to_be_sure_is_refused_twice_in_a_row() -> None:
+    refusal = SourceRefused("no", Verdict.PLAN_LACKS_DATA_SET)
+    first, second = Told("first"), Told("second")
+    chain = Chain([first, second], sure_after=2)
+    for first.error in (refusal, None, refusal, BadBars("garbage"), refusal, refusal, None):
+        served = await chain.bars(DAY, open_gate)
+    assert len(first.asked) == 6
+    assert [r.verdict for r in served.refused] == [Verdict.PLAN_LACKS_DATA_SET]
+
+
 async def test_one_that_is_away_three_times_running_is_left_alone_until_the_next_round() -> None:
     first, second = Told("first", error=SourceUnavailable("no connection")), Told("second")
     chain = Chain([first, second])

@@ -219,8 +219,18 @@ async def test_listed_and_refused_without_another_date_to_ask_is_put_down_to_the
     async with bucket(entitled=lambda k: False) as there:
         del there.server.objects[key("day_aggs_v1", control_day(DAY, NOW).date)]
         assert (await failure(there)).verdict is Verdict.PLAN_LACKS_DATA_SET
-        there.server.faults.add(Fault(), s3.slow_down(), on="list")
-        assert (await failure(there)).verdict is Verdict.PLAN_LACKS_DATA_SET
+
+
+@pytest.mark.parametrize("fault", [s3.slow_down(), s3.internal_error(), faults.Reset()])
+@pytest.mark.parametrize("day", [DAY, OLD], ids=["recent", "old"])
+async def test_listed_and_refused_while_another_date_cannot_be_asked_is_not_known_why(
+    day: TradingDay, fault: Fault
+) -> None:
+    async with bucket(entitled=lambda k: k != key("day_aggs_v1", day.date)) as there:
+        there.server.faults.add(Fault(), fault, on="list")
+        error = await failure(there, day)
+        assert (type(error), error.verdict) == (SourceUnavailable, Verdict.REFUSAL_UNCLEAR)
+        assert f"{control_day(day, NOW)} could not be asked" in error.seen
 
 
 @pytest.mark.parametrize("status", [403, 404])

@@ -158,19 +158,16 @@ async def test_whatever_the_text_a_refused_control_day_decides(text: str) -> Non
             assert (await failure(rest, day)).verdict is Verdict.PLAN_LACKS_DATA_SET
 
 
-@pytest.mark.parametrize(
-    ("text", "verdict"),
-    [
-        (TIMEFRAME, Verdict.DATE_OUTSIDE_PLAN),
-        (NOT_ENTITLED, Verdict.PLAN_LACKS_DATA_SET),
-        ("something new", Verdict.PLAN_LACKS_DATA_SET),
-    ],
-)
-async def test_only_without_a_control_day_the_text_is_believed(text: str, verdict: Verdict) -> None:
+@pytest.mark.parametrize("text", TEXTS[1:])
+@pytest.mark.parametrize("fault", [faults.Status(500), vendor_faults.too_many(), faults.Reset()])
+async def test_without_a_control_day_it_is_not_known_why_whatever_the_text(
+    fault: Fault, text: str
+) -> None:
     async with vendor() as rest:
-        rest.server.faults.add(vendor_faults.refused(text), faults.Status(500))
+        rest.server.faults.add(vendor_faults.refused(text), fault)
         error = await failure(rest, OLD)
-        assert (type(error), error.verdict) == (SourceRefused, verdict)
+        assert (type(error), error.verdict) == (SourceUnavailable, Verdict.REFUSAL_UNCLEAR)
+        assert f"{control_day(OLD, NOW)} could not be asked" in error.seen
 
 
 @pytest.mark.parametrize("fault", [vendor_faults.not_found(), faults.html(404)])
