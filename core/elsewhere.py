@@ -29,6 +29,7 @@ from core.errors import (
     Verdict,
 )
 from core.sources import Served, Source
+from core.sources.window import Window
 from core.staged import Staged
 
 
@@ -172,6 +173,7 @@ class Elsewhere:
     staged: Staged
     task: MakeTask
     made: Made = unheard
+    window: Window = field(default_factory=Window)
 
     @property
     def name(self) -> str:
@@ -184,8 +186,15 @@ class Elsewhere:
         return self.source.series
 
     async def bars(self, day: TradingDay) -> Served:
-        """Raises what the source raises, WorkerLost, NotTried and BarsAway."""
+        """Raises what the source raises, WorkerLost, NotTried and BarsAway.
+
+        What is older than several that the plan does not reach is refused without being asked for.
+        """
+        if (refused := self.window.beyond(day)) is not None:
+            seen = f"not asked: the plan does not reach so far back, {refused} was refused already"
+            raise SourceRefused(seen, Verdict.DATE_OUTSIDE_PLAN)
         done = await self._done(await self.task(self.source, day))
+        self._learn(day, done)
         if isinstance(done, Refused):
             if not done.held:
                 raise done.error()
@@ -203,6 +212,12 @@ class Elsewhere:
             detail=done.detail,
             also=tuple(also),
         )
+
+    def _learn(self, day: TradingDay, done: Receipt | Refused) -> None:
+        if isinstance(done, Receipt):
+            self.window.served(day)
+        elif done.verdict is Verdict.DATE_OUTSIDE_PLAN:
+            self.window.refused(day)
 
     async def _done(self, task: Task) -> Receipt | Refused:
         calls = task.calls or 0  # whoever is lost may have made them all

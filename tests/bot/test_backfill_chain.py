@@ -11,12 +11,12 @@ import pytest
 from bot.attempts import MOST_TRIES
 from bot.patience import Patience
 from core.bars import Series
-from core.calendar import TradingDay
+from core.calendar import TradingDay, sessions_ending
 from core.elsewhere import Receipt, Refused, Task
-from core.errors import SourceUnavailable
+from core.errors import SourceUnavailable, Verdict
 from core.sources import Chain, Served
-from tests.bot.small_market import told
-from tests.bot.test_backfilling import AWAY, SPAN, WEEK, There, at
+from tests.bot.small_market import ask, told
+from tests.bot.test_backfilling import AWAY, SPAN, WEEK, There, at, refused
 from tests.filled import EVE, Kind, until
 from tests.shared import Shared
 
@@ -116,3 +116,39 @@ async def test_a_job_is_served_by_the_next_one_while_the_first_stays_away(there:
     assert await there.ended() == "5 of 5 sessions: done."
     assert await sources(there) == [OTHER] * 5
     assert len(there.doing.asked) == 30 + 3 + 5, "ten rests, then three tell that it is away"
+
+
+async def test_what_is_older_than_the_plan_is_marked_so_and_not_asked_for(there: There) -> None:
+    work, days = there.doing.work, sessions_ending(EVE, 100)[:14]
+    reaches = {OTHER: days[8]}
+    outside = refused("SourceRefused", Verdict.DATE_OUTSIDE_PLAN)
+
+    def by_plan(task: Task) -> Receipt | Refused:
+        return outside if task.day < reaches.get(task.source, days[12]) else work(task)
+
+    there.doing.work = by_plan
+    await told(there.app, f"/backfill run {days[0]} {days[-1]}")
+    assert await there.ended() == "14 of 14 sessions, 8 failed: done."
+    # Three by the one, of which the other has them; then three by the other.
+    asked = [*days[12:], *(2 * days[9:12]), days[8], *days[5:8]]
+    assert sorted(there.doing.asked) == sorted(asked)
+    failed = (await ask(there.app, "/backfill failed")).message
+    assert failed.lead == "8 sessions: 8 failed (8 date outside the plan)."
+    assert (
+        f"not asked: the plan does not reach so far back, {days[7]} was"
+        in failed.rows[-1].details[0]
+    )
+
+    # The plan may be another one by now.
+    for again in ("/backfill retry", f"/backfill run {days[0]} {days[-1]}"):
+        there.doing.asked.clear()
+        await told(there.app, again)
+        assert await there.ended() == (
+            "14 of 14 sessions, 8 failed: done."
+            if "retry" in again
+            else "8 of 8 sessions, 8 failed: done."
+        )
+        assert sorted(there.doing.asked) == sorted(2 * days[5:8])
+    reaches[OTHER] = days[0]
+    await told(there.app, "/backfill retry")
+    assert await there.ended() == "8 of 8 sessions: done."
