@@ -5,14 +5,15 @@ import logging
 from dataclasses import dataclass
 
 from bot.outcomes import cause, is_away, is_refusal_of_all, unit_of
-from core.calendar import TradingDay, last_complete
+from core.calendar import TradingDay, last_complete, sessions_ending
 from core.db import Unwritable
 from core.elsewhere import NotTried, WorkerLost
 from core.errors import SourceError, TapewatchError
 from core.jobs import Job, Jobs, Outcome, Policy, Unit
+from core.keep import Keeper
 from core.ladder import Ladder
 from core.ledger import Status
-from core.pipeline import Pipeline
+from core.pipeline import REVISIT_SESSIONS, Pipeline
 from core.sources import NoneServed
 from core.turn import Turn
 
@@ -78,7 +79,8 @@ class Attempts:
         self, pipeline: Pipeline, day: TradingDay, *, again: bool, waits: bool
     ) -> bool:
         """Store the session and those beside it; did that change anything?"""
-        changed, silently = False, not await self._is_to_be_said(day)
+        changed, teller = False, await self._teller(day) if again else None
+        silently = not await self._is_to_be_said(day)
         for one in (pipeline.beside, pipeline):
             entry = (await one.entries([day])).get(day.date) if one else None
             if one is None or (entry is not None and entry.revision and not again):
@@ -91,11 +93,26 @@ class Attempts:
                 raise
             async with self.turn():
                 # In one go: the nightly run would say a session that is only stored.
-                changed |= await one.take(day, served, silently=silently and one is pipeline)
-        if silently:
+                history = silently and one is pipeline and not _is_of(teller, one)
+                new = await one.take(day, served, silently=history)
+                if new and teller is not None and _is_of(teller.beside, one):
+                    await Keeper(teller.store, teller.ledger, teller.now).anew(day)
+                changed |= new
+        if silently and not _is_of(teller, pipeline):
             async with self.turn():
                 await self._finished(pipeline, day)
         return changed
+
+    async def _teller(self, day: TradingDay) -> Pipeline | None:
+        """Whose word on the session the channels have, young enough to be corrected.
+
+        What has changed of it is stored and not finished: the nightly run says that, as it does of
+        a file that was republished.
+        """
+        watched = sessions_ending(last_complete(self.jobs.now()), REVISIT_SESSIONS)
+        teller = await self.ladder.of(day)
+        entry = await teller.ledger.entry(day)
+        return teller if day in watched and entry is not None and entry.announced else None
 
     async def _is_to_be_said(self, day: TradingDay) -> bool:
         """Does the nightly run still owe the channels this session? Then it is only stored here."""
@@ -109,3 +126,7 @@ class Attempts:
         entry = await pipeline.ledger.entry(day)
         if entry is not None and entry.revision and entry.status is not Status.FINISHED:
             await pipeline.finish_silently(day)
+
+
+def _is_of(one: Pipeline | None, other: Pipeline) -> bool:
+    return one is not None and one.series == other.series

@@ -175,9 +175,10 @@ class Pipeline:
             self.beside.ask_all_again()
 
     async def revisit(self, day: TradingDay) -> bool:
-        """Was this session republished since? Then store, judge and publish the new revision."""
+        """Was it republished since, or did a backfill find it so? Then judge and publish that."""
         before = await self.ledger.entry(day)
-        if before is None or not await self._renewed(day):
+        left = before is not None and before.announced and before.status is Status.STORED
+        if before is None or not (await self._renewed(day) or left):
             return False
         await self.trading_day(day, announce=before.announced)
         return True

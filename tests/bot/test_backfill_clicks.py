@@ -13,6 +13,7 @@ from core.calendar import FIRST_DAY, sessions_ending
 from core.errors import SourceRefused, Verdict
 from core.jobs import Job, JobState, Unit
 from core.ledger import Status
+from core.pipeline import REVISIT_SESSIONS
 from core.sources import NoneServed
 from tests.bot.small_market import ask, told
 from tests.bot.test_backfilling import AWAY, SPAN, WEEK, There, at, refused, until_asked
@@ -217,25 +218,26 @@ async def test_what_failed_of_a_cancelled_job_is_not_handed_to_the_next_series(i
     assert (after.state, after.series, after.reason) == (JobState.CANCELLED, job.series, "")
 
 
-async def test_a_session_that_was_said_is_at_no_time_only_stored(there: There) -> None:
+async def test_a_session_that_was_said_long_ago_is_at_no_time_only_stored(there: There) -> None:
     """Else the nightly run, waiting for its turn, would say it once more."""
     app, pipeline = there.app, there.app.ladder.top
-    await pipeline.trading_day(NEWEST, announce=True)
-    bars = await asyncio.to_thread(pipeline.store.read, pipeline.series, [NEWEST])
+    day = sessions_ending(NEWEST, REVISIT_SESSIONS + 1)[0]
+    await pipeline.trading_day(day, announce=True)
+    bars = await asyncio.to_thread(pipeline.store.read, pipeline.series, [day])
     write = pipeline.store.write
-    await asyncio.to_thread(write, pipeline.series, NEWEST, Bars(bars.head(9)), 1)
+    await asyncio.to_thread(write, pipeline.series, day, Bars(bars.head(9)), 1)
     seen = set[tuple[int, Status]]()
 
     async def nightly() -> None:
         while True:
             async with app.turn():
-                entry = await pipeline.ledger.entry(NEWEST)
+                entry = await pipeline.ledger.entry(day)
                 assert entry is not None
                 seen.add((entry.revision, entry.status))
             await asyncio.sleep(0)
 
     waiting = asyncio.create_task(nightly())
-    await told(app, f"/backfill run {NEWEST} {NEWEST} all")
+    await told(app, f"/backfill run {day} {day} all")
     await there.ended()
     waiting.cancel()
     assert seen == {(1, Status.FINISHED), (2, Status.FINISHED)}

@@ -1,12 +1,20 @@
 """A backfill that reads the newest session does not take it away from the channels."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
+import polars as pl
+
+from alerts.model import TERMINAL
+from core.bars import Bars
+from core.calendar import TradingDay
 from core.ledger import Status
+from core.pipeline import Pipeline
 from tests.bot.small_market import ask
 from tests.bot.test_backfilling import There, at
-from tests.filled import Kind, until
+from tests.chat import FakePlatform
+from tests.filled import EVE, Kind, until
 from tests.market import NEWEST, compiled_once, window
 from tests.shared import Shared
 
@@ -56,3 +64,40 @@ async def test_with_no_history_only_the_newest_is_owed(tmp_path: Path) -> None:
         entries = await there.app.ladder.entries(window()[-4:])
         found = [entries[day.date].status for day in window()[-4:]]
         assert found == [*[Status.FINISHED] * 3, Status.STORED]
+
+
+async def louder(pipeline: Pipeline, day: TradingDay) -> str:
+    """The session as it may come at first: with thirty times the volume of the busiest ticker."""
+    served = await pipeline.fetched(day)
+    busiest = str(served.bars.sort(pl.col("volume") * pl.col("close"))["ticker"][-1])
+    more = pl.when(ticker=busiest).then(30).otherwise(1)
+    volume = (pl.col("volume") * more).cast(served.bars["volume"].dtype)
+    await pipeline.take(day, replace(served, bars=Bars(served.bars.with_columns(volume))))
+    return busiest
+
+
+async def test_what_reading_all_again_finds_changed_is_corrected_as_a_republished_file_is(
+    shared: Shared, tmp_path: Path
+) -> None:
+    folder = await asyncio.to_thread(until, shared, Kind.SAMPLE, EVE, tmp_path / "data")
+    async with at(folder) as there:
+        app, top = there.app, there.app.ladder.top
+        app.senders[TERMINAL.platform] = FakePlatform()
+        name = await louder(top, NEWEST)
+        await app.sweep(lambda step: None)
+        await app.courier.drain()
+        assert name in {a.ticker for a in (await app.commands.digests.report(NEWEST)).pushed}
+
+        await ask(app, f"/backfill run {EVE} {NEWEST} all")
+        await there.ended()
+        assert await status(there) is Status.STORED
+        await app.sweep(lambda step: None)
+        assert await status(there) is Status.FINISHED
+        rows = await app.db.rows(
+            "SELECT kind FROM deliveries WHERE session = ? AND revision = 2 ORDER BY id",
+            (str(NEWEST),),
+        )
+        assert [row["kind"] for row in rows][:2] == ["edit", "correction"]
+        said = await app.commands.digests.report(NEWEST)
+        assert name not in {a.ticker for a in said.pushed}
+        assert await digests(there) == [str(NEWEST)], "the eve is history"

@@ -355,6 +355,18 @@ async def test_a_revision_judged_halfway_is_finished_at_the_next_bell(house: Hou
     assert (await house.entry()).status is Status.FINISHED
 
 
+async def test_a_revision_that_a_backfill_left_to_be_said_is_said_when_it_is_looked_at_again(
+    house: House,
+) -> None:
+    await finished(house)
+    await republish(house)
+    await house.pipeline().ingest(DAY)
+
+    assert await house.pipeline().revisit(DAY)
+    assert [j.revision for j in house.publish.judged] == [1, 2]
+    assert not await house.pipeline().revisit(DAY)
+
+
 async def test_a_second_source_does_not_make_the_first_ones_new_copy_forgotten(
     house: House,
 ) -> None:
