@@ -20,6 +20,8 @@ from core.elsewhere import NobodyToWork, Receipt, Refused, Task, WorkerLost
 from core.team import Team
 
 _LOOK_EVERY_S, _LOOK_S = 2.0, 15.0
+_MISSED = 2
+"""A scheduler that is busy for a moment does not answer; one that is gone does not either."""
 _DEATHS = (BrokenExecutor, CancelledError, BrokenPipeError)
 """The last: killed while it was being started."""
 _DIED = "the process that read it died: out of memory?"
@@ -185,13 +187,18 @@ class Pool:
             hired.waiting.discard(rung)
 
     async def _watch(self, hired: _Hired) -> None:
-        try:
-            while True:
-                await asyncio.sleep(self.look_every_s)
+        missed = 0
+        while True:
+            await asyncio.sleep(self.look_every_s)
+            try:
                 async with asyncio.timeout(_LOOK_S):
                     await asyncio.to_thread(self.crew.look)
-        except OSError as error:  # TimeoutError is one
-            await self._let_go(hired, str(error) or "whoever was hired does not answer")
+                missed = 0
+            except OSError as error:  # TimeoutError is one
+                missed += 1
+                if missed == _MISSED:
+                    why = str(error) or "whoever was hired does not answer"
+                    return await self._let_go(hired, why)
 
     def _meant(self, error: BaseException, hired: _Hired) -> BaseException:
         """What is let go because nobody is there is not the fault of a worker."""

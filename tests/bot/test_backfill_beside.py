@@ -47,5 +47,5 @@ async def test_prices_that_were_others_are_said_of_the_volumes_that_were_told(
             said = await top.ledger.entry(NEWEST)
             assert said is not None
             assert (said.status, said.announced) == (Status.FINISHED, True)
-            rows = await app.db.rows("SELECT max(revision) FROM digests")
-            assert rows[0][0] == 2
+            told = await app.db.rows("SELECT max(revision) FROM digests")
+            assert told[0][0] == 2

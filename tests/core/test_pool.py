@@ -45,6 +45,9 @@ class Desks:
     size: int = 1
     refuses: str = ""
     lost: str = ""
+    stumbles: int = 0
+    """So many looks are not answered."""
+    looks: int = 0
     lets_end: bool = True
     asked: threading.Event = field(default_factory=threading.Event)
     decided: threading.Event | None = None
@@ -67,8 +70,12 @@ class Desks:
 
     def look(self) -> None:
         """core.pool.Crew"""
+        self.looks += 1
         if self.lost:
             raise OSError(self.lost)
+        if self.stumbles:
+            self.stumbles -= 1
+            raise TimeoutError
 
     def meant(self, error: BaseException) -> BaseException:
         """core.pool.Crew"""
@@ -189,6 +196,20 @@ async def test_when_all_are_gone_those_who_wait_are_told(pool: Pool, desks: Desk
     results = await asyncio.gather(*tasks, return_exceptions=True)
     assert [(type(r), str(r)) for r in results] == 2 * [(NobodyToWork, "no workers any more")]
     assert desks.dismissed == desks.hired
+
+
+async def test_one_look_that_is_not_answered_loses_nobody_his_work(
+    pool: Pool, desks: Desks
+) -> None:
+    (task,) = await begun(pool, desks)
+    for _ in range(3):
+        desks.stumbles, before = 1, desks.looks
+        while desks.looks < before + 3:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    assert not task.done()
+    desks.stumbles = 2
+    with pytest.raises(NobodyToWork, match="does not answer"):
+        await task
 
 
 async def test_what_is_closed_under_way_is_no_worker_that_was_lost(
