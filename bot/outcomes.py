@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from core.elsewhere import WorkerLost
 from core.errors import HeldBars, NotPublished, SourceError, SourceUnavailable, TapewatchError
 from core.jobs import Unit
-from core.sources import NoneServed
+from core.sources import NoneServed, Source
 
 
 def cannot_be_kept(error: Exception) -> str:
@@ -36,6 +36,14 @@ def away_because(errors: Sequence[TapewatchError | None]) -> str:
     seen = next((error for error in reversed(errors) if error), None)
     lost = isinstance(seen, WorkerLost)
     return f"{'whoever reads dies' if lost else 'the source is away'} ({seen}); it is asked again"
+
+
+def instead_of(sources: Sequence[Source]) -> str:
+    """Who serves while the first one stays away; empty if there is nobody."""
+    first, *others = (source.name for source in sources)
+    if not others:
+        return ""
+    return f"{first} stays away, so {' or '.join(others)} serves; it is asked again now and then"
 
 
 def unit_of(error: SourceError) -> Unit:

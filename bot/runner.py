@@ -12,13 +12,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bot.attempts import Attempts
-from bot.outcomes import away_because, cannot_be_kept, cause, is_away, is_refusal_of_all
+from bot.outcomes import away_because, cannot_be_kept, cause, instead_of, is_away, is_refusal_of_all
 from bot.patience import SURE_AFTER, Patience
 from core.afterwards import Afterwards
 from core.alone import alone
 from core.db import Unwritable
 from core.elsewhere import Elsewhere, Made, MakeTask, NobodyToWork, WorkerUnfit, unheard
-from core.errors import TapewatchError
+from core.errors import SourceUnavailable, TapewatchError
 from core.jobs import BAD, GOOD, Job, Jobs, JobState, Unit
 from core.ladder import Ladder
 from core.pipeline import Pipeline, SplitsSource
@@ -196,6 +196,7 @@ class Runner:
             if more and (day := await self.jobs.take(job)):
                 if patience.is_over(clock()):
                     pipeline.ask_all_again()
+                    await self._unworked.because(job, "")
                 made = attempts.made(job, pipeline, day, waits=patience.waits)
                 units.add(asyncio.create_task(made, name=f"unit {day}"))
                 continue
@@ -212,9 +213,12 @@ class Runner:
             if away >= AWAY_AFTER:
                 away = 0
                 await self._rest(job, away_because(errors))
-                patience.rested(clock())
+                if any(isinstance(cause(error), SourceUnavailable) for error in errors):
+                    patience.rested(clock())
                 await self._unworked.away(job)
                 pipeline.ask_all_again()
+                if not patience.waits and (said := instead_of(pipeline.chain.sources)):
+                    await self._unworked.meanwhile(job, said)
 
     async def _some(
         self, job: Job, units: set[asyncio.Task[TapewatchError | None]]

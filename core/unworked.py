@@ -1,11 +1,13 @@
 """A backfill while nobody is there to work: what was begun waits again, and why nothing is read."""
 
+import re
 from dataclasses import dataclass
 
 from core.db import Db, Value
 from core.jobs import EARLIER, Job, Unit
 
-_RESTS = "at rest: "
+_RESTS, _MEANWHILE = "at rest: ", "meanwhile: "
+_FOR_NOW = re.compile(f"(?:^|; )(?:{_RESTS}|{_MEANWHILE})")
 _MOST_FORGIVEN = 60
 """Tries of one session, a minute apart."""
 
@@ -62,8 +64,15 @@ class Unworked:
 
     async def because(self, job: Job, why: str) -> None:
         """Why nothing is read at the moment, beside any other reason; empty once it is."""
+        await self._put(job, why and _RESTS + why)
+
+    async def meanwhile(self, job: Job, what: str) -> None:
+        """What is done for now that is not as it should be; until the next because()."""
+        await self._put(job, _MEANWHILE + what)
+
+    async def _put(self, job: Job, why: str) -> None:
         now = await self.db.row("SELECT reason FROM jobs WHERE id = ?", (job.id,))
-        kept = "" if now is None else now["reason"].partition(_RESTS)[0].removesuffix("; ")
-        reason = "; ".join(filter(None, (kept, why and _RESTS + why)))
+        kept = "" if now is None else _FOR_NOW.split(now["reason"])[0]
+        reason = "; ".join(filter(None, (kept, why)))
         async with self.db.transaction() as writer:
             await writer.execute("UPDATE jobs SET reason = ? WHERE id = ?", (reason, job.id))

@@ -1,6 +1,7 @@
 """A backfill whose sessions two sources have: whose bars come in when the first has trouble."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass, replace
@@ -16,7 +17,7 @@ from core.elsewhere import Receipt, Refused, Task
 from core.errors import SourceUnavailable, Verdict
 from core.sources import Chain, Served
 from tests.bot.small_market import ask, told
-from tests.bot.test_backfilling import AWAY, SPAN, WEEK, There, at, refused
+from tests.bot.test_backfilling import AWAY, SPAN, WEEK, There, at, refused, until_asked
 from tests.filled import EVE, Kind, until
 from tests.shared import Shared
 
@@ -70,6 +71,15 @@ async def test_a_worker_that_dies_has_no_other_source_asked(there: There) -> Non
     assert sorted(row["outcome"].split()[-1] for row in rows) == ["stored"] * 5 + ["waiting"] * 5
 
 
+async def test_workers_that_die_for_long_are_no_reason_to_ask_another_source(there: There) -> None:
+    first = there.app.ladder.top.chain.sources[0].name
+    deaths = [BrokenExecutor("killed")] * 11
+    there.doing.faults = {day: [*deaths, AWAY] for day in WEEK[2:]}
+    await told(there.app, f"/backfill run {SPAN}")
+    assert await there.ended() == "5 of 5 sessions: done."
+    assert await sources(there) == [first] * 5
+
+
 async def test_a_source_that_is_away_for_a_moment_has_no_other_asked(there: There) -> None:
     first = there.app.ladder.top.chain.sources[0].name
     there.doing.faults = {day: [AWAY, AWAY] for day in WEEK}
@@ -110,9 +120,22 @@ async def test_one_that_stays_away_gives_way_for_a_while() -> None:
 
 
 async def test_a_job_is_served_by_the_next_one_while_the_first_stays_away(there: There) -> None:
-    work = there.doing.work
-    there.doing.work = lambda task: work(task) if task.source == OTHER else AWAY
+    work, seen = there.doing.work, threading.Event()
+    first = there.app.ladder.top.chain.sources[0].name
+
+    def away(task: Task) -> Receipt | Refused:
+        if task.source != OTHER:
+            return AWAY
+        seen.wait(20)
+        return work(task)
+
+    there.doing.work = away
     await told(there.app, f"/backfill run {SPAN}")
+    await until_asked(there, 32)
+    assert (await ask(there.app, "/backfill")).message.banners == (
+        f"meanwhile: {first} stays away, so {OTHER} serves; it is asked again now and then",
+    )
+    seen.set()
     assert await there.ended() == "5 of 5 sessions: done."
     assert await sources(there) == [OTHER] * 5
     assert len(there.doing.asked) == 30 + 3 + 5, "ten rests, then three tell that it is away"
