@@ -295,7 +295,7 @@ async def opened(
         courier = Courier(db, senders, now, charts, settings.operator, settings.alert_detail)
         stack.push_async_callback(courier.close)
         backfilling = put_together(settings, ladder, tables, bars.files, open_now.client)
-        stack.push_async_callback((await _cards(backfilling, senders)).close)
+        stack.push_async_callback((await _cards(backfilling, courier)).close)
         stack.push_async_callback(backfilling.runner.pool.close)
         links = list[Link]()
         asked = commands(
@@ -311,11 +311,11 @@ async def opened(
         )
 
 
-async def _cards(backfilling: Backfilling, senders: MutableMapping[str, Sender]) -> JobCards:
+async def _cards(backfilling: Backfilling, courier: Courier) -> JobCards:
     runner = backfilling.runner
     last = await Afterwards(runner.jobs.db).last()
-    cards = JobCards(backfilling, senders, runner.jobs.now(), last)
-    runner.told = cards
+    cards = JobCards(backfilling, courier.senders, runner.jobs.now(), last)
+    runner.told, runner.said = cards, courier.ring
     return cards
 
 

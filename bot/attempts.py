@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from bot.outcomes import cause, is_away, is_refusal_of_all, unit_of
@@ -23,6 +24,10 @@ MOST_TRIES = 5
 """So often a session is asked for while its source is away, or its worker dies."""
 
 
+def unsaid() -> None:
+    """Where nobody delivers."""
+
+
 @dataclass(frozen=True, slots=True)
 class Attempts:
     """Fetching holds nobody up; storing takes the turn."""
@@ -30,6 +35,8 @@ class Attempts:
     jobs: Jobs
     ladder: Ladder
     turn: Turn
+    said: Callable[[], None] = unsaid
+    """Hears that there is a correction to be delivered."""
 
     async def made(
         self, job: Job, pipeline: Pipeline, day: TradingDay, *, waits: bool
@@ -98,21 +105,27 @@ class Attempts:
                 if new and teller is not None and _is_of(teller.beside, one):
                     await Keeper(teller.store, teller.ledger, teller.now).anew(day)
                 changed |= new
+        if teller is not None:
+            await self._corrected(teller, day)
         if silently and not _is_of(teller, pipeline):
             async with self.turn():
                 await self._finished(pipeline, day)
         return changed
 
     async def _teller(self, day: TradingDay) -> Pipeline | None:
-        """Whose word on the session the channels have, young enough to be corrected.
-
-        What has changed of it is stored and not finished: the nightly run says that, as it does of
-        a file that was republished.
-        """
+        """Whose word on the session the channels have, young enough to be corrected."""
         watched = sessions_ending(last_complete(self.jobs.now()), REVISIT_SESSIONS)
         teller = await self.ladder.of(day)
         entry = await teller.ledger.entry(day)
         return teller if day in watched and entry is not None and entry.announced else None
+
+    async def _corrected(self, teller: Pipeline, day: TradingDay) -> None:
+        """Say what has changed of it, as of a file that was republished."""
+        async with self.turn():
+            entry = await teller.ledger.entry(day)
+            if entry is not None and entry.status is Status.STORED:
+                await teller.trading_day(day, announce=True)
+                self.said()
 
     async def _is_to_be_said(self, day: TradingDay) -> bool:
         """Does the nightly run still owe the channels this session? Then it is only stored here."""

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from bot.attempts import Attempts
+from bot.attempts import Attempts, unsaid
 from bot.outcomes import away_because, cannot_be_kept, cause, instead_of, is_away, is_refusal_of_all
 from bot.patience import SURE_AFTER, Patience
 from core.afterwards import Afterwards
@@ -69,6 +69,8 @@ class Runner:
     lock: Path | None = None
     """Held by whoever works: a shell and a service may have the same folder."""
     told: Told = untold
+    said: Callable[[], None] = unsaid
+    """Hears that there is a correction to be delivered."""
     after: After = nothing_more
     rest_s: float = _REST_S
     """Between two rounds while a source is away; a word in chat ends it."""
@@ -185,7 +187,7 @@ class Runner:
         self, job: Job, pipeline: Pipeline, units: set[asyncio.Task[TapewatchError | None]]
     ) -> None:
         """Raises NobodyToWork, once every session that is under way has ended."""
-        attempts = Attempts(self.jobs, self.ladder, self.turn)
+        attempts = Attempts(self.jobs, self.ladder, self.turn, self.said)
         away, nobody, patience = 0, None, Patience()
         clock = asyncio.get_running_loop().time
         while True:

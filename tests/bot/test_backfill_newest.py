@@ -88,16 +88,20 @@ async def test_what_reading_all_again_finds_changed_is_corrected_as_a_republishe
         await app.courier.drain()
         assert name in {a.ticker for a in (await app.commands.digests.report(NEWEST)).pushed}
 
+        courier = asyncio.create_task(app.courier.run())
         await ask(app, f"/backfill run {EVE} {NEWEST} all")
         await there.ended()
-        assert await status(there) is Status.STORED
-        await app.sweep(lambda step: None)
         assert await status(there) is Status.FINISHED
-        rows = await app.db.rows(
-            "SELECT kind FROM deliveries WHERE session = ? AND revision = 2 ORDER BY id",
-            (str(NEWEST),),
-        )
-        assert [row["kind"] for row in rows][:2] == ["edit", "correction"]
+        for _ in range(500):
+            rows = await app.db.rows(
+                "SELECT kind, state FROM deliveries WHERE session = ? AND revision = 2 ORDER BY id",
+                (str(NEWEST),),
+            )
+            if {row["state"] for row in rows} == {"sent"}:
+                break
+            await asyncio.sleep(0.01)
+        assert [tuple(row) for row in rows][:2] == [("edit", "sent"), ("correction", "sent")]
+        courier.cancel()
         said = await app.commands.digests.report(NEWEST)
         assert name not in {a.ticker for a in said.pushed}
         assert await digests(there) == [str(NEWEST)], "the eve is history"
