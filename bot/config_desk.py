@@ -27,7 +27,7 @@ SHOWN = frozenset(
         "operator": ("channel",),
     }.items()
     for name in names
-) | {"log_format", "port"}
+) | {"log_format", "port", "paused"}
 """Settings whose values may be shown; one that is new is not, until it is put here."""
 
 

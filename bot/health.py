@@ -24,6 +24,7 @@ _WRITTEN_WITHIN = timedelta(seconds=30)
 class Standing(StrEnum):
     """What this copy is at."""
 
+    PAUSED = "paused"
     PASSIVE = "passive"
     STARTING = "starting"
     ACTIVE = "active"
@@ -58,12 +59,16 @@ class Health:
     app: App | None = None
     """Once it is open."""
     leaving: bool = False
+    paused: bool = False
+    """By the settings: it never asks for the lease."""
 
     @property
     def standing(self) -> Standing:
         """By what it has."""
         if self.leaving or self.lease.lost.is_set():
             return Standing.LEAVING
+        if self.paused:
+            return Standing.PAUSED
         if not self.lease.is_held:
             return Standing.PASSIVE
         return Standing.STARTING if self.app is None else Standing.ACTIVE

@@ -42,14 +42,19 @@ def conflicts(settings: "Settings") -> list[str]:
     faults += _mute_platforms(settings)
     if settings.backfill_scheduler is not None and not cluster.is_installed():
         faults.append(cluster.NOT_INSTALLED)
+    # Whoever pauses it may do so to make room in there.
+    return faults if settings.paused else faults + _no_folder(settings, faults)
+
+
+def _no_folder(settings: "Settings", faults: list[str]) -> list[str]:
     try:
         Folder(settings.data_dir).probe()
     except OSError as error:
         if not is_passing(error):
-            faults.append(_unusable(settings.data_dir, error))
-        elif not faults:
+            return [_unusable(settings.data_dir, error)]
+        if not faults:
             raise Unwritable(f"DATA_DIR={settings.data_dir}: {error.strerror}") from error
-    return faults
+    return []
 
 
 def _half_a_bucket(settings: "Settings") -> list[str]:

@@ -3,7 +3,7 @@
 import contextlib
 import difflib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import time
 from pathlib import Path
 from typing import Any
@@ -100,6 +100,7 @@ class Settings(BaseSettings):
     heartbeat_url: SecretUrl | None = None
     log_format: Form = Form.TEXT
     port: int | None = Field(None, ge=0, le=65_535)
+    paused: bool = False
 
     @property
     def state_db(self) -> Path:
@@ -199,6 +200,7 @@ SECRETS = tuple(
 )
 """The settings that are never shown, and may be in files."""
 _SLACK_POSTS_TO = 8080
+_VOLUME = "RAILWAY_VOLUME_MOUNT_PATH"
 _NEAR = 0.8
 """So alike a name is a slip; the environment is full of other programs' names."""
 _FILE = secret_files.SUFFIX
@@ -211,7 +213,8 @@ def load(**overrides: Any) -> Settings:
     try:
         environment = _environment()
         files, faults = secret_files.read(environment, map(_names, SECRETS))
-        overrides = {name.lower(): value for name, value in files.items()} | overrides
+        given = {name.lower(): value for name, value in files.items()}
+        overrides = _on_its_volume(environment) | given | overrides
         settings = Settings(**overrides)
     except ValidationError as error:
         faults += [fault for e in error.errors() for fault in _faults(e)]
@@ -225,6 +228,12 @@ def load(**overrides: Any) -> Settings:
     if faults := faults + known:
         raise ConfigError(faults + strangers())
     return settings
+
+
+def _on_its_volume(environment: Mapping[str, str]) -> dict[str, Any]:
+    """A volume that is attached and not named is meant: beside it all would be forgotten."""
+    volume = environment.get(_VOLUME)
+    return {} if volume is None or "DATA_DIR" in environment else {"data_dir": volume}
 
 
 def form_asked() -> Form:

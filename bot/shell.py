@@ -153,6 +153,8 @@ def _file_words(add: Callable[..., argparse.ArgumentParser]) -> None:
     taken.add_argument("file", metavar="FILE.tar", type=Path)
     put = add("restore", shell_files.put_back, "a backup into an empty DATA_DIR")
     put.add_argument("file", metavar="FILE.tar", type=Path)
+    kept = "what is in DATA_DIR goes into a folder inside of it first"
+    put.add_argument("--set-aside", action="store_true", help=kept)
     copying = add(
         "copy-bars", shell_files.copy_bars, "bars of DATA_DIR that DATA_URL does not have yet"
     )

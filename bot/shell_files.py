@@ -2,7 +2,9 @@
 
 import argparse
 import asyncio
+import logging
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from bot.logs import say
@@ -10,9 +12,10 @@ from bot.once import Exit
 from bot.settings import Settings
 from bot.storage import DISK, copied, keep_at, kept_at, opened_files
 from core.backup import backup, restore
-from core.db import Db
+from core.db import Db, StorageError
 from core.files import Folder
 from core.ledger import known_series
+from core.passing import InUse, is_passing
 
 
 async def back_up(settings: Settings, chosen: argparse.Namespace) -> Exit:
@@ -22,15 +25,18 @@ async def back_up(settings: Settings, chosen: argparse.Namespace) -> Exit:
 
 async def put_back(settings: Settings, chosen: argparse.Namespace) -> Exit:
     """`python -m bot restore FILE.tar`."""
-    return await _filed(restore, "put back", chosen.file, settings.data_dir)
+    put = partial(restore, set_aside=chosen.set_aside)
+    return await _filed(put, "put back", chosen.file, settings.data_dir)
 
 
 async def _filed(do: Callable[[Path, Path], int], did: str, source: Path, to: Path) -> Exit:
     try:
         count = await asyncio.to_thread(do, source, to)
-    except OSError as error:
-        say(f"not {did}: {error}")
-        return Exit.TRY_AGAIN
+    except InUse:
+        raise
+    except (OSError, StorageError) as error:
+        say(f"not {did}: {error}", logging.ERROR)
+        return Exit.TRY_AGAIN if is_passing(error) else Exit.CONFIG
     say(f"{did}: the state, and {count:,} files of bars, in {to}")
     return Exit.DONE
 

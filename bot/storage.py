@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Sequence
 
 from bot.settings import Settings
-from core.backup import PLACE
+from core.aside import PLACE
 from core.db import Db
 from core.errors import BarsAway, ConfigError, Verdict
 from core.files import Files, Folder

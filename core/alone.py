@@ -7,6 +7,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+SERVICE = "service.lock"
+"""In the data folder: whose process works there."""
+
 
 @asynccontextmanager
 async def alone(path: Path | None) -> AsyncIterator[bool]:
@@ -15,15 +18,16 @@ async def alone(path: Path | None) -> AsyncIterator[bool]:
         yield True
         return
     # A future of the thread, no task: whoever is cancelled meanwhile still has to close the file.
-    locked = asyncio.get_running_loop().run_in_executor(None, _locked, path)
+    taking = asyncio.get_running_loop().run_in_executor(None, locked, path)
     try:
-        yield await asyncio.shield(locked) is not None
+        yield await asyncio.shield(taking) is not None
     finally:
-        if (file := await locked) is not None:
+        if (file := await taking) is not None:
             file.close()  # and so the kernel lets go of it; nothing was written
 
 
-def _locked(path: Path) -> BinaryIO | None:
+def locked(path: Path) -> BinaryIO | None:
+    """Whoever closes it gives it back; None if another process has it. Blocking."""
     file = path.open("ab")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -10,22 +10,22 @@ import re
 import sqlite3
 import tarfile
 import tempfile
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+from core.alone import SERVICE, locked
+from core.aside import PLACE, STATE, left_there, put_aside
 from core.errors import CommandError
 from core.manifest import LIST, Packing, fault_in, is_ended
-from core.passing import is_passing
+from core.passing import InUse, is_passing
 from core.schema import newer, newest_schema, schema_of
 from core.snapshot import copy_database, flushed
 from core.whole import written_whole
 
 logger = logging.getLogger(__name__)
 
-STATE = "state.db"
-PLACE = "bars.at"
-"""Where the bars are, if that is not this disk (bot.storage)."""
 _KINDS = ("bars", "held")
 _LISTED_SINCE = 10
 """Backups of this schema and later ones surely have a list."""
@@ -59,39 +59,76 @@ def backup(data_dir: Path, to: Path) -> int:
             if (data_dir / PLACE).exists():
                 packing.add(data_dir / PLACE, PLACE)
             paths = [p for kind in _KINDS for p in sorted(data_dir.glob(f"{kind}/*/*.parquet"))]
-            for path in paths:
-                packing.add(path, path.relative_to(data_dir).as_posix())
+            count = sum(_packed(packing, path, data_dir) for path in paths)
             packing.end()
-    return len(paths)
+    return count
 
 
-def restore(source: Path, data_dir: Path) -> int:
+def _packed(packing: Packing, path: Path, data_dir: Path) -> bool:
+    """False if it is gone by now: what the gate held was released meanwhile."""
+    try:
+        packing.add(path, path.relative_to(data_dir).as_posix())
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def restore(source: Path, data_dir: Path, *, set_aside: bool = False) -> int:
     """Put a backup into a folder that has no state; how many files of bars came with it.
 
-    All of it is checked before. OSError, or CommandError in words.
+    All of it is checked before. `set_aside`: what is in the folder goes into one inside of it.
+    OSError, InUse while a copy of the service works there, or CommandError in words.
     """
     if not source.is_file():
         raise CommandError(f"there is no file {source}")
-    if (data_dir / STATE).exists():
-        raise CommandError(
-            f"DATA_DIR={data_dir} has a {STATE}: stop the service and move the folder away, or"
-            " point DATA_DIR at an empty one"
-        )
-    data_dir.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=data_dir, prefix=".restore-") as name:
-        folder = Path(name)
-        is_cut = not _unpacked(source, folder)
-        _check_files(folder, source, _schema(folder / STATE, source), is_cut=is_cut)
-        found = sorted(folder.glob("*/*/*.parquet"))
-        for path in found:
-            to = data_dir / path.relative_to(folder)
-            to.parent.mkdir(parents=True, exist_ok=True)
-            path.replace(to)
-        if (folder / PLACE).exists():
-            (folder / PLACE).replace(data_dir / PLACE)
-        # Last: while it is not there, nothing has been restored.
-        flushed(folder / STATE)
-        (folder / STATE).replace(data_dir / STATE)
+    with _to_itself(data_dir):
+        if not set_aside and (there := left_there(data_dir)):
+            raise CommandError(_in_the_way(data_dir, there))
+        data_dir.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=data_dir, prefix=".restore-") as name:
+            folder = Path(name)
+            is_cut = not _unpacked(source, folder)
+            _check_files(folder, source, _schema(folder / STATE, source), is_cut=is_cut)
+            if set_aside and left_there(data_dir):
+                facts = {"folder": str(put_aside(data_dir))}
+                logger.warning("what was there is kept", extra=facts)
+            return _put_in_place(folder, data_dir)
+
+
+@contextmanager
+def _to_itself(data_dir: Path) -> Iterator[None]:
+    """The folder, and no copy of the service at work on it."""
+    if not (data_dir / SERVICE).exists():
+        yield
+        return
+    if (lock := locked(data_dir / SERVICE)) is None:
+        raise InUse(f"a copy of the service works on DATA_DIR={data_dir}: stop it first")
+    with lock:
+        yield
+
+
+def _in_the_way(data_dir: Path, there: list[str]) -> str:
+    way_out = "with --set-aside that is kept in a folder of its own, inside of DATA_DIR"
+    if STATE in there:
+        return f"DATA_DIR={data_dir} has a {STATE}: stop the service; {way_out}"
+    return (
+        f"DATA_DIR={data_dir} has no {STATE}, but what was not written to it yet"
+        f" ({', '.join(there)}): SQLite would put that into the one of the backup; {way_out}"
+    )
+
+
+def _put_in_place(folder: Path, data_dir: Path) -> int:
+    """What was unpacked and checked."""
+    found = sorted(folder.glob("*/*/*.parquet"))
+    for path in found:
+        to = data_dir / path.relative_to(folder)
+        to.parent.mkdir(parents=True, exist_ok=True)
+        path.replace(to)
+    if (folder / PLACE).exists():
+        (folder / PLACE).replace(data_dir / PLACE)
+    # Last: while it is not there, nothing has been restored.
+    flushed(folder / STATE)
+    (folder / STATE).replace(data_dir / STATE)
     return len(found)
 
 

@@ -6,6 +6,11 @@ import sqlite3
 Unwritable = sqlite3.OperationalError
 """No room, or a lock that is held too long: it may be over by itself."""
 
+
+class InUse(Unwritable):
+    """A copy of the service works there: its text says what to do."""
+
+
 _OF_DISKS = {errno.ENOSPC, errno.EDQUOT, errno.EIO}
 _OF_DATABASES = {
     *(sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR),

@@ -4,6 +4,7 @@ import gc
 import os
 import re
 from collections.abc import Generator, Iterator
+from pathlib import Path
 
 import hypothesis
 import pytest
@@ -12,6 +13,9 @@ from blockbuster import BlockBuster
 from syrupy.assertion import SnapshotAssertion
 
 from tests.shared import Shared
+
+# Fonts are looked for once, and not again for every folder that a test has.
+os.environ.setdefault("MPLCONFIGDIR", str(Path.home() / ".cache" / "matplotlib"))
 
 # A busy machine is no fault of the code's: no test here is timed.
 hypothesis.settings.register_profile("untimed", deadline=None)
@@ -24,6 +28,7 @@ _PREFIXES = (
 )
 _NAMES = (
     *("USE_FLAT_FILES", "USE_TRADES_FILES", "DARK_POOL_ONLY", "LOG_FORMAT", "PORT"),
+    *("PAUSED", "RAILWAY_VOLUME_MOUNT_PATH"),
     *("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"),
 )
 

@@ -52,6 +52,27 @@ def test_the_example_file_names_every_setting_once_with_its_default_and_one_comm
     assert example == load()
 
 
+def test_a_volume_that_is_attached_is_where_the_state_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAILWAY_VOLUME_MOUNT_PATH", str(tmp_path / "volume"))
+    assert load().state_db == tmp_path / "volume" / "state.db"
+    assert load(data_dir=tmp_path / "own").data_dir == tmp_path / "own"
+    (tmp_path / ".env").write_text(f"DATA_DIR={tmp_path / 'named'}\n")
+    assert load().data_dir == tmp_path / "named"
+
+
+def test_whoever_pauses_it_may_have_no_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("DATA_DIR", str(tmp_path / "file" / "data"))
+    with pytest.raises(ConfigError, match="should be a writable folder"):
+        load()
+    monkeypatch.setenv("PAUSED", "true")
+    assert load().paused
+
+
 def test_a_dotenv_file_is_read_and_the_environment_wins(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

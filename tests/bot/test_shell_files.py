@@ -37,6 +37,37 @@ def test_a_market_that_was_put_back_gives_the_same_answers(
     assert asyncio.run(answers(new)) == asyncio.run(answers(old))
 
 
+def test_a_market_is_put_back_where_another_state_is(
+    shared: Shared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    """As on a volume, whose mount point cannot be moved away; the backup lies on it as well."""
+    folder = stored_market(shared, tmp_path / "data")
+    file = str(folder / "market.tar")
+    assert shell(folder, monkeypatch, "backup", file) == Exit.DONE
+    assert shell(folder, monkeypatch, "restore", file) == Exit.USAGE
+    assert "--set-aside" in capsys.readouterr().err
+    assert shell(folder, monkeypatch, "restore", file, "--set-aside") == Exit.DONE
+    assert (folder / "set-aside-1" / "state.db").exists()
+    assert Path(file).exists()
+
+    async def answers() -> bool:
+        async with at(folder) as app:
+            return (await ask(app, "/anomalies today")).ok
+
+    assert asyncio.run(answers())
+
+
+def test_a_place_that_may_not_be_written_to_stays_so(
+    shared: Shared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    """Unlike a full disk it is no use to try again."""
+    folder = stored_market(shared, tmp_path / "data")
+    assert shell(folder, monkeypatch, "backup", "/proc/market.tar") == Exit.CONFIG
+    assert "not written: " in capsys.readouterr().err
+
+
 def test_what_cannot_be_done_is_said_in_a_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from core.alone import SERVICE, locked
 from core.backup import backup, restore
 from core.bars import Family, Scope, Series
 from core.errors import CommandError
 from core.migrate import migrate
+from core.passing import InUse
 from core.store import Store
 from tests.frames import bars, day, row
 from tests.states import overwrite
@@ -97,10 +99,67 @@ def test_a_folder_in_use_and_a_file_that_is_there_are_left_alone(
     backup(data, tmp_path / "b.tar")
     with pytest.raises(CommandError, match="is there already: name a new file"):
         backup(data, tmp_path / "b.tar")
-    with pytest.raises(CommandError, match="stop the service and move the folder away"):
+    with pytest.raises(CommandError, match="stop the service; with --set-aside"):
         restore(tmp_path / "b.tar", data)
     with pytest.raises(CommandError, match="nothing to back up"):
         backup(tmp_path / "nowhere", tmp_path / "c.tar")
+
+
+def test_what_the_gate_let_go_meanwhile_is_not_missed(data: Path, tmp_path: Path) -> None:
+    (one,) = (data / "held").rglob("*.parquet")
+    (one.parent / "gone.parquet").symlink_to(tmp_path / "nowhere")
+    assert backup(data, tmp_path / "b.tar") == 3
+    assert restore(tmp_path / "b.tar", tmp_path / "new") == 3
+
+
+def killed(path: Path, seen: str) -> None:
+    """A row that is in the journal alone, as after SIGKILL."""
+    writer = sqlite3.connect(path, isolation_level=None)
+    writer.execute("PRAGMA wal_autocheckpoint = 0")
+    writer.execute(WRITES, ("later", seen))
+    left = {name: path.with_name(name).read_bytes() for name in ("state.db-wal", "state.db-shm")}
+    writer.close()
+    for name, body in left.items():
+        path.with_name(name).write_bytes(body)
+
+
+@pytest.mark.parametrize("is_deleted", [True, False])
+def test_the_journal_of_another_state_is_not_put_over_a_backup(
+    data: Path, tmp_path: Path, is_deleted: bool
+) -> None:
+    """Nor are bars that the backup knows nothing of left where they are."""
+    backup(data, tmp_path / "b.tar")
+    killed(data / "state.db", "not in the backup")
+    Store.on_disk(data).write(SERIES, DAY, bars(DAY, [row("AAPL", volume=9.0)]), 3)
+    if is_deleted:
+        (data / "state.db").unlink()
+    with pytest.raises(CommandError, match=r"state\.db.*--set-aside"):
+        restore(tmp_path / "b.tar", data)
+    assert restore(tmp_path / "b.tar", data, set_aside=True) == 3
+    assert noted(data / "state.db") == []
+    kept = data / "set-aside-1"
+    assert (kept / "bars").is_dir()
+    assert is_deleted or noted(kept / "state.db") == [("later", "not in the backup")]
+    assert restore(tmp_path / "b.tar", data, set_aside=True) == 3
+    assert sorted(p.name for p in data.glob("set-aside-*")) == ["set-aside-1", "set-aside-2"]
+    assert not list((data / "bars").rglob("*.r2.parquet"))
+
+
+def test_nothing_is_set_aside_for_what_is_no_backup(data: Path, tmp_path: Path) -> None:
+    tar_of(tmp_path / "other.tar", readme=b"hello")
+    before = sorted(data.rglob("*"))
+    with pytest.raises(CommandError, match="no backup"):
+        restore(tmp_path / "other.tar", data, set_aside=True)
+    assert sorted(data.rglob("*")) == before
+
+
+def test_a_folder_that_a_service_works_on_is_left_alone(data: Path, tmp_path: Path) -> None:
+    backup(data, tmp_path / "b.tar")
+    lock = locked(data / SERVICE)
+    assert lock is not None
+    with lock, pytest.raises(InUse, match="a copy of the service works on"):
+        restore(tmp_path / "b.tar", data, set_aside=True)
+    assert restore(tmp_path / "b.tar", data, set_aside=True) == 3
 
 
 def tar_of(path: Path, **members: bytes) -> Path:
