@@ -25,6 +25,7 @@ from bot.job_cards import JobCards
 from bot.links import Link, LinkState
 from bot.mouths import mouths
 from bot.outside import Outside, outside
+from bot.platforms.pacing import always
 from bot.reception import Reception
 from bot.rungs import Rungs
 from bot.settings import Settings
@@ -72,6 +73,8 @@ class Copy:
     """Whose lease it is without which nothing may be written."""
     door: Door = field(default_factory=Door)
     timings: Timings = field(default_factory=Timings)
+    sure: Callable[[], bool] = always
+    """Can no other copy be at work?"""
 
 
 _SHELLS = Copy()
@@ -289,9 +292,9 @@ async def opened(
         built = rungs.build(await tables.rules())
         ladder = Ladder(built, await rungs.retired(built))
         hours = Hours(settings.eod_schedule_time, settings.eod_poll_minutes, settings.eod_deadline)
-        charts = Charts(ladder, settings.alert_detail)
+        charts = Charts(ladder, settings.alert_detail, settings.data_dir / "cache" / "matplotlib")
         stack.push_async_callback(charts.close)
-        senders = await stack.enter_async_context(mouths(settings, now))
+        senders = await stack.enter_async_context(mouths(settings, now, copy.sure))
         courier = Courier(db, senders, now, charts, settings.operator, settings.alert_detail)
         stack.push_async_callback(courier.close)
         backfilling = put_together(settings, ladder, tables, bars.files, open_now.client)

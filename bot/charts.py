@@ -2,16 +2,21 @@
 
 import asyncio
 import multiprocessing
+import os
 import signal
 from collections import OrderedDict
+from collections.abc import Callable
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
 
 from alerts.chart_data import HISTORY_SESSIONS, SESSIONS, ChartData, chart_data, indexed
 from alerts.message import title
 from alerts.model import ChartOf, Detail, Picture
 from alerts.words import day as day_of
+from bot.logs import as_here
 from bot.names import flags_of, history_of, line_of
 from core.calendar import sessions_ending, trading_day
 from core.ladder import Ladder
@@ -21,7 +26,11 @@ _KEPT = 32
 _IDLE_S = 60.0
 
 
-def _settle_in() -> None:
+def _settle_in(say_as_here: Callable[[], None], cache: Path | None) -> None:
+    say_as_here()
+    if cache is not None:
+        # A service's home may be nobody's to write to, and fonts are looked for once.
+        os.environ.setdefault("MPLCONFIGDIR", str(cache))
     # A terminal's ^C, or a service manager's stop, reaches every process: a picture is finished.
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, signal.SIG_IGN)
@@ -48,6 +57,8 @@ class Charts:
 
     ladder: Ladder
     detail: Detail = Detail.FULL
+    cache: Path | None = None
+    """Where the process that draws keeps what it finds out about this machine."""
     _kept: OrderedDict[tuple[ChartOf, int], Picture] = field(default_factory=OrderedDict)
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     _worker: Executor | None = None
@@ -99,7 +110,13 @@ class Charts:
             # A fork would copy the threads' locks as they are.
             context = multiprocessing.get_context("spawn")
             self._worker = await asyncio.to_thread(
-                ProcessPoolExecutor, max_workers=1, mp_context=context, initializer=_settle_in
+                partial(
+                    ProcessPoolExecutor,
+                    max_workers=1,
+                    mp_context=context,
+                    initializer=_settle_in,
+                    initargs=(as_here(), self.cache),
+                )
             )
         try:
             drawing = await asyncio.to_thread(_handed_over, self._worker, data)

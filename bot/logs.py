@@ -8,8 +8,10 @@ import json
 import logging
 import sys
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import partial
 from types import TracebackType
 from urllib.parse import quote, quote_plus
 
@@ -88,6 +90,7 @@ class JsonLines(Redacted):
 
 
 _formatter = Redacted([])
+_asked: Callable[[], None] | None = None
 
 
 def say(text: str, level: int = logging.INFO) -> None:
@@ -98,7 +101,8 @@ def say(text: str, level: int = logging.INFO) -> None:
 
 def set_up(secrets: list[str], level: int = logging.INFO, form: Form = Form.TEXT) -> None:
     """Log to standard error; chatty libraries only from WARNING."""
-    global _formatter
+    global _formatter, _asked
+    _asked = partial(set_up, secrets, level, form)
     _formatter = (JsonLines if form is Form.JSON else Redacted)(secrets)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_formatter)
@@ -108,6 +112,17 @@ def set_up(secrets: list[str], level: int = logging.INFO, form: Form = Form.TEXT
     root.setLevel(level)
     for name in ("apscheduler", "httpx", "httpcore", "botocore", "urllib3", "asyncio"):
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def as_here() -> Callable[[], None]:
+    """What makes another process of ours say all as this one does; nothing, if that is not set."""
+    return partial(_like, _asked)
+
+
+def _like(asked: Callable[[], None] | None) -> None:
+    if asked is not None:
+        asked()
+        hear_last_words()
 
 
 def hear_last_words() -> None:

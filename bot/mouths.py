@@ -11,9 +11,12 @@ from bot.settings import Settings
 
 @asynccontextmanager
 async def mouths(
-    settings: Settings, now: Callable[[], datetime]
+    settings: Settings, now: Callable[[], datetime], sure: Callable[[], bool]
 ) -> AsyncIterator[dict[str, Sender]]:
-    """By platform. Nothing is asked of a platform before there is something to say."""
+    """By platform. Nothing is asked of a platform before there is something to say.
+
+    `sure`: can no other copy of the service be saying it?
+    """
     found: dict[str, Sender] = {}
     # Each library takes its time to load: only those that are used are.
     async with AsyncExitStack() as stack:
@@ -21,13 +24,17 @@ async def mouths(
             from bot.platforms import discord
 
             token = settings.discord_token.get_secret_value()
-            opening = discord.connected(token, settings.discord_api_url, now=now)
+            opening = discord.connected(
+                token, settings.discord_api_url, now=now, pacing=discord.pace(sure)
+            )
             found["discord"] = await stack.enter_async_context(opening)
         if settings.slack_bot_token is not None:
             from bot.platforms import slack
 
             token = settings.slack_bot_token.get_secret_value()
-            speaking = slack.connected(token, settings.slack_api_url, now=now)
+            speaking = slack.connected(
+                token, settings.slack_api_url, now=now, pacing=slack.pace(sure)
+            )
             found["slack"] = await stack.enter_async_context(speaking)
         if settings.heartbeat_url is not None:
             from bot.platforms import heartbeat

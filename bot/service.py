@@ -14,6 +14,7 @@ from bot.app import App, Copy, opened, utc_now
 from bot.door import Door, DoorClosed
 from bot.first_run import first_words
 from bot.health import Health
+from bot.kept import kept
 from bot.logs import say
 from bot.metrics import Metrics
 from bot.once import Exit, progress, reading
@@ -21,12 +22,15 @@ from bot.platforms import console
 from bot.settings import Settings
 from bot.supervise import supervised
 from bot.timings import Timings
+from core.errors import LeaseLost
 from core.lease import Lease
 
 logger = logging.getLogger(__name__)
 
 _FIRST_DIGEST_S = 60.0
+_KEPT_S = 1.0
 _DRAIN_S, _GOODBYE_S = 5.0, 2.0
+_PAUSED = "PAUSED=true: nothing is read, nothing is said, and the state is left alone"
 
 
 async def run(settings: Settings) -> Exit:
@@ -50,12 +54,13 @@ class Service:
     def __post_init__(self) -> None:
         """Nothing is opened yet."""
         self.door = Door(self.settings.door_port)
-        self.health = Health(self.lease, self.now)
+        self.health = Health(self.lease, self.now, paused=self.settings.paused)
         self.metrics = Metrics(self.health, self.timings)
         self.door.tell("/healthz", self.health.alive)
-        self.door.tell("/readyz", self.health.able)
-        self.door.tell("/freshness", self.health.fresh)
-        self.door.show("/metrics", self.metrics.page)
+        # These read the database, and anybody may ask.
+        self.door.tell("/readyz", kept(self.health.able, _KEPT_S))
+        self.door.tell("/freshness", kept(self.health.fresh, _KEPT_S))
+        self.door.show("/metrics", kept(self.metrics.page, _KEPT_S))
 
     async def run(self) -> Exit:
         """Until a signal, or until another copy has taken over."""
@@ -70,6 +75,8 @@ class Service:
                 working.cancel()  # it waits for its turn, and there is nothing to drain
             with contextlib.suppress(asyncio.CancelledError):
                 await working
+        except LeaseLost:
+            self.lease.lost.set()  # met before the lease itself was looked at again
         finally:
             for task in (*beside, stopping):
                 task.cancel()
@@ -88,7 +95,10 @@ class Service:
 
     async def _work(self) -> None:
         """From the lease to its end."""
-        copy = Copy(self.lease.me.id, self.door, self.timings)
+        if self.settings.paused:
+            say(_PAUSED, logging.WARNING)
+            await asyncio.Event().wait()
+        copy = Copy(self.lease.me.id, self.door, self.timings, lambda: self.lease.is_sure)
         opening = opened(self.settings, now=self.now, copy=copy)
         async with self.lease.held(), opening as app, app.bell.ringing():
             self.health.app = app

@@ -33,12 +33,12 @@ class Db:
     @classmethod
     @asynccontextmanager
     async def open(cls, path: Path, holder: str | None = None) -> AsyncIterator[Self]:
-        """Open, migrating first; raises ConfigError and Unwritable as core.migrate does.
+        """Open, migrating first; raises ConfigError, Unwritable and InUse as core.migrate does.
 
         ConfigError too if damage is met later. `holder`: whose lease has to stand for anything to
         be written (core.lease); whoever has one stays, and so all of the file is looked at first.
         """
-        await asyncio.to_thread(migrate, path)
+        await asyncio.to_thread(migrate, path, beside_a_service=holder is not None)
         if holder is not None:
             await asyncio.to_thread(examine, path)
         async with AsyncExitStack() as stack:

@@ -19,16 +19,23 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from core.alone import alone
+from core.alone import SERVICE, alone
 from core.db import Db, iso
-from core.migrate import connected, damage_in_words, migrate, newest_schema, schema_of
+from core.migrate import (
+    FIRST_LEASED,
+    LOST_AFTER_S,
+    connected,
+    damage_in_words,
+    migrate,
+    newest_schema,
+    schema_of,
+)
 
 logger = logging.getLogger(__name__)
 
-_FIRST_SCHEMA = 9
-"""Databases before it know no lease."""
+_SURE_FOR = 0.75
+"""Of the time after which a silent one loses it: what is begun then takes its time as well."""
 _HELD = "SELECT holder, place, kernel, since, renewed_at FROM lease"
-_LOCK = "service.lock"
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -36,7 +43,7 @@ _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 class Timing:
     """How long a holder may be silent, and how often it speaks; seconds."""
 
-    lost_after_s: float = 20.0
+    lost_after_s: float = LOST_AFTER_S
     renew_s: float = 5.0
     look_s: float = 1.0
     """Between two looks of whoever waits."""
@@ -61,6 +68,12 @@ class Holder:
         return cls(secrets.token_hex(8), f"{socket.gethostname()}, process {os.getpid()}")
 
 
+def uptime_s() -> float:
+    """Seconds that nobody sets, and that go on while the machine sleeps, where it tells them."""
+    clock = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+    return time.clock_gettime(clock)
+
+
 def boot_id() -> str | None:
     """Another one after each start of the machine; None where nobody tells. Blocking."""
     with suppress(OSError):
@@ -78,7 +91,8 @@ class Lease:
     me: Holder = field(default_factory=Holder.this)
     boot: Callable[[], str | None] = boot_id
     steady: Callable[[], float] = time.monotonic
-    """Seconds that nobody sets."""
+    """Seconds that nobody sets, and that stand still while the machine sleeps: so did the other."""
+    uptime: Callable[[], float] = uptime_s
     other: Holder | None = None
     """Who has it, while this waits."""
     is_held: bool = False
@@ -89,6 +103,16 @@ class Lease:
     _heard: tuple[str, datetime] | None = None
     """What the other one wrote last."""
     _heard_at: float = 0.0
+    _sure_at: float = 0.0
+    """The uptime when a word that the database took was begun."""
+
+    @property
+    def is_sure(self) -> bool:
+        """Can nobody else have taken it by now? Asked just before what cannot be taken back: this
+        process may have been frozen since it last looked.
+        """
+        silent_s = self.uptime() - self._sure_at
+        return self.is_held and silent_s <= _SURE_FOR * self.timing.lost_after_s
 
     @asynccontextmanager
     async def held(self) -> AsyncIterator[None]:
@@ -98,7 +122,7 @@ class Lease:
         """
         await asyncio.to_thread(_prepare, self.path)
         while True:
-            async with alone(self.path.with_name(_LOCK)) as locked:
+            async with alone(self.path.with_name(SERVICE)) as locked:
                 if await asyncio.to_thread(self._taken, locked):
                     async with self._kept():
                         yield
@@ -136,7 +160,7 @@ class Lease:
                 return
 
     def _taken(self, locked: bool) -> bool:
-        now = self.now()
+        now, begun = self.now(), self.uptime()
         with damage_in_words(self.path), closing(connected(self.path)) as db, db:
             db.execute("BEGIN IMMEDIATE")
             other = _read(db)
@@ -150,7 +174,7 @@ class Lease:
                 " VALUES (1, ?, ?, ?, ?, ?)",
                 (self.me.id, self.me.place, kernel, iso(now), iso(now)),
             )
-        self.renewed_at = now
+        self.renewed_at, self._sure_at = now, begun
         if other is not None:
             logger.warning("another copy is gone; this one works now", extra=_facts(other[0]))
         return True
@@ -173,13 +197,13 @@ class Lease:
         self.other = other
 
     def _renewed(self) -> bool:
-        now = self.now()
+        now, begun = self.now(), self.uptime()
         with closing(connected(self.path)) as db:
             cursor = db.execute(
                 "UPDATE lease SET renewed_at = ? WHERE holder = ?", (iso(now), self.me.id)
             )
             if cursor.rowcount == 1:
-                self.renewed_at = now
+                self.renewed_at, self._sure_at = now, begun
             return cursor.rowcount == 1
 
     def _given_back(self) -> None:
@@ -205,7 +229,7 @@ async def at_work(db: Db, now: datetime, timing: Timing = USUAL) -> Holder | Non
 def _prepare(path: Path) -> None:
     """A database that knows leases is upgraded by whoever has it: somebody may be at work."""
     with suppress(sqlite3.DatabaseError), closing(connected(path)) as db:
-        if _FIRST_SCHEMA <= schema_of(db) <= newest_schema():
+        if FIRST_LEASED <= schema_of(db) <= newest_schema():
             return
     migrate(path)
 

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from core.alone import SERVICE, locked
 from core.errors import ConfigError
-from core.passing import Unwritable, is_damage, is_passing
+from core.passing import InUse, Unwritable, is_damage, is_passing
 from core.schema import MIGRATIONS as MIGRATIONS
 from core.schema import newer
 from core.schema import newest_schema as newest_schema
@@ -19,13 +20,25 @@ logger = logging.getLogger(__name__)
 BUSY_TIMEOUT_MS = 10_000
 _PATIENCE_S = BUSY_TIMEOUT_MS / 1000
 _COPIES_KEPT = 2
+FIRST_LEASED = 9
+"""Databases of before this schema know no lease (core.lease)."""
+LOST_AFTER_S = 20.0
+"""For so long whoever has the lease may be silent."""
+_HEARD_OF = "SELECT 1 FROM lease WHERE unixepoch() - unixepoch(renewed_at) <= ?"
 
 
-def migrate(path: Path, folder: Path = MIGRATIONS, patience_s: float = _PATIENCE_S) -> None:
+def migrate(
+    path: Path,
+    folder: Path = MIGRATIONS,
+    patience_s: float = _PATIENCE_S,
+    *,
+    beside_a_service: bool = True,
+) -> None:
     """Bring the file to the newest schema; if that raises, it is as it was.
 
     Raises ConfigError, or Unwritable where it may be over by itself. A database that has something
-    in it is copied first, to `state.db.schema-7` beside it.
+    in it is copied first, to `state.db.schema-7` beside it. `beside_a_service`: else it is left
+    alone, by InUse, while a copy of the service works with the schema that it has.
     """
     scripts = sorted(folder.glob("[0-9]*.sql"))
     try:
@@ -36,11 +49,39 @@ def migrate(path: Path, folder: Path = MIGRATIONS, patience_s: float = _PATIENCE
                 raise _unusable(path, why)
             connection.execute("PRAGMA journal_mode = WAL")
             if version < len(scripts):
-                _upgrade(connection, path, scripts)
+                with _left_alone(path, version, is_asked=not beside_a_service):
+                    _upgrade(connection, path, scripts)
+    except InUse:
+        raise
     except (sqlite3.DatabaseError, OSError) as error:
         if is_passing(error):
             raise Unwritable(str(error)) from error
         raise _unusable(path, str(error)) from error
+
+
+@contextmanager
+def _left_alone(path: Path, version: int, *, is_asked: bool) -> Iterator[None]:
+    """While a copy of the service is at work it is; nobody begins to in the block."""
+    if not is_asked or version < FIRST_LEASED:
+        yield
+        return
+    lock = locked(path.with_name(SERVICE))
+    try:
+        if lock is None or _is_heard_of(path):
+            raise InUse(
+                f"a copy of the service works on {path}, which has schema {version}, and this"
+                " version would change that: stop the service first, or start it in this version"
+            )
+        yield
+    finally:
+        if lock is not None:
+            lock.close()
+
+
+def _is_heard_of(path: Path) -> bool:
+    """Has somebody, on another machine perhaps, said lately that the database is theirs?"""
+    with closing(connected(path)) as connection:
+        return connection.execute(_HEARD_OF, (LOST_AFTER_S,)).fetchone() is not None
 
 
 def connected(path: Path, patience_s: float = _PATIENCE_S) -> sqlite3.Connection:

@@ -2,20 +2,36 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+
+from core.errors import DeliveryDeferred, Reason
+
+_SILENT = "this copy was silent for too long: another one may speak by now"
+
+
+def always() -> bool:
+    """There is no other copy."""
+    return True
 
 
 class Pacing:
     """One platform's pace, shared by all who speak to it.
 
     `in_flight` letters at once; `channel_gap_s` between two of one channel; requests evenly spaced
-    by `request_gap_s`. Everyone waits in the order of coming, so nobody waits for ever.
+    by `request_gap_s`. Everyone waits in the order of coming, so nobody waits for ever. `sure`: is
+    nobody else at it (core.lease)?
     """
 
     def __init__(
-        self, in_flight: int, *, channel_gap_s: float = 0.0, request_gap_s: float = 0.0
+        self,
+        in_flight: int,
+        *,
+        channel_gap_s: float = 0.0,
+        request_gap_s: float = 0.0,
+        sure: Callable[[], bool] = always,
     ) -> None:
+        self._sure = sure
         self._slots = asyncio.Semaphore(in_flight)
         self._channel_gap_s, self._request_gap_s = channel_gap_s, request_gap_s
         self._channel_free_at: defaultdict[str, float] = defaultdict(float)
@@ -39,14 +55,19 @@ class Pacing:
                 )
 
     async def request(self) -> None:
-        """Returns when the next request may be made."""
+        """Returns when the next request may be made; it had better be made at once.
+
+        Raises DeliveryDeferred if another copy of the service may be making it.
+        """
         loop = asyncio.get_running_loop()
         while True:
             at = max(loop.time(), self._next_at, self._held_until)
             self._next_at = at + self._request_gap_s
             await self._until(at)
             if at >= self._held_until:
-                return
+                break
+        if not self._sure():
+            raise DeliveryDeferred(Reason.SAFE_TO_REPEAT, _SILENT)
 
     def hold(self, seconds: float) -> None:
         """The platform asked for a pause: nobody asks it anything for so long."""

@@ -18,7 +18,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from alerts.model import Check, Destination, Letter, Receipt, Tried
 from bot.platforms import slack_checks as checks
 from bot.platforms.network import nothing_sent
-from bot.platforms.pacing import Pacing
+from bot.platforms.pacing import Pacing, always
 from bot.platforms.slack_drafts import Draft
 from bot.platforms.slack_errors import FOREIGN, error_of, is_about_a_file, translated
 from bot.platforms.slack_pictures import Pictures
@@ -38,9 +38,9 @@ _PATIENCE_S = 3.0
 Put = Callable[[Rendered], Awaitable[Any]]
 
 
-def pace() -> Pacing:
+def pace(sure: Callable[[], bool] = always) -> Pacing:
     """8 letters at once, a second between two of a channel, 10 requests a second."""
-    return Pacing(8, channel_gap_s=1.0, request_gap_s=1 / 10)
+    return Pacing(8, channel_gap_s=1.0, request_gap_s=1 / 10, sure=sure)
 
 
 def make_client(token: str, api_url: str, session: aiohttp.ClientSession) -> AsyncWebClient:

@@ -6,12 +6,14 @@ import sys
 from pathlib import Path
 
 from alerts.model import ChartOf
+from bot import logs
 from tests.bot.small_market import at
 from tests.market import NEWEST
 
 
 async def main(folder: Path) -> None:
     """Draw, and wait for ever."""
+    logs.set_up([], form=logs.Form.JSON)
     async with at(folder) as app:
         of = ChartOf(app.ladder.top.series.key, NEWEST.date, "QWOH")
         if await app.reception.draw(of) is not None:

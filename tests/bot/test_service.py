@@ -1,8 +1,11 @@
 """The running copy: what ends it, and with what."""
 
 import asyncio
+import os
 from pathlib import Path
+from typing import Any
 
+import aiohttp
 import polars as pl
 import pytest
 
@@ -13,8 +16,8 @@ from bot.settings import load
 from core.lease import Lease
 
 
-async def service(folder: Path, kind: type[Service] = Service) -> Service:
-    settings = await asyncio.to_thread(load, data_dir=folder)
+async def service(folder: Path, kind: type[Service] = Service, **given: Any) -> Service:
+    settings = await asyncio.to_thread(load, data_dir=folder, **given)
     return kind(settings, Lease(settings.state_db, utc_now), utc_now)
 
 
@@ -30,6 +33,37 @@ async def test_told_to_stop_while_it_waits_for_its_turn_it_ends_at_once(tmp_path
         waits.stop.set()
         assert await asyncio.wait_for(running, 5) is Exit.DONE
     assert first.lost.is_set() is False
+
+
+async def test_paused_it_is_alive_and_touches_nothing(tmp_path: Path) -> None:
+    """Another one works on the folder meanwhile, or somebody puts a backup into it."""
+    waits = await service(tmp_path, paused=True, port=0)
+    running = asyncio.create_task(waits.run())
+    async with asyncio.timeout(5):
+        while not waits.door.is_open:  # noqa: ASYNC110 - nobody sets an event for it
+            await asyncio.sleep(0.01)
+    async with aiohttp.ClientSession(f"http://127.0.0.1:{waits.door.bound}") as host:
+        async with host.get("/healthz") as answer:
+            assert (answer.status, (await answer.json())["standing"]) == (200, "paused")
+        async with host.get("/readyz") as answer:
+            assert (answer.status, (await answer.json())["lacking"]) == (503, ["paused"])
+    assert await asyncio.to_thread(os.listdir, tmp_path) == []
+    waits.stop.set()
+    assert await asyncio.wait_for(running, 5) is Exit.DONE
+
+
+class Overtaken(Service):
+    """Another copy takes over between its opening and its first word."""
+
+    async def _serve(self, app: App) -> None:
+        async with app.db.transaction() as writer:
+            await writer.execute("UPDATE lease SET holder = 'another'")
+        await super()._serve(app)
+
+
+async def test_a_lease_that_is_lost_while_it_opens_is_no_fault_of_ours(tmp_path: Path) -> None:
+    late = await service(tmp_path, Overtaken)
+    assert await asyncio.wait_for(late.run(), 30) is Exit.TRY_AGAIN
 
 
 class Panics(Service):

@@ -249,6 +249,19 @@ async def test_a_picture_is_uploaded_once_for_many_channels(there: Platform) -> 
     assert len(there.server.files) == 1
 
 
+async def test_who_was_frozen_while_a_picture_was_uploaded_posts_nothing(there: Platform) -> None:
+    """Another copy of the service may have posted it meanwhile."""
+    assert isinstance(there.sender, SlackSender)
+    pacing = Pacing(1, sure=lambda: not requests(there, "files.upload"))
+    frozen = SlackSender(
+        there.sender.client, there.sender.session, now=there.clock, pacing=pacing, poll_every_s=0.01
+    )
+    sending = frozen.send(there.to, letter(pictures=(CHART,)))
+    await fails(sending, DeliveryDeferred, Reason.SAFE_TO_REPEAT)
+    assert requests(there, "files.upload") == 1
+    assert there.said() == []
+
+
 async def test_a_picture_that_is_never_ready_is_left_out(there: Platform) -> None:
     there.server.uploads.unready_polls = 1000
 

@@ -11,7 +11,7 @@ import pytest
 
 from core.db import Db
 from core.errors import ConfigError, LeaseLost
-from core.lease import Lease, Timing, at_work
+from core.lease import Lease, Timing, at_work, uptime_s
 from core.migrate import migrate
 from tests.servers.local import utc_now
 from tests.states import overwrite
@@ -223,6 +223,29 @@ async def test_a_database_that_takes_nothing_for_a_while_costs_nobody_the_lease(
                 await asyncio.sleep(0.01)
         assert not one.lost.is_set()
     assert caplog.text.count("the lease cannot be renewed") == 1
+
+
+async def test_whoever_was_frozen_is_not_sure_before_the_database_has_said_so(path: Path) -> None:
+    """Its own next word comes too late: what it was about to do it does at once."""
+    seconds = Seconds()
+    one = Lease(path, Clock(), Timing(renew_s=60.0), boot=lambda: "k", uptime=seconds)
+    assert not one.is_sure
+    async with one.held():
+        for at, is_sure in ((0.0, True), (14.0, True), (15.5, False), (3600.0, False)):
+            seconds.at = at
+            assert one.is_sure is is_sure
+        assert await asyncio.to_thread(one._renewed)
+        assert one.is_sure
+        await asyncio.to_thread(changed, path, "UPDATE lease SET holder = 'another'")
+        seconds.at += 15.5
+        assert not await asyncio.to_thread(one._renewed)
+        assert not one.is_sure
+    assert not one.is_sure
+
+
+def test_the_uptime_goes_on(path: Path) -> None:
+    before = uptime_s()
+    assert 0 < before <= uptime_s()
 
 
 async def test_a_database_of_before_leases_is_upgraded_first(path: Path) -> None:

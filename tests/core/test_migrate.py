@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from core.alone import SERVICE, locked
 from core.errors import ConfigError
 from core.migrate import MIGRATIONS, migrate
-from core.passing import Unwritable, is_passing
+from core.passing import InUse, Unwritable, is_passing
 
 SCRIPTS = sorted(MIGRATIONS.glob("[0-9]*.sql"))
 NEWEST = len(SCRIPTS)
@@ -214,6 +215,41 @@ def test_an_upgrade_without_room_has_changed_nothing_and_is_tried_again(tmp_path
             migrate(path)
         assert dump(path) == before
     migrate(path)
+
+
+def leased(path: Path, ago_s: int) -> None:
+    """Its holder was heard of so many seconds ago."""
+    sql = (
+        "INSERT OR REPLACE INTO lease (one, holder, place, kernel, since, renewed_at)"
+        " VALUES (1, 'somebody', 'elsewhere', NULL, datetime('now'), datetime('now', ?))"
+    )
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(sql, (f"-{ago_s} seconds",))
+
+
+def test_a_service_at_work_keeps_the_schema_that_it_knows(tmp_path: Path) -> None:
+    """What is typed in a shell of the next version upgrades nothing under it."""
+    path = tmp_path / "state.db"
+    migrate(path, scripts(tmp_path / "earlier", upto=NEWEST - 1))
+    lock = locked(tmp_path / SERVICE)
+    assert lock is not None
+    with lock, pytest.raises(InUse, match="stop the service first, or start it in this version"):
+        migrate(path, beside_a_service=False)
+    leased(path, ago_s=5)
+    before = dump(path)
+    with pytest.raises(InUse):
+        migrate(path, beside_a_service=False)
+    assert dump(path) == before
+    leased(path, ago_s=25)
+    migrate(path, beside_a_service=False)
+    migrate(path, beside_a_service=False)
+
+
+def test_a_service_at_work_is_no_hindrance_where_nothing_changes(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    migrate(path)
+    leased(path, ago_s=1)
+    migrate(path, beside_a_service=False)
 
 
 def test_a_lock_that_somebody_holds_ends_by_itself(tmp_path: Path) -> None:
