@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from core.db import Db
+from core.db import Db, iso
 from core.errors import Reason
 
 _TALLIES = """
@@ -12,6 +12,15 @@ SELECT substr(destination, 1, instr(destination, ':') - 1) AS platform, what, a.
     count(*) AS count
 FROM delivery_attempts a JOIN deliveries d ON d.key = a.delivery
 WHERE a.reason IS NOT NULL GROUP BY 1, 2, 3
+"""
+# One line a channel: what its quiet hours hold up holds up all that is behind it.
+_DEPTHS = """
+SELECT CASE WHEN state = 'pending' AND destination IN (
+        SELECT destination FROM deliveries WHERE state = 'pending' AND reason = ?
+        AND next_try_at > ?
+    ) THEN 'quiet' ELSE state END AS state,
+    count(*) AS count, min(created_at) AS oldest
+FROM deliveries GROUP BY 1
 """
 _LAGS = """
 WITH newest AS (
@@ -32,7 +41,9 @@ class Depth:
     """The messages in one state."""
 
     state: str
-    """Of those that are pending, `quiet`: only until a channel's quiet hours end."""
+    """Of those that are pending, `quiet`: only until a channel's quiet hours end, and what stands
+    in line behind such a one.
+    """
     count: int
     oldest: datetime
     """When the oldest of them was decided."""
@@ -59,13 +70,9 @@ class Lag:
     """From there until the last channel had it; None while one waits."""
 
 
-async def depths(db: Db) -> Sequence[Depth]:
+async def depths(db: Db, now: datetime) -> Sequence[Depth]:
     """One for each state that any message is in."""
-    rows = await db.rows(
-        "SELECT CASE WHEN state = 'pending' AND reason = ? THEN 'quiet' ELSE state END AS state,"
-        " count(*) AS count, min(created_at) AS oldest FROM deliveries GROUP BY 1",
-        (Reason.QUIET_HOURS,),
-    )
+    rows = await db.rows(_DEPTHS, (Reason.QUIET_HOURS, iso(now)))
     return [
         Depth(row["state"], row["count"], datetime.fromisoformat(row["oldest"])) for row in rows
     ]

@@ -5,7 +5,7 @@ from datetime import datetime
 from alerts import outbox
 from alerts.model import ATTACHED, Delivery, Kind, State
 from alerts.outbox import What
-from core.db import Connection, Db, Value, insert, iso
+from core.db import Connection, Db, iso
 from core.errors import CommandError, Reason
 
 
@@ -23,7 +23,7 @@ async def resend(db: Db, number: int, who: str, now: datetime) -> Delivery:
         )
     async with db.transaction() as writer:
         await _again(writer, found, now, iso(now))
-        await _record(writer, found, Reason.RESENT, who, now)
+        await outbox.record(writer, found.key, What.OPERATOR, Reason.RESENT, who, now)
     return found
 
 
@@ -60,7 +60,7 @@ async def look(db: Db, number: int, who: str, now: datetime) -> Delivery:
         raise CommandError(f"#{number} is {found.state}: there is nothing to look for")
     async with db.transaction() as writer:
         await _change(writer, found, State.AMBIGUOUS, Reason.INTERRUPTED, now, next_try_at=now)
-        await _record(writer, found, Reason.INTERRUPTED, who, now)
+        await outbox.record(writer, found.key, What.OPERATOR, Reason.INTERRUPTED, who, now)
     return found
 
 
@@ -69,7 +69,7 @@ async def drop(db: Db, number: int, who: str, now: datetime) -> Delivery:
     found = await _find(db, number)
     async with db.transaction() as writer:
         await _change(writer, found, State.EXPIRED, Reason.DROPPED, now, seen=f"by {who}")
-        await _record(writer, found, Reason.DROPPED, who, now)
+        await outbox.record(writer, found.key, What.OPERATOR, Reason.DROPPED, who, now)
     return found
 
 
@@ -134,11 +134,3 @@ async def _said_otherwise(db: Db, found: Delivery) -> bool:
          Kind.DIGEST, Kind.EDIT, Kind.DETAILS, found.revision),
     )  # fmt: skip
     return row is not None
-
-
-async def _record(
-    writer: Connection, found: Delivery, reason: Reason, who: str, now: datetime
-) -> None:
-    row: dict[str, Value] = {"delivery": found.key, "what": What.OPERATOR, "began_at": iso(now)}
-    row |= {"ended_at": iso(now), "reason": reason, "seen": who}
-    await insert(writer, "delivery_attempts", row)

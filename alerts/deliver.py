@@ -172,7 +172,10 @@ class Courier:
         now, clock = self.now(), asyncio.get_running_loop().time()
         waits = []
         for destination, moment in (await outbox.heads(self.db, now, only)).items():
-            if destination in self._lanes or destination.platform not in self.senders:
+            if destination in self._lanes:
+                continue
+            if destination.platform not in self.senders:
+                waits.append(await self._outlive(destination, only))
                 continue
             rest = self._resting.get(destination, 0.0) - clock
             wait = max((moment - now).total_seconds(), rest)
@@ -184,6 +187,16 @@ class Courier:
             self._lanes[destination] = lane
             lane.add_done_callback(partial(self._ended, destination))
         return min(waits, default=None)
+
+    async def _outlive(self, destination: Destination, only: date | None) -> float:
+        """Give up what is too old where nobody can speak any more; seconds to the next of it."""
+        while first := await outbox.first_in_line(self.db, destination, self.now(), only):
+            left = first.created_at + outbox.EXPIRES_AFTER - self.now()
+            if left >= timedelta():
+                return left.total_seconds() + _REST_S
+            await self._settle(first, Outcome(State.EXPIRED, Reason.TOO_OLD))
+            self._bell.set()  # operators are told of it
+        return outbox.EXPIRES_AFTER.total_seconds()
 
     def _ended(self, destination: Destination, lane: asyncio.Task[None]) -> None:
         del self._lanes[destination]
@@ -287,6 +300,10 @@ class Courier:
                 attempt=attempt,
                 doubt=outcome.doubt,
             )
+            if done and outcome.reason is Reason.OUR_FAULT:
+                # No attempt has ended so: without one, who counts them would never see it.
+                fault = (Reason.OUR_FAULT, outcome.seen, self.now())
+                await outbox.record(writer, first.key, What.SEND, *fault)
             if done and self.operator is not None and first.destination != self.operator:
                 await tell_operator(writer, self.operator, first, outcome, self.now())
         if not done:

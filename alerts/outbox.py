@@ -207,6 +207,15 @@ async def settle(
     return True
 
 
+async def record(
+    writer: Connection, key: str, what: What, reason: Reason, seen: str, now: datetime
+) -> None:
+    """An attempt that is over as it begins; part of a transaction."""
+    row: dict[str, Value] = {"delivery": key, "what": what, "began_at": iso(now)}
+    row |= {"ended_at": iso(now), "reason": reason, "seen": seen}
+    await insert(writer, "delivery_attempts", row)
+
+
 _ATTACHED_TO = (
     "state = 'pending' AND next_try_at IS NULL AND kind IN (SELECT value FROM json_each(?))"
     " AND (series, session, destination) = (SELECT series, session, destination FROM deliveries"

@@ -125,7 +125,7 @@ class Health:
         if self.app is None:
             return []
         try:
-            await counted.depths(self.app.db)
+            await counted.depths(self.app.db, self.now())
         except (StorageError, ValueError) as error:  # a damaged page, or what is read of one
             return [f"the outbox cannot be read: {error}"]
         return []

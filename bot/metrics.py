@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -15,11 +16,14 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_late
 from prometheus_client.registry import Collector
 
 from alerts import counted
+from alerts.outbox import What
 from bot.app import App
 from bot.health import Health, Standing, freshness
 from bot.links import LinkState
+from bot.memory import resident_bytes
 from bot.timings import Timings
 from core.db import StorageError
+from core.errors import REFUSALS
 from core.heard import last_verdicts
 from core.jobs import Unit
 
@@ -109,10 +113,13 @@ class Metrics:
         """The text and its content type."""
         families = [_standing(self._health.standing)]
         if self._health.app is not None:
+            for ear in self._health.app.ears:
+                for waiting in (self._acks, self._answers):
+                    waiting.labels(ear.link.platform)  # there from the first page on, at 0
             for part, read in _PARTS.items():
                 families += await self._read(part, read(self._health.app))
-        self._snapshot.families = families
         # /proc is read here, and that is a file system.
+        self._snapshot.families = [*families, await asyncio.to_thread(_memory)]
         text = await asyncio.to_thread(generate_latest, self._registry)
         return text, CONTENT_TYPE_PLAIN_0_0_4
 
@@ -121,6 +128,15 @@ def _standing(standing: Standing) -> Metric:
     family = GaugeMetricFamily("tapewatch_standing", "What this copy is at.", labels=["standing"])
     for one in Standing:
         family.add_metric([one], one is standing)
+    return family
+
+
+def _memory() -> Metric:
+    family = _gauge(
+        "tapewatch_resident_memory_bytes", "Of this process and of those that it has started."
+    )
+    if (seen := resident_bytes()) is not None:
+        family.add_metric([], seen)
     return family
 
 
@@ -154,7 +170,7 @@ async def _outbox(app: App) -> list[Metric]:
     now = app.now()
     depth = _gauge("tapewatch_outbox_messages", "Messages by what became of them.", "state")
     age = _gauge("tapewatch_outbox_oldest_seconds", "Age of the oldest message.", "state")
-    for one in await counted.depths(app.db):
+    for one in await counted.depths(app.db, now):
         depth.add_metric([one.state], one.count)
         age.add_metric([one.state], (now - one.oldest).total_seconds())
     return [depth, age]
@@ -166,8 +182,13 @@ async def _attempts(app: App) -> list[Metric]:
         "Attempts to deliver or to look, by what came of them.",
         labels=["platform", "what", "reason"],
     )
+    # Nobody sees the first one come, if there was nothing before it.
+    labels = product(app.senders, (What.SEND, What.LOOK), REFUSALS)
+    counts = {tuple(map(str, names)): 0 for names in labels}
     for tally in await counted.tallies(app.db):
-        attempts.add_metric([tally.platform, tally.what, tally.reason], tally.count)
+        counts[tally.platform, tally.what, tally.reason] = tally.count
+    for names, count in counts.items():
+        attempts.add_metric(names, count)
     return [attempts]
 
 
@@ -175,8 +196,12 @@ async def _sources(app: App) -> list[Metric]:
     sources = _gauge(
         "tapewatch_source_verdict", "1: what the source answered last.", "source", "verdict"
     )
+    # What other settings asked once refuses for ever.
+    pipelines = [p for rung in app.ladder.rungs for p in (rung, rung.beside) if p is not None]
+    asked = {source.name for p in pipelines for source in p.chain.sources}
     for source, verdict in (await last_verdicts(app.db)).items():
-        sources.add_metric([source, verdict], 1)
+        if source in asked:
+            sources.add_metric([source, verdict], 1)
     return [sources]
 
 

@@ -166,6 +166,13 @@ class Reason(StrEnum):
     NOT_DRAWN = "its pictures could not be made or taken"
 
 
+REFUSALS = (
+    *(Reason.CHANNEL_GONE, Reason.NOT_A_MEMBER, Reason.NO_PERMISSION, Reason.TOKEN_REFUSED),
+    *(Reason.MESSAGE_REJECTED, Reason.MESSAGE_GONE, Reason.OUR_FAULT),
+)
+"""After one of these somebody has to do something."""
+
+
 class DeliveryError(TapewatchError):
     """A message did not surely reach its destination: `reason`, and what was `seen`."""
 

@@ -5,20 +5,21 @@ import resource
 import sqlite3
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
 import pytest
 
 from alerts import outbox
 from alerts.attempts import backed_off
+from alerts.counted import depths
 from alerts.decisions import after_a_restart
 from alerts.deliver import Courier, Sender
 from alerts.model import TERMINAL, ChartOf, Destination, Kind, Picture, Receipt, Report
 from alerts.publish import HEARTBEAT, REPORT, Outbox, delivered, published, told
 from alerts.subscriptions import subscribe
 from alerts.troubled import troubled
-from alerts.wants import Wants
+from alerts.wants import QuietHours, Wants
 from core.calendar import trading_day
 from core.db import Db
 from core.errors import DeliveryAmbiguous, DeliveryDeferred, DeliveryRefused, Reason
@@ -384,7 +385,7 @@ async def test_pauses_grow_are_bounded_and_no_shorter_than_asked_for(db: Db) -> 
 
 async def test_what_could_not_be_delivered_in_a_week_is_given_up_and_told(db: Db) -> None:
     platform, clock = FakePlatform(*[BUSY] * 3), FakeClock(START)
-    await publish(db)
+    await publish(db, to=(OTHER,))
     for _ in range(3):
         await courier(db, clock, fake=platform).drain()
         clock.at += timedelta(days=2)
@@ -392,6 +393,39 @@ async def test_what_could_not_be_delivered_in_a_week_is_given_up_and_told(db: Db
     await courier(db, clock, fake=platform).drain()
     assert await states(db) == ["expired"]
     assert [post.destination for post in platform.posts] == [OPERATOR]
+
+
+async def test_where_nobody_can_speak_any_more_it_is_given_up_after_a_week_as_well(db: Db) -> None:
+    """A token was taken out of the settings."""
+    platform, clock = FakePlatform(), FakeClock(START)
+    gone, left = Destination("gone", "C9"), courier(db, clock, fake=platform)
+    await publish(db, names=("AAA", "BBB"), to=(gone, OTHER))
+    await publish(db, NEXT, to=(gone,))
+    await left.drain()
+    clock.at += timedelta(days=7)
+    await left.drain()
+    assert await states(db, gone) == ["pending", "pending"]
+    clock.at += timedelta(seconds=1)
+    await left.drain()
+    assert await states(db, gone) == ["expired", "expired"]
+    assert await states(db, gone, Kind.DETAILS) == ["expired"]
+    await left.drain()
+    assert "too old" in platform.at(OPERATOR)[0].message.lead
+
+
+async def test_behind_what_quiet_hours_hold_up_nothing_is_late(db: Db) -> None:
+    """Nobody is to be woken by it; once they are over, what still waits counts as what it is."""
+    platform, clock = FakePlatform(*[BUSY] * 9), FakeClock(START)
+    wants = Wants(quiet=QuietHours(time(0), time(12), "UTC"))
+    await subscribe(db, OTHER, wants, who="ann", now=START)
+    await publish(db, names=("AAA", "BBB"), to=(OTHER,))
+    await publish(db, NEXT, names=("CCC", "DDD"), to=(OTHER,))
+    await courier(db, clock, fake=platform).drain()
+    assert {d.state: d.count for d in await depths(db, clock.at)} == {"quiet": 4}
+    clock.at += timedelta(hours=6, seconds=1)
+    assert {d.state: d.count for d in await depths(db, clock.at)} == {"pending": 4}
+    await courier(db, clock, fake=platform).drain()
+    assert {d.state: d.count for d in await depths(db, clock.at)} == {"pending": 4}
 
 
 async def test_a_picture_that_cannot_be_drawn_delays_nothing(

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from alerts import outbox
+from alerts.counted import tallies
 from alerts.decisions import after_a_restart, drop, resend
 from alerts.deliver import Courier
 from alerts.model import ChartOf, Destination, Kind, Picture, State
@@ -236,6 +237,8 @@ async def test_what_fails_by_itself_each_time_is_an_operators_business_and_delay
     assert await states(db) == ["ambiguous", "sent"]
     (notice, *_) = platform.at(OPERATOR)
     assert "a fault of ours (ZeroDivisionError)" in notice.message.lead
+    counts = {(t.what, t.reason): t.count for t in await tallies(db)}
+    assert counts["send", Reason.OUR_FAULT] == 1, "who counts attempts would never know"
 
 
 async def test_an_edition_that_cannot_be_read_delays_nobody_for_long(

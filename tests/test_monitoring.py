@@ -3,7 +3,10 @@
 import asyncio
 import json
 import re
+import shutil
+import subprocess
 from collections.abc import Iterator
+from functools import partial
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -11,14 +14,18 @@ from typing import Any
 import promql_parser
 import pytest
 import yaml
+from prometheus_client.parser import text_string_to_metric_families
 
 from alerts.model import State
+from bot.app import opened
 from bot.health import Health, Standing
 from bot.metrics import Metrics
+from bot.settings import load
 from bot.timings import Timings
 from core.errors import Reason, Verdict
 from core.lease import Lease
 from tests.bot.small_market import at, stored_market
+from tests.market import NOW
 from tests.servers.local import utc_now
 from tests.shared import Shared
 
@@ -64,6 +71,63 @@ async def test_every_metric_that_is_asked_for_is_on_the_page(
     asked = {s.name for e in expressions() for s in selectors(promql_parser.parse(e))}
     assert asked
     assert asked <= there
+
+
+def counted(found: Any) -> Iterator[Any]:
+    """Every selector whose growth an expression asks about."""
+    if isinstance(found, promql_parser.Call) and found.func.name in ("increase", "rate", "delta"):
+        yield from selectors(found)
+    for name in ("expr", "lhs", "rhs", "args", "param"):
+        part = getattr(found, name, None)
+        for one in part if isinstance(part, list) else [part]:
+            if one is not None and not isinstance(one, str | int | float):
+                yield from counted(one)
+
+
+async def test_every_count_whose_growth_is_asked_about_begins_at_zero(
+    shared: Shared, tmp_path: Path
+) -> None:
+    """To Prometheus a count that appears as 1 has not grown: the first of a kind woke nobody."""
+    stored = await asyncio.to_thread(stored_market, shared, tmp_path / "data")
+    tokens = {"discord_token": "x" * 30, "slack_bot_token": "xoxb-1", "slack_app_token": "xapp-1"}
+    settings = await asyncio.to_thread(partial(load, data_dir=stored, **tokens))
+    async with opened(settings, now=lambda: NOW) as app:
+        lease = Lease(settings.state_db, utc_now)
+        async with lease.held():
+            text = (await Metrics(Health(lease, utc_now, app), Timings()).page())[0].decode()
+    samples = [s for family in text_string_to_metric_families(text) for s in family.samples]
+    rules = [rule["expr"] for group in RULES["groups"] for rule in group["rules"]]
+    asked = [s for e in rules for s in counted(promql_parser.parse(e))]
+    assert {s.name for s in asked} >= {"tapewatch_delivery_attempts_total"}
+    for selector in asked:
+        there = [s for s in samples if s.name == selector.name]
+        assert {s.value for s in there} == {0.0}, selector.name
+        if any("platform" in s.labels for s in there):
+            assert {s.labels["platform"] for s in there} >= {"discord", "slack"}, selector.name
+        for matcher in selector.matchers.matchers:
+            assert {s.labels[matcher.name] for s in there} >= set(matcher.value.split("|"))
+
+
+@pytest.mark.parametrize(
+    ("words", "file"), [("check", "tapewatch.rules.yml"), ("test", "tapewatch.tests.yml")]
+)
+def test_promtool_agrees(words: str, file: str) -> None:
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        pytest.skip("no promtool here")
+    told = subprocess.run(
+        [promtool, words, "rules", file], cwd=FOLDER, capture_output=True, text=True, check=False
+    )
+    assert told.returncode == 0, told.stdout + told.stderr
+
+
+def test_every_alert_of_the_rules_tests_is_in_the_rules() -> None:
+    """promtool takes the name of an alert that nobody has for one that is silent."""
+    tests = yaml.safe_load((FOLDER / "tapewatch.tests.yml").read_text())["tests"]
+    rules = {rule["alert"]: rule for group in RULES["groups"] for rule in group["rules"]}
+    for one in (asked for test in tests for asked in test["alert_rule_test"]):
+        labels = rules[one["alertname"]]["labels"]
+        assert all(labels.items() <= alert["exp_labels"].items() for alert in one["exp_alerts"])
 
 
 VALUES = {

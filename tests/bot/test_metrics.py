@@ -54,7 +54,9 @@ async def test_what_a_day_left_behind(stored: Path) -> None:
         await app.courier.drain()
         after = await samples(metrics)
     assert after["tapewatch_outbox_messages"] == {("sent",): 2}
-    assert after["tapewatch_delivery_attempts_total"] == {("console", "delivered", "send"): 2}
+    attempts = after["tapewatch_delivery_attempts_total"]
+    assert {k: n for k, n in attempts.items() if n} == {("console", "delivered", "send"): 2}
+    assert attempts["console", "no permission", "send"] == 0
     assert after["tapewatch_standing"][("active",)] == 1
     assert after["tapewatch_sessions_behind"] == {(): 0}
     # From Friday's end at 20:00 until Saturday 11:05.
@@ -63,6 +65,20 @@ async def test_what_a_day_left_behind(stored: Path) -> None:
     assert after["tapewatch_publish_lag_seconds"][("console",)] == 0
     assert after["tapewatch_delivery_lag_seconds"][("console",)] == 0
     assert after["process_resident_memory_bytes"][()] > 1e6
+    assert after["tapewatch_resident_memory_bytes"][()] > 1e6
+
+
+async def test_a_source_that_is_not_asked_any_more_refuses_nobody(stored: Path) -> None:
+    """What it answered last, under other settings, would be its last word for ever."""
+    async with at(stored) as app, measured(app) as metrics:
+        async with app.db.transaction() as writer:
+            await writer.execute(
+                "INSERT INTO attempts (at, series, session, source, verdict, seen)"
+                " SELECT '2026-11-27', series, session, 'flat files', 'no access', ''"
+                " FROM sessions LIMIT 1"
+            )
+        found = await samples(metrics)
+    assert found["tapewatch_source_verdict"] == {("built-in sample market", "ok"): 1}
 
 
 async def test_waiting_and_the_loops_lag_are_in_histograms(stored: Path) -> None:
