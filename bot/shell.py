@@ -16,7 +16,7 @@ from typing import Any
 from alerts.message import digest
 from alerts.model import SAMPLE_STAMP
 from alerts.spreadsheet import table
-from bot import logs, shell_files
+from bot import again, logs, shell_files
 from bot.app import opened
 from bot.arguments import Sessions, span
 from bot.commands import CommandRequest, Commands
@@ -62,6 +62,21 @@ def main(arguments: list[str] | None = None) -> int:
     # Also what is wrong with the settings is said in the form that they ask for.
     form = form_asked() if chosen.command == "run" or not sys.stderr.isatty() else logs.Form.TEXT
     logs.set_up(secrets_asked(), level, form)
+    is_service = chosen.command == "run" and not console.attached()
+    for pause_s in (*(again.pauses() if is_service else ()), None):
+        try:
+            return _carried_out(chosen, level, form)
+        except Unwritable as error:
+            when = "run it again when that is over" if pause_s is None else f"again in {pause_s} s"
+            why = f"the state database cannot be written ({error}): {when}"
+            say(why, logging.CRITICAL)
+        if pause_s is not None and not again.rested(pause_s):
+            return Exit.DONE
+    return Exit.TRY_AGAIN
+
+
+def _carried_out(chosen: argparse.Namespace, level: int, form: logs.Form) -> int:
+    """Raises Unwritable alone."""
     try:
         settings = load()
         logs.set_up(settings.secrets, level, form)
@@ -77,10 +92,6 @@ def main(arguments: list[str] | None = None) -> int:
     except CommandError as error:
         say(str(error), logging.ERROR)
         return Exit.USAGE
-    except Unwritable as error:
-        why = f"the state database cannot be written ({error}): run it again when that is over"
-        say(why, logging.CRITICAL)
-        return Exit.TRY_AGAIN
     except KeyboardInterrupt:
         return Exit.INTERRUPTED
 
