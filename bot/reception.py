@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from hashlib import sha256
 
 from pydantic import ValidationError
 
@@ -119,7 +120,8 @@ class Reception:
                 ids, replies = now - _FORGET_IDS_AFTER, now - _FORGET_REPLIES_AFTER
                 await writer.execute("DELETE FROM handled WHERE at < ?", (iso(ids),))
                 await writer.execute("DELETE FROM replies WHERE kept_at < ?", (iso(replies),))
-            row = {"id": once, "at": iso(now)}
+            # It may be an address at which whoever has it may answer.
+            row = {"id": sha256(once.encode()).hexdigest(), "at": iso(now)}
             return bool(await insert(writer, "handled", row, or_="IGNORE"))
 
     async def _keep(self, asker: Asker, line: str, message: Message) -> str:

@@ -45,10 +45,14 @@ def _url(value: object) -> str:
 
 
 def _safe_url(value: object) -> str:
+    """What comes from there decides what channels are told, also where no key goes."""
     text = _url(value)
     parts = urlsplit(text)
     if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
-        raise ValueError("https://, for the key travels with every call (http:// only on loopback)")
+        raise ValueError(
+            "https://, for whoever stands between could read a key, or change what is told"
+            " (http:// only on loopback)"
+        )
     return text
 
 
@@ -74,7 +78,7 @@ def _secret_url(value: object) -> object:
 
 
 def _folder_url(value: object) -> str:
-    text = _url(value)
+    text = _safe_url(value)
     if text.lower().endswith(".txt"):
         raise ValueError("the address of the folder, without the file's name")
     return text
@@ -245,7 +249,6 @@ GatewayUrl = Annotated[str, BeforeValidator(_gateway_url)]
 TimeOfDay = Annotated[time, BeforeValidator(_clock)]
 Usd = Annotated[float, BeforeValidator(_usd)]
 BucketUrl = Annotated[str, BeforeValidator(_bucket_url)]
-Url = Annotated[str, BeforeValidator(_url)]
 SafeUrl = Annotated[str, BeforeValidator(_safe_url)]
 FolderUrl = Annotated[str, BeforeValidator(_folder_url)]
 SecretUrl = Annotated[SecretStr, BeforeValidator(_secret_url)]

@@ -34,7 +34,6 @@ from bot.setting_types import (
     SlackChannels,
     SlackPeople,
     TimeOfDay,
-    Url,
     Usd,
     looks_secret,
 )
@@ -61,7 +60,7 @@ class Settings(BaseSettings):
     polygon_calls_per_minute: int = Field(5, ge=0, le=60_000)
     flatfiles_access_key_id: Key | None = None
     flatfiles_secret_access_key: Key | None = None
-    flatfiles_endpoint_url: Url = "https://files.massive.com"
+    flatfiles_endpoint_url: SafeUrl = "https://files.massive.com"
     flatfiles_bucket: str = Field("flatfiles", pattern=r"^[a-z0-9][a-z0-9.-]{1,62}$")
     use_flat_files: bool = False
     use_trades_files: bool = False

@@ -14,18 +14,22 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from hashlib import sha256
+from io import BytesIO
 from math import inf
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
+import polars as pl
 import urllib3.exceptions
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
-from core.errors import BarsAway, Verdict
+from core.bars import UNREADABLE
+from core.errors import BadBars, BarsAway, Verdict
 from core.files import Stamp, Which, every
-from core.sources.s3 import client, translate
+from core.sources.bounds import refuse_over
+from core.sources.s3 import bound_answers, client, code_of, translate
 from core.sources.s3_names import S3Access
 from core.whole import written_whole
 
@@ -34,10 +38,30 @@ _NO_ANSWER = (
     *(urllib3.exceptions.HTTPError, http.client.HTTPException, ConnectionError, TimeoutError),
 )
 _AT_ONCE = 8
+_CHUNK_BYTES = 1 << 20
 _PASSING = ("staged", "probe")
 """Folders of what is written by one and read by another: no use for a copy here."""
 _STATE_CHARS = 16
 _IN_USE_S = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Most:
+    """What may come of a bucket; a reader holds a file's rows, and several files at once."""
+
+    object_bytes: int = 64 << 20
+    """A quarter of the whole market: 20 MB."""
+    rows: int = 200_000
+    """Of a session: 12,000; counted by what the file says of itself, before it is read."""
+    quarter_rows: int = 8_000_000
+    """Of 65 sessions."""
+    letters: int = 2 << 20
+    """Of the names of one folder: ten years of sessions have 50,000."""
+    pages: int = 200
+    """Of one listing; each has LISTING_BYTES at most."""
+
+
+USUAL = Most()
 
 
 @dataclass(slots=True)
@@ -58,13 +82,15 @@ class Bucket:
         *,
         attempts: int = 3,
         listed_for_s: float = 10,
+        most: Most = USUAL,
     ) -> None:
         """`most_bytes`: of the cache; what is in use may be more. `listed_for_s`: so old a listing
         may be, for others write there as well, and every question asks for one.
         """
         self._access, self._prefix = access, f"{prefix}/" if prefix else ""
         self._cache, self._most_bytes = cache, most_bytes
-        self._client = client(access, attempts=attempts)
+        self._client, self._most = client(access, attempts=attempts), most
+        bound_answers(self._client)
         self._listed_for_s = listed_for_s
         self._listings = dict[str, _Listing]()
         self._turn = threading.RLock()
@@ -156,16 +182,20 @@ class Bucket:
             return known.stamps
 
     def _list(self, folder: str) -> dict[str, Stamp]:
-        prefix, found = f"{self._prefix}{folder}/", dict[str, Stamp]()
+        prefix, found, letters = f"{self._prefix}{folder}/", dict[str, Stamp](), 0
         with self._told("list", folder):
-            pages = self._client.get_paginator("list_objects_v2")
-            for page in pages.paginate(Bucket=self._access.bucket, Prefix=prefix, Delimiter="/"):
+            asked = self._client.get_paginator("list_objects_v2")
+            pages = asked.paginate(Bucket=self._access.bucket, Prefix=prefix, Delimiter="/")
+            for number, page in enumerate(pages, 1):
+                refuse_over(number, self._most.pages, "pages", f"the listing of {folder}")
                 if "IsTruncated" not in page:
                     # A web page that happens to be well-formed XML parses as a listing of nothing.
                     raise BarsAway(f"{self}: list: not S3's XML", Verdict.VENDOR_FAULT)
                 for item in page.get("Contents", []):
                     stamp = Stamp(_state(item["ETag"]), item["LastModified"].timestamp())
                     found[item["Key"].removeprefix(prefix)] = stamp
+                    letters += len(item["Key"])
+                    refuse_over(letters, self._most.letters, "letters", f"the listing of {folder}")
         return found
 
     def _fetched(self, name: str) -> Path:
@@ -173,8 +203,18 @@ class Bucket:
         with self._told("get", name):
             answer = self._client.get_object(**self._of(name))
             with closing(answer["Body"]) as body:
-                whole = body.read()
+                whole = self._whole(name, answer.get("ContentLength", 0), body)
+            _check_rows(name, whole, self._most)
         return self._keep(name, self._noted(name, answer), whole)
+
+    def _whole(self, name: str, claimed: int, body: Any) -> bytes:
+        whole = bytearray()
+        refuse_over(claimed, self._most.object_bytes, "bytes", name)
+        # What a proxy sends in chunks has no length.
+        while chunk := body.read(_CHUNK_BYTES):
+            whole += chunk
+            refuse_over(len(whole), self._most.object_bytes, "bytes", name)
+        return bytes(whole)
 
     def _noted(self, name: str, answer: Mapping[str, Any]) -> str:
         """The listing knows of what was written or read here; its state."""
@@ -231,12 +271,14 @@ class Bucket:
             yield
         except ClientError as error:
             status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
-            code = str(error.response.get("Error", {}).get("Code", ""))[:60]
+            code = code_of(error)
             if verb == "get" and code in ("NoSuchKey", "404"):
                 self._forget(name)
                 raise FileNotFoundError(f"{self}{name} is not there") from error
             seen = f"{self}: {verb}: HTTP {status} {code}".rstrip()
             raise BarsAway(seen, _verdict(status, code)) from error
+        except BadBars as error:
+            raise BarsAway(f"{self}: {verb}: {error.seen}", Verdict.VENDOR_FAULT) from error
         except _NO_ANSWER as error:
             # It may have been done all the same.
             self._forget(name)
@@ -246,6 +288,14 @@ class Bucket:
     def _forget(self, name: str) -> None:
         with self._turn:
             self._listings.pop(_parts(name)[0], None)
+
+
+def _check_rows(name: str, whole: bytes, most: Most) -> None:
+    """A file of some letters may have as many rows as it likes."""
+    with suppress(*UNREADABLE):  # whoever reads it finds out, and sets it aside
+        rows = pl.scan_parquet(BytesIO(whole)).select(pl.len()).collect().item()
+        is_quarter = name.startswith("quarters/")
+        refuse_over(rows, most.quarter_rows if is_quarter else most.rows, "rows", name)
 
 
 def _verdict(status: int | None, code: str) -> Verdict:

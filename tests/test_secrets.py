@@ -1,12 +1,14 @@
-"""A whole day and a day on which everything fails: none of what they emit has a secret in it."""
+"""A whole day, one on which everything fails, and one whose vendor quotes the keys: none of what
+they emit has a secret in it."""
 
 import asyncio
 import base64
 import os
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import quote
 
@@ -32,6 +34,8 @@ SLACK_TOKEN = "xoxb-704-a-slack-token-nobody-may-see"
 HEARTBEAT = "8a1f-a-heartbeat-nobody-may-see"
 SIGNING = "51c9-a-signing-secret-nobody-may-see"
 SECRETS = (API_KEY, ACCESS_KEY_ID, DISCORD_TOKEN, SLACK_TOKEN, APP_TOKEN, SIGNING, HEARTBEAT)
+LATE = NOW + timedelta(hours=10)
+"""After the deadline of the session that is not in."""
 DISCORD_CHANNEL, SLACK_CHANNEL = 123_456_789_012_345_678, "C0123ABCD"
 
 
@@ -46,16 +50,18 @@ class Day:
     heart: Watch
     port: int
     pages: list[str] = field(default_factory=list)
+    by_http: bool = False
+    """Slack posts to the bot, and so the signing secret is used."""
 
     def environment(self) -> Mapping[str, str]:
-        return {
+        socket = {} if self.by_http else {"SLACK_APP_TOKEN": APP_TOKEN}
+        return socket | {
             **self.vendor.environment(self.folder / "data"),
             "DISCORD_TOKEN": DISCORD_TOKEN,
             "DISCORD_API_URL": self.discord.api_url,
             "DISCORD_GATEWAY_URL": self.discord.gateway_url,
             "DISCORD_ALERT_CHANNEL": str(DISCORD_CHANNEL),
             "SLACK_BOT_TOKEN": SLACK_TOKEN,
-            "SLACK_APP_TOKEN": APP_TOKEN,
             "SLACK_SIGNING_SECRET": SIGNING,
             "SLACK_API_URL": self.slack.api_url,
             "SLACK_ALERT_CHANNEL": SLACK_CHANNEL,
@@ -89,6 +95,14 @@ class Day:
         """Both channels have it, the heartbeat was felt, and Slack can be typed in."""
         everywhere = self.discord.messages(DISCORD_CHANNEL), self.slack.messages(SLACK_CHANNEL)
         return bool(all(everywhere) and self.heart.requests and self.slack.sockets.live)
+
+    async def ask_slack(self, line: str) -> str:
+        """What an operator is shown; the address to answer at, which is worth as much as a key."""
+        command, _, rest = line.partition(" ")
+        asked = await self.slack.command(command, rest, user_id="U0OPERATOR")
+        await asked.answered(20.0)
+        self.pages.append(str(asked.shown))
+        return asked.response_url
 
     async def look(self) -> None:
         """Everything that the port tells."""
@@ -125,11 +139,11 @@ async def a_day(shared: Shared, folder: Path) -> AsyncIterator[Day]:
         yield Day(folder, vendor, discord, slack, heart, free_port())
 
 
-def found_in(emitted: Mapping[str, str]) -> set[tuple[str, str]]:
-    """Where a secret is, as it is or as it may be spelled elsewhere."""
+def found_in(emitted: Mapping[str, str], of_now: Iterable[str] = ()) -> set[tuple[str, str]]:
+    """Where a secret is, as it is or as it may be spelled elsewhere; `of_now`: given out today."""
     return {
         (secret, where)
-        for secret in SECRETS
+        for secret in (*SECRETS, *of_now)
         for spelled in {secret, quote(secret), base64.b64encode(secret.encode()).decode()}
         for where, text in emitted.items()
         if spelled in text
@@ -147,17 +161,58 @@ async def test_a_whole_day_tells_no_secret(shared: Shared, tmp_path: Path) -> No
     async with a_day(shared, tmp_path) as day:
         async with day.running():
             await until(day.is_said)
-            for line in ("/source status", "/config show all", "/channels test", "/why nothing"):
-                command, _, rest = line.partition(" ")
-                asked = await day.slack.command(command, rest, user_id="U0OPERATOR")
-                await asked.answered(20.0)
-                day.pages.append(str(asked.shown))
+            lines = ("/source status", "/config show all", "/channels test", "/why nothing")
+            of_now = [await day.ask_slack(line) for line in lines]
+            await day.discord.gateway.connected(60.0)
+            typed = await day.discord.interact_command("help", {})
+            await typed.answered(20.0)
+            of_now += [typed.token, *day.slack.sockets.tickets]
             await day.look()
         emitted = await asyncio.to_thread(day.emitted)
     assert "POLYGON_API_KEY" in emitted["pages"], "the settings were shown"
     assert "tapewatch_standing" in emitted["pages"]
-    assert found_in(emitted) == set()
+    assert len(of_now) > len(lines) + 1
+    assert all(of_now)
+    assert found_in(emitted, of_now) == set()
     assert found_in({"all": f"... {quote(DISCORD_TOKEN)} ..."}) != set(), "it would be seen"
+
+
+def quote_keys(vendor: Vendor) -> None:
+    """Every answer is a refusal of another kind, and has the keys in it."""
+    for status in (500, 403, 401):
+        said = f'{{"status":"ERROR","error":"Unknown API Key {API_KEY}"}}'.encode()
+        vendor.rest.faults.add(Status(status, said, "application/json"))
+        text = f"<Message>{API_KEY} {ACCESS_KEY_ID}</Message>"
+        xml = f"<Error><Code>AccessDenied {API_KEY}</Code>{text}</Error>".encode()
+        vendor.s3.faults.add(Status(status, xml, "application/xml"))
+    vendor.rest.faults.always(Status(401, said, "application/json"))
+    vendor.s3.faults.always(Status(403, xml, "application/xml"))
+
+
+@pytest.mark.timeout(120)
+async def test_a_vendor_that_quotes_the_keys_tells_them_to_nobody(
+    shared: Shared, tmp_path: Path
+) -> None:
+    """Both chats work: what is answered there, and what operators are told, is looked at."""
+    async with a_day(shared, tmp_path) as day:
+        day.by_http = True
+        quote_keys(day.vendor)
+        async with day.running():
+            log = day.folder / "err"
+            await until(lambda: "session not in" in log.read_text())
+            day.slack.http_to(f"http://127.0.0.1:{day.port}/slack/events", SIGNING)
+            lines = ("/source status", "/anomalies today", "/why nothing", "/backfill plan 3m")
+            of_now = [await day.ask_slack(line) for line in lines]
+            await asyncio.to_thread(
+                set_clock, day.folder / "clock", (LATE - utc_now()).total_seconds()
+            )
+            await until(lambda: bool(day.slack.messages(SLACK_CHANNEL)))
+            await day.ask_slack("/outbox")
+            await day.look()
+        emitted = await asyncio.to_thread(day.emitted)
+    assert "wrong access key" in emitted["pages"], "the vendor's word was shown"
+    assert "wrong access key" in emitted["slack"], "and told to operators"
+    assert found_in(emitted, of_now) == set()
 
 
 @pytest.mark.timeout(120)
@@ -165,12 +220,7 @@ async def test_a_day_on_which_everything_fails_tells_no_secret(
     shared: Shared, tmp_path: Path
 ) -> None:
     async with a_day(shared, tmp_path) as day:
-        quoting = f'{{"status":"ERROR","error":"Unknown API Key {API_KEY}"}}'.encode()
-        day.vendor.rest.faults.always(Status(401, quoting, "application/json"))
-        xml = (
-            f"<Error><Code>AccessDenied</Code><Message>{API_KEY} {ACCESS_KEY_ID}</Message></Error>"
-        )
-        day.vendor.s3.faults.always(Status(403, xml.encode(), "application/xml"))
+        quote_keys(day.vendor)
         said = f'{{"message": "401: Unauthorized {DISCORD_TOKEN}", "code": 0}}'.encode()
         day.discord.before.always(Status(401, said, "application/json"))
         slack = f'{{"ok": false, "error": "invalid_auth", "token": "{SLACK_TOKEN}"}}'.encode()

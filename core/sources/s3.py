@@ -7,6 +7,7 @@ HEAD and download_file are never used: they throw the reason of a refusal away.
 
 import http.client
 import os
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager
@@ -37,6 +38,8 @@ _CHUNK_BYTES = 1 << 16
 _S3_DATA = botocore.loaders.create_loader()
 """What botocore knows of S3, megabytes of JSON: read for the first client, kept for the others."""
 _SKEW = timedelta(minutes=15)
+_CODE = re.compile(r"[A-Za-z]{1,60}|[0-9]{3}")
+"""Letters; the status where there was no XML."""
 
 
 def client(access: S3Access, *, attempts: int = 3, read_timeout_s: float = 20) -> Any:
@@ -70,8 +73,11 @@ def client(access: S3Access, *, attempts: int = 3, read_timeout_s: float = 20) -
     )
 
 
-def _bound_answers(client: Any) -> None:
-    """What is no object's content is read here: botocore would hold all that comes."""
+def bound_answers(client: Any) -> None:
+    """From now on a call may raise BadBars: what is no object's content is read here.
+
+    botocore would hold all that comes.
+    """
     session = client._endpoint.http_session
 
     def send(request: Any, **_: Any) -> Any:
@@ -116,7 +122,7 @@ class S3Reader:
     ) -> None:
         self._access, self._now, self._whole_s = access, now, whole_s
         self._client = client(access, attempts=attempts, read_timeout_s=read_timeout_s)
-        _bound_answers(self._client)
+        bound_answers(self._client)
 
     def find(self, key: str) -> Listed | None:
         """The object of exactly this key, or None if the listing does not show it."""
@@ -205,7 +211,7 @@ class S3Reader:
         # Error.Code is '403', 'Forbidden' or 'AccessDenied' for the same thing: go by the status.
         meta: dict[str, Any] = error.response.get("ResponseMetadata", {})
         status = meta.get("HTTPStatusCode")
-        code = str(error.response.get("Error", {}).get("Code", ""))[:60]
+        code = code_of(error)
         seen = f"{verb}: HTTP {status} {code}".rstrip()
         if verdict := self._credentials_fault(verb, status, code, meta):
             return SourceRefused(seen, verdict)
@@ -270,6 +276,12 @@ class Body:
     def close(self) -> None:
         """Hang up; what has not been read does not come."""
         self._stream.close()
+
+
+def code_of(error: ClientError) -> str:
+    """The fault's name, as S3 gives it; empty for what looks like none: it may quote a key."""
+    code = str(error.response.get("Error", {}).get("Code", ""))
+    return code if _CODE.fullmatch(code) else ""
 
 
 def _check_part(answer: Mapping[str, Any], listed: Listed, start: int) -> None:

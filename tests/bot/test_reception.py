@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -261,7 +262,9 @@ async def test_what_is_old_is_forgotten(app: App) -> None:
     kept = await typed(app, "discord:1", "mutes")
     app.reception.now = lambda: NOW + timedelta(days=8)
     await typed(app, "discord:2", "mutes")
-    assert [row["id"] for row in await app.db.rows("SELECT id FROM handled")] == ["discord:2"]
+    # Not the id itself: one may be an address at which whoever has it may answer.
+    ids = [sha256(b"discord:2").hexdigest()]
+    assert [row["id"] for row in await app.db.rows("SELECT id FROM handled")] == ids
     assert "cannot be shared" in (await pressed(app, "discord:3", share_id(kept))).message.lead
 
 

@@ -191,10 +191,24 @@ def test_what_an_address_may_hide_is_not_repeated_by_its_fault(
     assert f"{name}='(hidden)': should be" in said
 
 
-def test_http_is_for_loopback_only_where_the_key_travels(monkeypatch: pytest.MonkeyPatch) -> None:
-    for address in ("http://127.0.0.1:8000", "http://localhost:1", "http://[::1]:2", "https://x.y"):
-        monkeypatch.setenv("POLYGON_REST_URL", address + "/")
-        assert load().polygon_rest_url == address
+ADDRESSES = [name for name in Settings.model_fields if name.endswith("_url") and name != "data_url"]
+
+
+@pytest.mark.parametrize("name", ADDRESSES)
+def test_what_is_not_encrypted_stays_on_this_machine(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Wherever keys go, and whatever decides what channels are told."""
+    safe, bare = ("wss", "ws") if name == "discord_gateway_url" else ("https", "http")
+    for host in ("127.0.0.1:8000", "localhost:1", "[::1]:2"):
+        monkeypatch.setenv(name.upper(), f"{bare}://{host}/")
+        assert getattr(load(), name)
+    monkeypatch.setenv(name.upper(), f"{safe}://x.y/")
+    assert getattr(load(), name)
+    for host in ("mirror.example", "10.0.0.7:9000", "localhost.example", "127.0.0.1.example"):
+        (said,) = faults(monkeypatch, **{name.upper(): f"{bare}://{host}/x"})
+        assert said.startswith(f"{name.upper()}=")
+        assert f"should be {safe}://" in said
 
 
 def test_secrets_never_show(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -280,14 +294,6 @@ def test_space_around_a_key_is_not_part_of_it(monkeypatch: pytest.MonkeyPatch) -
     key = load().polygon_api_key
     assert key is not None
     assert key.get_secret_value() == SECRET
-
-
-@pytest.mark.parametrize("url", ["http://mirror.example/finra/", "https://mirror.example/finra"])
-def test_finras_files_may_come_from_anywhere_for_no_key_goes_there(
-    monkeypatch: pytest.MonkeyPatch, url: str
-) -> None:
-    monkeypatch.setenv("FINRA_URL", url)
-    assert load().finra_url == url.rstrip("/")
 
 
 @pytest.mark.parametrize("ending", ["CNMSshvol20261002.txt", "CNMSshvol20261002.TXT", "a.txt/"])

@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
-from core.bucket import Bucket
+from core.bucket import Bucket, Most
 from core.errors import BarsAway, Verdict
+from core.files import parquet
+from core.sources.bounds import LISTING_BYTES
 from core.sources.s3_names import S3Access
-from tests.servers.faults import Fault, Reset, Truncated, html
+from tests.servers.faults import Fault, Reset, Status, Truncated, html
 from tests.servers.s3 import internal_error, slow_down, too_many, xml_error
 from tests.servers.s3_writable import WritableS3Server
 
@@ -162,6 +165,44 @@ async def test_a_web_page_is_no_empty_listing(there: There, fault: Fault) -> Non
         with pytest.raises(BarsAway):
             bucket.listed("bars/x")
         assert len(bucket.listed("bars/x")) == 1
+
+    await run(work)
+
+
+def parquet_of(rows: int) -> bytes:
+    return parquet(pl.DataFrame({"ticker": ["AAPL"] * rows}))
+
+
+async def test_what_is_too_large_is_refused_before_it_is_read(there: There) -> None:
+    """Bytes, rows that a small file says to have, an answer, and a listing without an end."""
+
+    def work() -> None:
+        small = Most(object_bytes=4_000, rows=100, quarter_rows=200, letters=500, pages=5)
+        quarter = "quarters/x/2026Q4.77ab.parquet"
+        there.server.objects.update(
+            {f"pre/{NAME}": b"x" * 4_001, f"pre/{quarter}": parquet_of(150)}
+        )
+
+        def refused(told: str, ask: Callable[[], object]) -> None:
+            with pytest.raises(BarsAway, match=told) as caught:
+                ask()
+            assert caught.value.verdict is Verdict.VENDOR_FAULT
+
+        bucket = there.bucket(most=small)
+        refused("4,001 bytes or more; 4,000 is the most", lambda: read(bucket))
+        there.server.objects[f"pre/{NAME}"] = parquet_of(101)
+        refused("101 rows or more; 100 is the most", lambda: read(there.bucket(most=small)))
+        assert there.cached() == []
+        there.server.objects[f"pre/{NAME}"] = parquet_of(100)
+        assert there.bucket(most=small).paths([NAME, quarter])
+        long = Status(200, b" " * (LISTING_BYTES + 1), "application/xml")
+        there.server.faults.add(long, on="list")
+        refused("bytes or more", lambda: there.bucket().listed("bars/x"))
+        names = [f"pre/bars/x/2026-11-{n:02}.parquet" for n in range(1, 21)]
+        there.server.objects.update(dict.fromkeys(names, b""))
+        refused("letters or more", lambda: there.bucket(most=small).listed("bars/x"))
+        there.server.page_keys = 1
+        refused("6 pages or more", lambda: there.bucket(most=small).listed("bars/x"))
 
     await run(work)
 

@@ -81,6 +81,11 @@ class Sockets:
         """Those that get envelopes."""
         return [c for c in self.open if not c.retired and not c.socket.closed]
 
+    @property
+    def tickets(self) -> list[str]:
+        """What the addresses that were given out have in them, used or not."""
+        return list(self._tickets)
+
     def address(self, url: str) -> Row:
         """A new address, good for one socket."""
         ticket = secrets.token_urlsafe(16)
