@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,14 @@ import aiohttp
 import polars as pl
 import pytest
 
-from bot.app import App, utc_now
+from alerts.model import Destination
+from bot.app import App, Copy, opened, utc_now
 from bot.once import Exit
 from bot.service import Service
 from bot.settings import load
+from core.errors import DeliveryDeferred
 from core.lease import Lease
+from tests.contracts.senders import CHANNELS, letter
 
 
 async def service(folder: Path, kind: type[Service] = Service, **given: Any) -> Service:
@@ -64,6 +68,20 @@ class Overtaken(Service):
 async def test_a_lease_that_is_lost_while_it_opens_is_no_fault_of_ours(tmp_path: Path) -> None:
     late = await service(tmp_path, Overtaken)
     assert await asyncio.wait_for(late.run(), 30) is Exit.TRY_AGAIN
+
+
+async def test_a_copy_that_may_have_been_replaced_asks_no_platform_anything(
+    tmp_path: Path,
+) -> None:
+    nobody = "http://127.0.0.1:9"
+    given = {"discord_token": "x" * 30, "discord_api_url": nobody, "slack_api_url": nobody}
+    settings = await asyncio.to_thread(
+        partial(load, data_dir=tmp_path, slack_bot_token="xoxb-1", **given)
+    )
+    async with opened(settings, copy=Copy(sure=lambda: False)) as app:
+        for name in ("discord", "slack"):
+            with pytest.raises(DeliveryDeferred, match="silent for too long"):
+                await app.senders[name].send(Destination(name, CHANNELS[name]), letter())
 
 
 class Panics(Service):
