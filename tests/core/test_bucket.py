@@ -177,7 +177,7 @@ async def test_what_is_too_large_is_refused_before_it_is_read(there: There) -> N
     """Bytes, rows that a small file says to have, an answer, and a listing without an end."""
 
     def work() -> None:
-        small = Most(object_bytes=4_000, rows=100, quarter_rows=200, letters=500, pages=5)
+        small = Most(4_000, 100, 4_000, 200, letters=500, pages=5)
         quarter = "quarters/x/2026Q4.77ab.parquet"
         there.server.objects.update(
             {f"pre/{NAME}": b"x" * 4_001, f"pre/{quarter}": parquet_of(150)}
