@@ -203,6 +203,10 @@ async def test_a_vendor_that_quotes_the_keys_tells_them_to_nobody(
             day.slack.http_to(f"http://127.0.0.1:{day.port}/slack/events", SIGNING)
             lines = ("/source status", "/anomalies today", "/why nothing", "/backfill plan 3m")
             of_now = [await day.ask_slack(line) for line in lines]
+            await day.discord.gateway.connected(60.0)
+            typed = await (await day.discord.interact_command("source status", {})).answered(20.0)
+            day.pages.append(f"on Discord: {typed.original}")
+            of_now.append(typed.token)
             await asyncio.to_thread(
                 set_clock, day.folder / "clock", (LATE - utc_now()).total_seconds()
             )
@@ -212,6 +216,7 @@ async def test_a_vendor_that_quotes_the_keys_tells_them_to_nobody(
         emitted = await asyncio.to_thread(day.emitted)
     assert "wrong access key" in emitted["pages"], "the vendor's word was shown"
     assert "wrong access key" in emitted["slack"], "and told to operators"
+    assert "wrong access key" in emitted["pages"].partition("on Discord: ")[2]
     assert found_in(emitted, of_now) == set()
 
 
