@@ -3,7 +3,8 @@
 import asyncio
 import math
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any
 
 import discord
@@ -12,10 +13,15 @@ from bot.links import Link
 from bot.platforms.discord_hearing import Hearing
 from bot.platforms.discord_sync import Register
 from bot.platforms.discord_watch import Patience
+from bot.platforms.work import Work
+from bot.supervise import supervised
 from core.errors import TapewatchError
 
 IDENTIFIES = 5
 """So many sessions in a row of which none lasted, and the client is given up."""
+
+REGISTERING = "register commands"
+"""What the task of a client is called that tells its commands."""
 
 
 class NothingLasts(TapewatchError):
@@ -28,7 +34,7 @@ class Bot(discord.Client):
     def __init__(
         self,
         hear: Callable[[discord.Interaction[Any]], None],
-        register: Callable[[discord.Client], Awaitable[None]],
+        register: Callable[[discord.Client], Coroutine[Any, Any, None]],
         link: Link,
         patience: Patience,
     ) -> None:
@@ -45,10 +51,16 @@ class Bot(discord.Client):
         self.frames = 0
         """So many came; the watch looks whether there are more."""
         self._identifies, self._up_at = 0, math.inf
+        self._telling = Work("discord")
 
     async def setup_hook(self) -> None:
-        """Logged in: say which commands there are."""
-        await self._register(self)
+        """Logged in: say which commands there are, beside everything else, until it is known."""
+        self._telling.begin(self._register(self), REGISTERING)
+
+    async def close(self) -> None:
+        """End it, and what it is still trying to say."""
+        await self._telling.drain(0)
+        await super().close()
 
     async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
         """The second of one client has to wait, and discord.py knows no last one."""
@@ -91,8 +103,7 @@ def make_bot(
 ) -> Bot:
     """Not started; whoever starts it closes it."""
 
-    async def begin(client: discord.Client) -> None:
-        # Beside everything else: what is asked does not wait for it.
-        hearing.work.begin(register.tell(client), "register commands")
+    async def told(client: discord.Client) -> None:
+        await supervised("discord commands", partial(register.tell, client))
 
-    return Bot(hearing.hear, begin, link, patience or Patience())
+    return Bot(hearing.hear, told, link, patience or Patience())

@@ -55,8 +55,8 @@ class DiscordEar:
         self.link = link
         self._token, self._line = token, Line(api_url, gateway_url)
         self.hearing = Hearing(reception, suggestions, self._line)
-        self._register = Register(reception.db, guild_id)
         self._patience = patience or Patience()
+        self._register = Register(reception.db, guild_id, self._patience.register_pause_s)
 
     async def serve(self) -> None:
         """One life of a client; a fault ends it, but no answer that is being made."""

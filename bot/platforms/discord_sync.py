@@ -12,11 +12,16 @@ import discord
 from bot.platforms import discord_commands
 from bot.platforms.discord_errors import FOREIGN, translated
 from core.db import Db
+from core.errors import DeliveryDeferred
 
 logger = logging.getLogger(__name__)
 
 KEPT = "discord_commands"
 """Under this name the database remembers what Discord was told last."""
+
+LONGEST_PAUSE_S = 3_600.0
+_TOO_MANY_TODAY = 30034
+"""So many commands were made on one day that there are to be no more of them."""
 
 _NOT_OURS = (
     "the commands go to all servers, for DISCORD_GUILD_ID is none that the bot is on: invite it"
@@ -30,16 +35,26 @@ class Register:
 
     db: Db
     guild: str | None = None
+    pause_s: float = 2.0
+    """Before the second try; twice as long before each one after it, up to an hour."""
     within_s: float = 30.0
 
     async def tell(self, client: discord.Client) -> None:
-        """If it cannot be told, that is logged: what was registered before can still be asked."""
-        try:
-            async with asyncio.timeout(self.within_s):
-                await self._tell(client)
-        except FOREIGN as error:
-            facts = {"seen": translated(error).seen}
-            logger.warning("commands not registered; tried again when it connects", extra=facts)
+        """Returns when they are known. Until then what was registered before can still be asked."""
+        pause_s = min(self.pause_s, LONGEST_PAUSE_S)
+        while True:
+            try:
+                async with asyncio.timeout(self.within_s):
+                    return await self._tell(client)
+            except FOREIGN as error:
+                if isinstance(error, TimeoutError) and client.http._global_over:
+                    # discord.py cut short in the pause of a global limit would stay in it for ever.
+                    client.http._global_over.set()
+                wait_s = max(pause_s, _asked_for_s(error))
+                facts = {"seen": translated(error).seen, "again_in_s": wait_s}
+                logger.warning("commands not registered; they are told again", extra=facts)
+            await asyncio.sleep(wait_s)
+            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
     async def _tell(self, client: discord.Client) -> None:
         known = await self._known()
@@ -87,12 +102,24 @@ class Register:
         return parts if len(parts) == 3 else []
 
 
+def _asked_for_s(error: BaseException) -> float:
+    """How long Discord wants to be left alone."""
+    if isinstance(error, discord.HTTPException) and error.code == _TOO_MANY_TODAY:
+        return LONGEST_PAUSE_S
+    found = translated(error)
+    return (found.retry_after_s or 0.0) if isinstance(found, DeliveryDeferred) else 0.0
+
+
 async def _upsert(client: discord.Client, guild: str, payload: list[discord_commands.Json]) -> None:
     """A list in the place of the one before."""
     application = client.application_id
     if application is None:
         raise RuntimeError("not logged in")
     if guild:
-        await client.http.bulk_upsert_guild_commands(application, int(guild), payload)
+        told: object = await client.http.bulk_upsert_guild_commands(
+            application, int(guild), payload
+        )
     else:
-        await client.http.bulk_upsert_global_commands(application, payload)
+        told = await client.http.bulk_upsert_global_commands(application, payload)
+    if not isinstance(told, list):
+        raise TypeError("not an answer of Discord's, but a page")

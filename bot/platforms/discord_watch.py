@@ -27,6 +27,8 @@ class Patience:
     """Before another IDENTIFY of the same client, as Discord asks for."""
     lasting_s: float = 120.0
     """A session that lasts so long is none of a row of failures."""
+    register_pause_s: float = 2.0
+    """Before the commands are told a second time; the pauses after that grow."""
 
 
 class Watched(Protocol):

@@ -13,6 +13,7 @@ from bot.answers import Answer
 from bot.app import App
 from bot.links import Link
 from bot.permissions import Asker
+from bot.platforms.discord_bot import REGISTERING
 from bot.platforms.discord_ear import DiscordEar
 from bot.platforms.discord_watch import Patience
 from bot.reception import Reception
@@ -27,7 +28,7 @@ TOKEN = "invented.discord.token"
 CHANNEL = 900000000000000011
 ANN, BOB = 900000000000000020, 900000000000000021
 PNG = b"\x89PNG\r\n\x1a\n"
-FAST = Patience(quiet_s=0.4, login_s=5.0, close_s=0.3, identify_pause_s=0.05)
+FAST = Patience(quiet_s=0.4, login_s=5.0, close_s=0.3, identify_pause_s=0.05, register_pause_s=0.05)
 
 
 @dataclass
@@ -106,7 +107,12 @@ async def until(true: Callable[[], object], within_s: float = 10.0) -> None:
 
 async def quiet(ear: DiscordEar) -> None:
     """Until everything that was asked is answered, and the commands are registered."""
-    await until(lambda: not len(ear.hearing.work))
+    await until(lambda: not len(ear.hearing.work) and not registering())
+
+
+def registering() -> bool:
+    """Whether Discord is still to be told the commands."""
+    return any(REGISTERING in task.get_name() for task in asyncio.all_tasks())
 
 
 def words(it: Interaction) -> str:

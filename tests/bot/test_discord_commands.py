@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,11 @@ from bot.platforms import discord_commands as commands
 from bot.platforms.discord_invite import application_id, invite_url
 from bot.platforms.discord_sync import KEPT
 from core.errors import DeliveryRefused, Reason
-from tests.bot.discord_talk import CHANNEL, TOKEN, ear_of, quiet, served
+from tests.bot.discord_talk import CHANNEL, FAST, TOKEN, ear_of, quiet, registering, served, until
 from tests.bot.small_market import at
 from tests.servers import faults
 from tests.servers.chat import Row
-from tests.servers.discord import DiscordServer
+from tests.servers.discord import DiscordServer, too_many
 from tests.servers.discord_command_rules import command_problems
 from tests.servers.faults import Status
 
@@ -196,11 +197,10 @@ async def test_a_server_that_is_not_ours_is_said_and_all_have_them(
     assert len(server.commands.registered[None]) == len(FORMS)
 
 
-@pytest.mark.parametrize(
-    "fault",
-    [faults.Reset(), Status(400, b'{"code": 30034, "message": "200 a day"}', "application/json")],
-    ids=["reset", "too many"],
-)
+TODAY = Status(400, b'{"code": 30034, "message": "200 a day"}', "application/json")
+
+
+@pytest.mark.parametrize("fault", [faults.Reset(), TODAY], ids=["reset", "too many"])
 async def test_what_could_not_be_told_keeps_nobody_from_asking(
     app: App, server: DiscordServer, caplog: pytest.LogCaptureFixture, fault: faults.Fault
 ) -> None:
@@ -214,13 +214,60 @@ async def test_what_could_not_be_told_keeps_nobody_from_asking(
     async with served(ear):
         await server.gateway.connected()
         asked = await (await server.interact_command("help")).answered()
-        await quiet(ear)
+        await until(lambda: "commands not registered" in caplog.text)
     assert asked.is_ephemeral
-    assert "commands not registered" in caplog.text
+    assert not registering(), "it ends with its client"
     server.before.clear()
     await connected(app, server)
     assert told(server)[-1] == "commands.set"
     assert await app.db.rows("SELECT * FROM kept")
+
+
+def rests(caplog: pytest.LogCaptureFixture) -> list[float]:
+    """After each try that failed."""
+    failed = [r for r in caplog.records if "commands not registered" in r.message]
+    return [vars(record)["again_in_s"] for record in failed]
+
+
+async def test_what_could_not_be_told_is_told_again_on_the_same_connection(
+    app: App, server: DiscordServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.before.add(Status(503), on="commands.set", times=3)
+    server.before.add(faults.html(200), on="commands.set")
+    await connected(app, server)
+    assert told(server) == ["commands.set"] * 5
+    assert len(server.commands.registered[None]) == len(FORMS)
+    assert (server.gateway.connections, server.gateway.resumes) == (1, 0)
+    assert rests(caplog) == [0.05, 0.1, 0.2, 0.4]
+    await connected(app, server)
+    assert told(server) == ["commands.set"] * 5, "once it is known it is told no more"
+
+
+@pytest.mark.parametrize(("fault", "rest_s"), [(TODAY, 3_600.0), (too_many(120), 120.0)])
+async def test_discord_is_left_alone_for_as_long_as_it_says(
+    app: App,
+    server: DiscordServer,
+    caplog: pytest.LogCaptureFixture,
+    fault: faults.Fault,
+    rest_s: float,
+) -> None:
+    server.before.add(fault, on="commands.set")
+    async with served(ear_of(app, server)):
+        await until(lambda: rests(caplog))
+        assert registering()
+    assert rests(caplog) == [rest_s]
+    assert told(server) == ["commands.set"]
+    assert not registering()
+
+
+async def test_the_rest_between_two_tries_stays_below_an_hour(
+    app: App, server: DiscordServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.before.add(Status(503), on="commands.set")
+    patient = replace(FAST, register_pause_s=9_000.0)
+    async with served(ear_of(app, server, patience=patient)):
+        await until(lambda: rests(caplog))
+    assert rests(caplog) == [3_600.0]
 
 
 async def test_a_slow_registration_keeps_nobody_from_asking(
@@ -235,7 +282,7 @@ async def test_a_slow_registration_keeps_nobody_from_asking(
     async with served(ear):
         await server.gateway.connected(1)
         asked = await (await server.interact_command("help")).answered(1)
-        assert len(ear.hearing.work) > 0
+        assert registering()
         assert told(server)[1:] == ["commands.set"]
         assert not await app.db.rows("SELECT * FROM kept")
         await quiet(ear)
