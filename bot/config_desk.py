@@ -4,12 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import time
 
-from alerts.model import Message, Table
+from alerts.model import File, Message
 from bot.requests import CommandRequest
 from bot.settings import SECRETS, Settings
 from core.errors import CommandError
 
 USAGE = "show [all]"
+DEFAULT = " (default)"
+_SHORT, _SHORT_VALUE = 3_000, 400
+"""So much of all of them, and of each, every platform shows whole, with its escapes."""
+
 SHOWN = frozenset(
     f"{kind}_{name}"
     for kind, names in {
@@ -44,29 +48,31 @@ class ConfigDesk:
         if action != "show" or rest not in ([], ["all"]):
             raise CommandError(f"/config {' '.join(request.words)[:40]}: there is /config {USAGE}")
         request.only_operators("/config show", everywhere=True)
-        found = [(name, *self._said(name)) for name in Settings.model_fields]
-        differing = [row for row in found if row[2] != "default"]
-        rows = found if rest else differing
+        known = Settings.model_fields
+        found = [(name.upper(), self._said(name), self._is_set(name)) for name in known]
+        here = tuple((name, said) for name, said, is_set in found if is_set)
+        all_ = tuple((name, f"{said}{'' if is_set else DEFAULT}") for name, said, is_set in found)
+        facts = all_ if rest else here
         return Message(
             title="Settings",
-            lead=f"Set here: {len(differing)} of {len(found)} settings.",
-            table=_table(rows) if rows else None,
+            lead=f"Set here: {len(here)} of {len(found)} settings.",
+            facts=facts,
             footer=(
                 "secrets are shown as set or unset; a change takes a restart",
                 *(() if rest else ("/config show all has the defaults as well",)),
             ),
             stamp=self.stamp,
+            files=_long(facts),
         )
 
-    def _said(self, name: str) -> tuple[str, str]:
-        """Its value, and whether that is the default."""
-        value, field = getattr(self.settings, name), Settings.model_fields[name]
-        whence = "default" if value == field.default else "set"
+    def _is_set(self, name: str) -> bool:
+        return bool(getattr(self.settings, name) != Settings.model_fields[name].default)
+
+    def _said(self, name: str) -> str:
+        value = getattr(self.settings, name)
         if name in SECRETS:
-            return ("unset" if value is None else "set"), whence
-        if name not in SHOWN:
-            return "(not shown)", whence
-        return _written(value), whence
+            return "unset" if value is None else "set"
+        return _written(value) if name in SHOWN else "(not shown)"
 
 
 def _written(value: object) -> str:
@@ -80,6 +86,9 @@ def _written(value: object) -> str:
     return f"{value:%H:%M}" if isinstance(value, time) else str(value)
 
 
-def _table(rows: Sequence[tuple[str, str, str]]) -> Table:
-    shown = tuple((name.upper(), value, whence) for name, value, whence in rows)
-    return Table(("setting", "value", ""), shown)
+def _long(facts: Sequence[tuple[str, str]]) -> tuple[File, ...]:
+    """What a chat could not show whole, as a file."""
+    content = "".join(f"{name}={value}\n" for name, value in facts)
+    if len(content) <= _SHORT and all(len(value) <= _SHORT_VALUE for _, value in facts):
+        return ()
+    return (File("settings.txt", content),)

@@ -1,6 +1,7 @@
 """A table as Discord can show one: a block of letters of one width, for a narrow phone. Pure.
 
-It has nothing that the rows below it have not, so what does not fit is left out.
+It has nothing that the rows below it have not, so what does not fit is left out; of rows it is said
+how many.
 """
 
 import re
@@ -31,13 +32,18 @@ def block(table: Table) -> str:
         columns[columns.index(widest)] = [clipped(cell, most) for cell in widest]
     made = [_aligned(column) for column in columns]
     lines = [" ".join(cells)[:WIDTH].rstrip() for cells in zip(*made, strict=True)]
-    kept, room = list[str](), _LONGEST - 2 * len(_FENCE) - 2
+    return "\n".join([_FENCE, *_first(lines), _FENCE])
+
+
+def _first(lines: Sequence[str]) -> list[str]:
+    """As many as there is room for; how many more there are is said."""
+    kept, room = list[str](), _LONGEST - 2 * len(_FENCE) - 2 - WIDTH
     for line in lines:
         room -= len(line) + 1
         if room < 0:
-            break
+            return [*kept, f"… and {len(lines) - len(kept)} more"]
         kept.append(line)
-    return "\n".join([_FENCE, *kept, _FENCE])
+    return kept
 
 
 def _columns(table: Table) -> list[Sequence[str]]:

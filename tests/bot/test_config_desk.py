@@ -1,17 +1,24 @@
 """/config show: what operators see of the settings, and what nobody does."""
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from syrupy.assertion import SnapshotAssertion
 
+from alerts.model import Message
 from bot.app import opened
 from bot.commands import Reply
-from bot.config_desk import SHOWN
+from bot.config_desk import SHOWN, ConfigDesk
+from bot.platforms import discord_text, slack_text
 from bot.platforms.console import render
+from bot.requests import CommandRequest
 from bot.settings import SECRETS, Settings, load
 from tests.bot.small_market import ask
+from tests.bot.test_discord_text import payload, read
+from tests.servers.discord_rules import problems
 
 SECRET = "s3cr3ts3cr3ts3cr3ts3cr3ts3cr3t00"
 
@@ -20,6 +27,12 @@ async def asked(tmp_path: Path, text: str, *, operator: bool = True, **settings:
     given = await asyncio.to_thread(load, data_dir=tmp_path, **settings)
     async with opened(given) as app:
         return await ask(app, text, operator=operator)
+
+
+def desk_of(*channels: str) -> ConfigDesk:
+    """Of a process with these channels, and a folder that is called the same everywhere."""
+    given: dict[str, Any] = {"data_dir": Path("/data"), "discord_alert_channel": channels}
+    return ConfigDesk(Settings(**given), "")
 
 
 async def test_it_shows_what_differs_and_no_secret(
@@ -33,9 +46,7 @@ async def test_it_shows_what_differs_and_no_secret(
     monkeypatch.setenv("DISCORD_ALERT_CHANNEL", "123456789012345678,223456789012345678")
     reply = await asked(tmp_path, "/config show")
     assert reply.ok
-    assert reply.message.table is not None
-    shown = {name: value for name, value, _ in reply.message.table.rows}
-    assert shown == {
+    assert dict(reply.message.facts) == {
         **{name.upper(): "set" for name in SECRETS},
         "DATA_DIR": str(tmp_path),
         "DATA_URL": "s3://tape",
@@ -43,18 +54,56 @@ async def test_it_shows_what_differs_and_no_secret(
         "DISCORD_ALERT_CHANNEL": "123456789012345678,223456789012345678",
     }
     assert SECRET not in render(reply.message, 100)
+    assert "EOD_SCHEDULE_TIME" in render(reply.message, 100)
 
 
 async def test_all_of_them_can_be_seen(tmp_path: Path) -> None:
     reply = await asked(tmp_path, "/config show all")
-    assert reply.message.table is not None
-    rows = {name: (value, whence) for name, value, whence in reply.message.table.rows}
+    rows = dict(reply.message.facts)
     assert list(rows) == [name.upper() for name in Settings.model_fields]
-    assert rows["POLYGON_API_KEY"] == ("unset", "default")
-    assert rows["USE_FLAT_FILES"] == ("false", "default")
-    assert rows["EOD_DEADLINE"] == ("20:00", "default")
-    assert rows["DATA_DIR"] == (str(tmp_path), "set")
+    assert rows["POLYGON_API_KEY"] == "unset (default)"
+    assert rows["USE_FLAT_FILES"] == "false (default)"
+    assert rows["EOD_DEADLINE"] == "20:00 (default)"
+    assert rows["DATA_DIR"] == str(tmp_path)
     assert reply.message.lead == f"Set here: 1 of {len(rows)} settings."
+
+
+async def test_all_of_them_are_whole_on_discord(snapshot: SnapshotAssertion) -> None:
+    desk = desk_of(*["123456789012345678"] * 3)
+    for text in ("/config show", "/config show all"):
+        message = await desk.answer(CommandRequest.typed(text))
+        made = discord_text.rendered(message)
+        assert problems(payload(made)) == []
+        assert read(made) == snapshot
+        assert message.files == ()
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        lambda message: read(discord_text.rendered(message)),
+        lambda message: read(discord_text.text_only(message)),
+        lambda message: str(slack_text.rendered(message).blocks),
+        lambda message: slack_text.text_only(message).text,
+        lambda message: render(message, 400),
+    ],
+    ids=["discord", "discord in words", "slack", "slack in words", "terminal"],
+)
+async def test_each_is_whole_wherever_it_is_read(shown: Callable[[Message], str]) -> None:
+    channels = tuple(f"{n}23456789012345678" for n in range(1, 10))
+    desk = desk_of(*channels)
+    text = shown(await desk.answer(CommandRequest.typed("/config show")))
+    assert "DISCORD_ALERT_CHANNEL" in text.replace("\\", "")
+    assert ",".join(channels) in text
+
+
+async def test_what_no_chat_shows_whole_is_a_file_as_well() -> None:
+    channels = tuple(f"1234567890123{n:05}" for n in range(99))
+    desk = desk_of(*channels)
+    message = await desk.answer(CommandRequest.typed("/config show"))
+    (file,) = message.files
+    assert file.content == f"DATA_DIR=/data\nDISCORD_ALERT_CHANNEL={','.join(channels)}\n"
+    assert "…" in read(discord_text.rendered(message)), "and it is said that there is more"
 
 
 @pytest.mark.parametrize(
