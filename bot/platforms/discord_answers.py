@@ -12,9 +12,9 @@ from discord.ui import Button, View
 from alerts.model import Message
 from bot.answers import Answer, Sharing, share_id
 from bot.platforms import network
-from bot.platforms.discord_errors import FOREIGN, translated
+from bot.platforms.discord_errors import FOREIGN, code_of, status_of, translated
 from bot.platforms.discord_parts import Body, view
-from core.errors import DeliveryAmbiguous
+from core.errors import DeliveryAmbiguous, DeliveryError
 
 logger = logging.getLogger(__name__)
 
@@ -68,7 +68,7 @@ async def noted(interaction: Interaction) -> bool:
     """
     try:
         await _edit(interaction, Body.whole(SHARED, ()))
-    except FOREIGN as error:
+    except DeliveryError as error:
         _not_shown(interaction, error)
         return False
     return True
@@ -77,24 +77,23 @@ async def noted(interaction: Interaction) -> bool:
 async def given(interaction: Interaction, answer: Answer, sharing: Sharing | None = None) -> None:
     """Keep the promise; a public answer, whose promise is a note already, goes to everybody.
 
-    `sharing` of a public one is right at any time.
+    `sharing` of a public one is right at any time. A mistake of ours in the making is raised.
     """
     try:
         if answer.public:
             await _shared(interaction, answer, sharing or Sharing())
         else:
             await _in_the_end(answer, lambda body: _edit(interaction, body, answer))
-    except FOREIGN as error:
+    except DeliveryError as error:
         _not_shown(interaction, error)
 
 
 async def _shared(interaction: Interaction, answer: Answer, sharing: Sharing) -> None:
     try:
         await _in_the_end(answer, lambda body: _follow_up(interaction, body, answer, sharing))
-    except FOREIGN as error:
-        found = translated(error)
+    except DeliveryError as error:
         perhaps = "may not have been" if sharing.may_be_out else "cannot be"
-        failed = Message("", f"This {perhaps} shared here: {found.reason} ({found.seen})")
+        failed = Message("", f"This {perhaps} shared here: {error.reason} ({error.seen})")
         # A note that cannot be corrected changes nothing about that.
         await given(interaction, Answer(failed))
 
@@ -104,33 +103,35 @@ async def _in_the_end(answer: Answer, put: Callable[[Body], Awaitable[None]]) ->
     message = answer.message
     try:
         await put(Body.whole(message, answer.pictures))
-    except discord.HTTPException as error:
-        if error.status == 413 or error.code in (TOO_LARGE, MISSING_PERMISSIONS):
+    except DeliveryError as error:
+        if status_of(error) == 413 or code_of(error) in (TOO_LARGE, MISSING_PERMISSIONS):
             plain = Body.without_files(message)
-        elif error.status == 400:
+        elif status_of(error) == 400:
             plain = Body.in_words(message)
         else:
             raise
-        facts = {"seen": translated(error).seen}
+        facts = {"seen": error.seen}
         logger.warning("an answer's layout was refused; shown without it", extra=facts)
         await put(plain)
 
 
 async def _edit(interaction: Interaction, body: Body, answer: Answer | None = None) -> None:
-    """Tried again after a fault of the line: twice does what once does."""
+    """Tried again after a fault of the line: twice does what once does. Raises DeliveryError."""
+    fitting, clicks = _fitting(interaction, body), _clicks(body, answer, private=True)
     for left in reversed(range(_EDITS)):
+        files = fitting.files()
         try:
             async with asyncio.timeout(_EDIT_WITHIN_S):
                 await interaction.edit_original_response(
                     content=body.made.content,
                     embeds=body.made.embeds,
-                    attachments=_fitting(interaction, body).files(),
-                    view=_clicks(body, answer, private=True),
+                    attachments=files,
+                    view=clicks,
                     allowed_mentions=_NOBODY,
                 )
-        except network.FOREIGN:
-            if not left:
-                raise
+        except FOREIGN as error:
+            if not left or not isinstance(error, network.FOREIGN):
+                raise translated(error) from error
             await asyncio.sleep(_PAUSE_S)
         else:
             return
@@ -139,22 +140,25 @@ async def _edit(interaction: Interaction, body: Body, answer: Answer | None = No
 async def _follow_up(
     interaction: Interaction, body: Body, answer: Answer, sharing: Sharing
 ) -> None:
-    """`sharing` is right whatever happens to the request, also if it is cancelled."""
+    """Once. Raises DeliveryError; `sharing` is right whatever happens, also if it is cancelled."""
+    files = _fitting(interaction, body).files()
+    clicks = _clicks(body, answer, private=False)
     sharing.may_be_out = True
     try:
         async with asyncio.timeout(_EDIT_WITHIN_S):
             await interaction.followup.send(
                 body.made.content,
                 embeds=body.made.embeds,
-                files=_fitting(interaction, body).files(),
-                view=_clicks(body, answer, private=False),
+                files=files,
+                view=clicks,
                 allowed_mentions=_NOBODY,
                 ephemeral=False,
                 wait=True,
             )
     except FOREIGN as error:
-        sharing.may_be_out = isinstance(translated(error), DeliveryAmbiguous)
-        raise
+        failed = translated(error)
+        sharing.may_be_out = isinstance(failed, DeliveryAmbiguous)
+        raise failed from error
 
 
 def _clicks(body: Body, answer: Answer | None, *, private: bool) -> View:
@@ -176,10 +180,9 @@ def _fitting(interaction: Interaction, body: Body) -> Body:
     )
 
 
-def _not_shown(interaction: Interaction, error: BaseException) -> None:
-    late = isinstance(error, discord.HTTPException) and error.code in _ENDED
-    facts = {"interaction": interaction.id, "seen": translated(error).seen}
-    if late:
+def _not_shown(interaction: Interaction, error: DeliveryError) -> None:
+    facts = {"interaction": interaction.id, "seen": error.seen}
+    if code_of(error) in _ENDED:
         logger.info("an answer came too late to be shown", extra=facts)
     else:
         logger.warning("an answer could not be shown", extra=facts)

@@ -91,6 +91,12 @@ def code_of(error: DeliveryError) -> int:
     return cause.code if isinstance(cause, discord.HTTPException) else 0
 
 
+def status_of(error: DeliveryError) -> int:
+    """The status of the answer that was translated; 0 if there was none."""
+    cause = error.__cause__
+    return cause.status if isinstance(cause, discord.HTTPException) else 0
+
+
 def _answered(error: discord.HTTPException) -> DeliveryError:
     seen = clipped(inert(f"{error.status}, code {error.code}: {error.text}"), 200)
     if error.status == 429:

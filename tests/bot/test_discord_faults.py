@@ -103,6 +103,26 @@ async def test_a_fault_of_ours_is_said_and_logged(
     assert "not answered" in caplog.text
 
 
+UNMADE = Message("", "so it is", facts=(("a name alone",),))  # type: ignore[arg-type]
+"""What nobody can render, as a mistake of ours would make it."""
+
+
+@pytest.mark.parametrize("public", [False, True])
+async def test_an_answer_that_we_cannot_make_is_apologised_for_and_traced(
+    tmp_path: Path, server: DiscordServer, caplog: pytest.LogCaptureFixture, public: bool
+) -> None:
+    answer = Answer(UNMADE, public=public, shares="0" if public else "")
+    async with told(tmp_path, server, answer) as (talk, _):
+        asked = await server.interact_command("help")
+        await asked.acknowledged()
+        await until(lambda: "failed on our side" in words(asked))
+        await quiet(talk.ear)
+    (record,) = [r for r in caplog.records if r.message == "not answered"]
+    assert record.exc_info is not None
+    assert "values to unpack" in str(record.exc_info[1])
+    assert asked.followups == []
+
+
 async def test_who_asks_too_much_is_told_to_wait(folder: Path, server: DiscordServer) -> None:
     async with at(folder) as app:
         slow = replace(app.reception, per_person=Pace(2, 60.0))
