@@ -6,7 +6,7 @@ import os
 import signal
 from collections import OrderedDict
 from collections.abc import Callable
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from functools import partial
@@ -23,7 +23,8 @@ from core.ladder import Ladder
 from core.parent import deaf, end_when
 
 _KEPT = 32
-_IDLE_S = 60.0
+
+Drawing = Callable[[ChartData], Picture]
 
 
 def _settle_in(say_as_here: Callable[[], None], cache: Path | None) -> None:
@@ -38,10 +39,20 @@ def _settle_in(say_as_here: Callable[[], None], cache: Path | None) -> None:
         end_when(parent.join)
 
 
-def _handed_over(worker: Executor, data: ChartData) -> "Future[Picture]":
+def _handed_over(
+    worker: ProcessPoolExecutor, drawing: Drawing, data: ChartData
+) -> "Future[Picture]":
     """Blocking: it starts the process that draws, if need be."""
     with deaf():
-        return worker.submit(_draw, data)
+        return worker.submit(drawing, data)
+
+
+def _ended(worker: ProcessPoolExecutor) -> None:
+    """Blocking: in the midst of its work. An executor alone would wait until that is done."""
+    there = worker._processes or {}  # one that is just being started as well
+    worker.shutdown(wait=False, cancel_futures=True)
+    for process in list(there.values()):
+        process.kill()
 
 
 def _draw(data: ChartData) -> Picture:
@@ -59,13 +70,20 @@ class Charts:
     detail: Detail = Detail.FULL
     cache: Path | None = None
     """Where the process that draws keeps what it finds out about this machine."""
+    drawing: Drawing = _draw
+    """Found over there by its name."""
+    idle_s: float = 60.0
+    """So long who draws is kept for the next picture."""
     _kept: OrderedDict[tuple[ChartOf, int], Picture] = field(default_factory=OrderedDict)
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
-    _worker: Executor | None = None
+    _worker: ProcessPoolExecutor | None = None
     _dismissal: asyncio.TimerHandle | None = None
 
     async def __call__(self, of: ChartOf) -> Picture | None:
-        """None if nothing is stored of it. Raises what went wrong in the process that draws."""
+        """None if nothing is stored of it. Raises what went wrong in the process that draws.
+
+        Whoever gives up waiting for a picture ends that process; the next one gets another.
+        """
         async with self._turn:
             pipeline = next((r for r in self.ladder.known if r.series.key == of.series), None)
             entry = await pipeline.ledger.entry(trading_day(of.session)) if pipeline else None
@@ -118,19 +136,27 @@ class Charts:
                     initargs=(as_here(), self.cache),
                 )
             )
+        worker = self._worker
         try:
-            drawing = await asyncio.to_thread(_handed_over, self._worker, data)
-            drawn = await asyncio.wrap_future(drawing)
-        except BrokenProcessPool:
-            self._worker = None  # the next picture gets another one
+            drawing = await asyncio.to_thread(_handed_over, worker, self.drawing, data)
+            return await asyncio.wrap_future(drawing)
+        except (BrokenProcessPool, asyncio.CancelledError):
+            # Dead, or hanging: it would keep the next picture waiting as well.
+            self._worker = None
+            await asyncio.to_thread(_ended, worker)
             raise
+        finally:
+            self._rest()
+
+    def _rest(self) -> None:
+        """It holds 150 MB or more, for a few pictures a day: not for long after the last one."""
         if self._dismissal is not None:
             self._dismissal.cancel()
-        # It holds 150 MB or more, for a few pictures a day.
-        self._dismissal = asyncio.get_running_loop().call_later(_IDLE_S, self._dismiss)
-        return drawn
+        self._dismissal = asyncio.get_running_loop().call_later(self.idle_s, self._dismiss)
 
     def _dismiss(self) -> None:
-        if self._worker is not None and not self._turn.locked():
+        if self._turn.locked():
+            self._rest()
+        elif self._worker is not None:
             self._worker.shutdown(wait=False)
             self._worker = None
