@@ -19,6 +19,8 @@ class Asker:
     """Discord: may they manage the server?"""
     server: str = ""
     """Discord: which one."""
+    doubt: str = ""
+    """Why they may be more than their roles tell, in words; empty if all are known."""
 
     @property
     def who(self) -> str:
@@ -60,9 +62,9 @@ class Operators:
             return Power.NONE
         return Power.EVERYWHERE if asker.server == self.home else Power.HERE
 
-    def how(self, platform: str) -> str:
-        """How one becomes an operator, in a few words."""
-        setting = f"{platform.upper()}_OPERATORS"
-        if platform == "discord" and not self.ids.get(platform):
+    def how(self, asker: Asker) -> str:
+        """How one becomes an operator, in a few words; and what may stand in the way."""
+        setting = f"{asker.platform.upper()}_OPERATORS"
+        if asker.platform == "discord" and not self.ids.get(asker.platform):
             return f"whoever may manage the server is one, or {setting} names them"
-        return f"{setting} names them"
+        return f"{setting} names them{f'; {asker.doubt}' if asker.doubt else ''}"

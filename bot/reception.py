@@ -76,7 +76,7 @@ class Reception:
             *(asker.who, asker.where),
             operator=power is not Power.NONE,
             everywhere=power is Power.EVERYWHERE,
-            how=self.operators.how(asker.platform),
+            how=self.operators.how(asker),
         )
         reply = await self.commands.answer(request)
         pictures, _ = await drawn(self.draw, reply.message.charts)

@@ -159,7 +159,8 @@ class Desk:
         came, answer, sorry, sharing = clock(), None, _FAILED, Sharing()
         try:
             roles = await self.groups.of(place.user)
-            answer = await make(Asker("slack", place.user, place.channel, roles))
+            doubt = self.groups.doubt
+            answer = await make(Asker("slack", place.user, place.channel, roles, doubt=doubt))
             if answer is not None:
                 draft = await self.answers.drafted(place, answer)
                 await self.answers.give(place, answer, draft, sharing)

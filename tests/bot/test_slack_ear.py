@@ -323,7 +323,9 @@ async def test_a_group_that_cannot_be_looked_up_makes_nobody_an_operator(stored:
         async with serving(server, app, reception=reception, groups=(GROUP,)):
             asked = await server.command("/unsubscribe")
             await asked.acknowledged(0.5)
-            assert "for operators" in await seen(asked)
+            said = await seen(asked)
+            assert "for operators" in said
+            assert f"Slack does not say who is in user group {GROUP}" in said
 
 
 @pytest.mark.parametrize("signing", [Signing(secret="wrong"), Signing(age_s=301)])

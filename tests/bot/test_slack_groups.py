@@ -82,6 +82,27 @@ async def test_a_member_stays_one_while_slack_does_not_say(there: There) -> None
     assert there.looks == 3
 
 
+async def test_a_group_that_slack_does_not_tell_for_an_hour_makes_nobody_an_operator(
+    there: There, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert await there.is_member()
+    assert there.groups.doubt == ""
+    there.server.before.always(refusal("no_permission"), on=LOOK)
+    there.time = 3_599.0
+    assert await there.is_member()
+    await there.work.drain(5)
+    there.time = 3_604.0
+    assert not await there.is_member()
+    await there.work.drain(5)
+    assert there.groups.doubt.endswith(f"who is in user group {GROUP} (no_permission)")
+    said = [vars(r)["now"] for r in caplog.records if "cannot be looked up" in r.message]
+    assert said == ["as it was", "nobody is an operator by it"]
+    there.server.before.clear()
+    there.time = 3_609.0
+    assert await there.is_member()
+    assert there.groups.doubt == ""
+
+
 async def test_nobody_waits_long_for_a_slow_look_up_which_goes_on(there: There) -> None:
     there.server.before.add(Delay(0.6), on=LOOK)
     clock = asyncio.get_running_loop().time
