@@ -28,7 +28,10 @@ from core.pipeline import Pipeline
 from core.plan import sort_out
 from core.tried import last_error, pace_s
 
-USAGE = "[plan|run FROM TO] [missing|missing+failed|all] [pause|resume|cancel|retry|failed|changes]"
+USAGE = (
+    "[plan|run FROM TO] [missing|missing+failed|all] [oldest-first] [announce] [series:NAME]"
+    " [pause|resume|cancel|retry|failed|changes]"
+)
 _CARDS = {"status": backfill_card, "failed": failures_card, "changes": differences_card}
 _ACTIONS = (*_CARDS, "plan", "run", "pause", "resume", "cancel", "stop", "retry")
 _OLDEST_FIRST, _ANNOUNCE, _SERIES = "oldest-first", "announce", "series:"

@@ -84,6 +84,11 @@ _TO = Field("last", "the last session, such as 2026-11-25", Kind.SESSION, requir
 _POLICY = Field(
     "policy", "which of them; missing if nothing is said", Kind.CHOICE, choices=POLICIES
 )
+_SERIES = Field(
+    "series", "which bars, such as trades or finra; the best if nothing is said", Kind.TEXT,
+    types="series:{}",
+)  # fmt: skip
+_SPAN = (_FROM, _TO, _POLICY, _OLDEST, _ANNOUNCE, _SERIES)
 _SILENCE = (
     Field("sessions", "how many sessions; 5 if nothing is said", Kind.WHOLE, least=1, most=250),
     Field("until", "a date", Kind.TEXT, types="until:{}"),
@@ -213,13 +218,13 @@ _ALL = (
     Form(
         "backfill",
         "what a span needs, before anything is read",
-        (_FROM, _TO, _POLICY),
+        _SPAN,
         action="plan",
     ),
     Form(
         "backfill",
         "read a span, silently",
-        (_FROM, _TO, _POLICY, _OLDEST, _ANNOUNCE),
+        _SPAN,
         action="run",
     ),
     Form("backfill", "read no more for now", action="pause"),

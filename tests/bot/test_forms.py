@@ -16,6 +16,7 @@ from tests.market import NEWEST
 ALL = [form for forms in FORMS.values() for form in forms]
 NOT_UNDERSTOOD = re.compile(
     r"not understood|one word too many|there is /|is nothing to subscribe|Which |cannot"
+    "|these settings read"
 )
 
 
@@ -36,6 +37,7 @@ def filled(field: Field, name: str) -> object:
         "floor": "5M",
         "price": "5",
         "channel": "discord:123456789012345678",
+        "series": "sample",
     }
     return {
         Kind.TICKER: name,
@@ -97,6 +99,12 @@ def test_a_line_is_what_a_person_would_have_typed() -> None:
     assert summary.line({}) == "feedback"
     where = {"symbol": "NVDA", "channel": "slack:C0123ABCDEF"}
     assert mute.line(where) == "mute slack:C0123ABCDEF NVDA"
+    (plan,) = (form for form in FORMS["backfill"] if form.action == "plan")
+    span = {"first": "2026-06-01", "last": "2026-11-25", "policy": "all", "oldest_first": True}
+    chosen = span | {"announce": True, "series": "off_exchange"}
+    assert plan.line(chosen) == (
+        "backfill plan 2026-06-01 2026-11-25 all oldest-first announce series:off_exchange"
+    )
     (added,) = (form for form in FORMS["watch"] if form.action == "add")
     there = {"symbols": "NVDA AMD", "here": True, "channel": "discord:123456789012345678"}
     assert added.line(there) == "watch discord:123456789012345678 add NVDA AMD here"
