@@ -1,8 +1,10 @@
 """What is not where it should be, read for operators."""
 
+import json
+from collections.abc import Collection
 from datetime import date
 
-from alerts.model import Delivery, State, Troubled
+from alerts.model import Delivery, Destination, State, Troubled
 from alerts.outbox import delivery
 from core.db import Connection, Db
 from core.errors import Reason
@@ -14,21 +16,31 @@ _STUCK = (
 _GOING = "(state IN ('pending', 'sending') OR (state = 'ambiguous' AND next_try_at IS NOT NULL))"
 
 
-async def troubled(db: Db, most: int) -> Troubled:
+async def destinations(db: Db) -> list[Destination]:
+    """Wherever something was ever to go."""
+    rows = await db.rows("SELECT DISTINCT destination FROM deliveries")
+    return [Destination.parse(row["destination"]) for row in rows]
+
+
+async def troubled(db: Db, most: int, there: Collection[Destination] | None = None) -> Troubled:
     """Pending, being sent, ambiguous, refused, given up; at most so many of them in full.
 
-    Of a channel that fails for the same reason session after session only the newest.
+    Of a channel that fails for the same reason session after session only the newest. `there`: of
+    these channels only.
     """
+    among = "1" if there is None else "destination IN (SELECT value FROM json_each(?))"
+    named = () if there is None else (json.dumps([str(one) for one in there]),)
     (counted,) = await db.rows(
         f"SELECT total({_STUCK}) AS stuck, total({_GOING}) AS going FROM deliveries"  # noqa: S608
-        " WHERE state != 'sent'"
+        f" WHERE state != 'sent' AND {among}",
+        named,
     )
     rows = await db.rows(
         "SELECT * FROM (SELECT *, row_number() OVER (PARTITION BY destination, reason, state"  # noqa: S608
         " ORDER BY session DESC, id DESC) AS place, count(*) OVER (PARTITION BY destination,"
-        f" reason, state) AS alike FROM deliveries WHERE {_STUCK} OR {_GOING})"
+        f" reason, state) AS alike FROM deliveries WHERE ({_STUCK} OR {_GOING}) AND {among})"
         f" WHERE place = 1 OR {_GOING} ORDER BY {_STUCK} DESC, session DESC, id LIMIT ?",
-        (most,),
+        (*named, most),
     )
     alike = {row["id"]: row["alike"] - 1 for row in rows if row["state"] != State.PENDING}
     first = tuple(map(delivery, rows))

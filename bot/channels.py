@@ -13,7 +13,7 @@ from alerts.selftest import self_test
 from alerts.subscriptions import ENVIRONMENT, Route, routes, subscribe, unsubscribe, watched
 from alerts.wants import EVERYTHING, QuietHours, Wants
 from bot.links import Link
-from bot.requests import CommandRequest
+from bot.requests import ONLY_HERE, CommandRequest
 from core.anomaly import TIERS
 from core.bars import Scope
 from core.errors import CommandError
@@ -22,6 +22,7 @@ SUBSCRIBE_USAGE = (
     "[all|off-exchange] [min:rare] [top:5] [watchlist] [etfs|no-etfs]"
     " [quiet:22:00-07:00 Europe/Berlin] [sound|silent]"
 )
+NONE_HERE = "Digests do not come here."
 _MOST_LINES = 50
 _DASHES = dict.fromkeys((0x2010, 0x2011, 0x2012, 0x2013, 0x2014, 0x2212), "-")
 _HOUR = r"([01]?\d|2[0-3])(?::([0-5]\d))?"
@@ -94,7 +95,13 @@ class Channels:
         """The list, or a self-test of one channel."""
         if not request.words:
             connections = [(f"commands on {link.platform}", str(link)) for link in self.links]
-            return channel_list(await self._standings(), self.stamp, connections)
+            standings = await self._standings()
+            seen = [s for s in standings if request.sees(s.destination)]
+            message = channel_list(seen, self.stamp, connections)
+            if len(seen) == len(standings):
+                return message
+            lead = "Digests come here." if any(not s.ended for s in seen) else NONE_HERE
+            return replace(message, lead=lead, footer=(*message.footer, ONLY_HERE))
         if request.words[0].lower() != "test":
             raise CommandError(
                 f"/channels {request.words[0][:40]}: there is /channels and /channels test"

@@ -1,17 +1,17 @@
 """/outbox: what is not where it should be; an operator's word on it."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from alerts.decisions import drop, look, resend
 from alerts.deliver import Courier
-from alerts.model import Delivery, Message
+from alerts.model import Delivery, Destination, Message
 from alerts.outbox import What
 from alerts.outbox_card import LINES, Decision, outbox_card
-from alerts.troubled import troubled
+from alerts.troubled import destinations, troubled
 from alerts.words import day
-from bot.requests import CommandRequest
+from bot.requests import ONLY_HERE, CommandRequest
 from core.db import Db
 from core.errors import CommandError, Reason
 
@@ -38,8 +38,14 @@ class OutboxDesk:
         """The list, or what was decided; CommandError in one sentence."""
         if request.words:
             return await self._decide(request)
-        waiting = await troubled(self.courier.db, LINES)
-        return outbox_card(waiting, await self._decisions(), self.now(), self.stamp)
+        all_ = await destinations(self.courier.db)
+        seen = list(filter(request.sees, all_))
+        waiting = await troubled(self.courier.db, LINES, seen)
+        decided = [d for d in await self._decisions() if Destination.parse(d.destination) in seen]
+        message = outbox_card(waiting, decided, self.now(), self.stamp)
+        if len(seen) == len(all_):
+            return message
+        return replace(message, footer=(*message.footer, ONLY_HERE))
 
     async def _decide(self, request: CommandRequest) -> Message:
         word, *rest = request.words

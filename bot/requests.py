@@ -55,6 +55,19 @@ class CommandRequest:
         """Where it was asked."""
         return Destination.parse(self.where)
 
+    @property
+    def sees_all(self) -> bool:
+        """Is every channel their business?"""
+        return self.operator and self.everywhere
+
+    def sees(self, destination: Destination) -> bool:
+        """Else the one they ask in is; on Slack, where a bot is of one workspace, all of it is."""
+        return (
+            self.sees_all
+            or destination == self.channel
+            or destination.platform == self.channel.platform == "slack"
+        )
+
     def redirected(self) -> "CommandRequest":
         """As if it were asked in the channel that the first word names; as it is if none does.
 
@@ -98,5 +111,8 @@ class Reply:
     private: bool = True
     ok: bool = True
 
+
+ONLY_HERE = "what concerns other servers is shown to operators"
+"""Said under an answer that leaves something out for that reason."""
 
 Handler = Callable[[CommandRequest], Awaitable[Message]]

@@ -15,9 +15,10 @@ from alerts.publish import Outbox
 from alerts.subscriptions import wants_of
 from alerts.wants import QuietHours, Wants
 from bot.app import App, opened
-from bot.channels import wanted_by
+from bot.channels import NONE_HERE, wanted_by
 from bot.commands import CommandRequest, Reply
 from bot.platforms.console import ConsoleSender, render
+from bot.requests import ONLY_HERE
 from bot.settings import load
 from core.bars import Scope
 from core.errors import CommandError, DeliveryAmbiguous, DeliveryRefused, Reason
@@ -234,6 +235,34 @@ async def test_the_list_and_the_outbox_as_reviewed(desk: Desk, snapshot: Snapsho
     await desk.later(5)
     for text in ("/channels", "/outbox"):
         assert render((await desk.ask(text)).message, 100) == snapshot(name=text[1:])
+
+
+async def test_who_is_no_operator_sees_nothing_of_other_servers(desk: Desk) -> None:
+    elsewhere = "discord:222222222222222222"
+    for where in (HERE, elsewhere, THERE, "slack:C0123ABCDF"):
+        desk.discord.failures += [DeliveryRefused(Reason.NO_PERMISSION, "50013")] * 2
+        desk.slack.failures += [DeliveryRefused(Reason.CHANNEL_GONE, "channel_not_found")] * 2
+        await desk.ask(f"/subscribe {where}")
+    await desk.publish()
+    for text in ("/channels", "/outbox"):
+        shown = render((await desk.ask(text)).message, 100)
+        assert all(place in shown for place in (HERE, elsewhere, THERE, "slack:C0123ABCDF"))
+        assert ONLY_HERE not in shown
+        for operator in (False, True):
+            request = CommandRequest.parse(
+                text, "discord:@7", HERE, operator=operator, everywhere=False
+            )
+            shown = render((await desk.app.commands.answer(request)).message, 100)
+            assert HERE in shown
+            assert ONLY_HERE in shown
+            assert not any(place in shown for place in (elsewhere, "slack:", "console:"))
+        shown = render((await desk.ask(text, operator=False, where=THERE)).message, 100)
+        assert "slack:C0123ABCDF" in shown
+        assert not any(place in shown for place in (HERE, elsewhere))
+    assert await desk.told("/channels", operator=False) == "Digests come here."
+    nowhere = "discord:333333333333333333"
+    assert await desk.told("/channels", operator=False, where=nowhere) == NONE_HERE
+    assert "all arrived" in await desk.told("/outbox", operator=False, where=nowhere)
 
 
 async def test_what_was_refused_is_sent_again_on_an_operators_word(desk: Desk) -> None:
