@@ -33,7 +33,6 @@ from bot.storage import opened_store, probe
 from bot.suggest import Suggestions
 from bot.supervise import LINK_LONGEST_S, supervised
 from bot.timings import Timings
-from core.afterwards import Afterwards
 from core.backfill import Step
 from core.baseline import LOOKBACK_SESSIONS
 from core.calendar import NEW_YORK, TradingDay, last_complete, sessions, sessions_ending
@@ -101,6 +100,7 @@ class App:
     reception: Reception
     ears: Sequence[Ear]
     backfilling: Backfilling
+    cards: JobCards
     warned: set[date] = field(default_factory=set)
 
     @property
@@ -298,7 +298,9 @@ async def opened(
         courier = Courier(db, senders, now, charts, settings.operator, settings.alert_detail)
         stack.push_async_callback(courier.close)
         backfilling = put_together(settings, ladder, tables, bars.files, open_now.client)
-        stack.push_async_callback((await _cards(backfilling, courier)).close)
+        cards = await JobCards.over(backfilling, senders)
+        backfilling.runner.said = courier.ring
+        stack.push_async_callback(cards.close)
         stack.push_async_callback(backfilling.runner.pool.close)
         links = list[Link]()
         asked = commands(
@@ -310,16 +312,8 @@ async def opened(
         links += [ear.link for ear in heard]
         yield App(
             *(settings, db, ladder, rungs, tables, census, board, asked.doctor, asked),
-            *(Bell(hours), hours, now, courier, destinations, reception, heard, backfilling),
+            *(Bell(hours), hours, now, courier, destinations, reception, heard, backfilling, cards),
         )
-
-
-async def _cards(backfilling: Backfilling, courier: Courier) -> JobCards:
-    runner = backfilling.runner
-    last = await Afterwards(runner.jobs.db).last()
-    cards = JobCards(backfilling, courier.senders, runner.jobs.now(), last)
-    runner.told, runner.said = cards, courier.ring
-    return cards
 
 
 def _doctor(

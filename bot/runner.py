@@ -78,6 +78,8 @@ class Runner:
     """Between two looks at the tables while there is nothing to do."""
     _knows_splits: tuple[int, str] | None = None
     """Of a job and its series: they may be many pages, at few calls a minute."""
+    moved: asyncio.Event = field(default_factory=asyncio.Event)
+    """For whoever shows jobs: one was begun, or changed, whatever is done here meanwhile."""
     _woken: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
@@ -95,6 +97,7 @@ class Runner:
     def wake(self) -> None:
         """A job was begun, or changed."""
         self._woken.set()
+        self.moved.set()
 
     async def run(self) -> None:
         """For ever: whatever waits, then for a word."""

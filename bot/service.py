@@ -127,6 +127,7 @@ class Service:
         ]
         tasks = [
             *vital,
+            asyncio.create_task(supervised("cards", app.cards.run), name="cards"),
             asyncio.create_task(supervised("first channels", app.examine_channels)),
             asyncio.create_task(_talk(app, ready, shown, self.stop, attached=attached)),
             *(asyncio.create_task(app.listen(ear), name=ear.link.platform) for ear in app.ears),

@@ -3,10 +3,10 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
-from core.db import Db
-from core.jobs import Job, Policy, Stage, job_of
+from core.db import Db, iso
+from core.jobs import Job, JobState, Policy, Stage, job_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class Afterwards:
             await writer.execute("UPDATE jobs SET receipt = ? WHERE id = ?", (receipt, job.id))
 
     async def summed_up(self, job: Job, receipt: str) -> None:
-        """The summary that was asked for is there."""
+        """The summary that was asked for is there; empty: the channel does not take it."""
         async with self.db.transaction() as writer:
             await writer.execute("UPDATE jobs SET summary = ? WHERE id = ?", (receipt, job.id))
 
@@ -89,6 +89,26 @@ class Afterwards:
             " OR (u.state = 'same' AND s.revision > u.revision)) ORDER BY u.session",
             (job.id,),
         )
+    async def shown(self, job: Job) -> None:
+        """Its card shows the job as it is here; or nobody can be shown it."""
+        seen = f"{job.state} {job.stage or ''} {job.reason}"
+        async with self.db.transaction() as writer:
+            await writer.execute("UPDATE jobs SET shown = ? WHERE id = ?", (seen, job.id))
+
+    async def owed(self, since: datetime) -> list[Job]:
+        """Those whose card shows something else, or whose summary is due and was not said.
+
+        Of jobs that have ended before `since` nobody waits for a word any more.
+        """
+        rows = await self.db.rows(
+            "SELECT * FROM jobs WHERE (ended_at IS NULL OR ended_at >= ?)"
+            # As shown() keeps it: what moves a card at once, whoever has moved the job.
+            " AND (shown IS NOT state || ' ' || coalesce(stage, '') || ' ' || reason"
+            " OR (announce AND state = ? AND stage IS NOT ? AND summary IS NULL)) ORDER BY id",
+            (iso(since), JobState.DONE, Stage.ALERTS),
+        )
+        return [job_of(row) for row in rows]
+
         changed, new = list[date](), list[date]()
         for row in rows:
             (new if row["revision"] == 0 else changed).append(date.fromisoformat(row["session"]))

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from alerts.model import Check, Destination, Letter, Message, Receipt, Tried
-from core.errors import DeliveryAmbiguous, Reason
+from core.errors import DeliveryAmbiguous, DeliveryRefused, Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,9 @@ class FakePlatform:
         failure = self.failures.pop(0) if self.failures else None
         if isinstance(failure, Exception):
             raise failure
-        (post,) = (post for post in self.posts if post.id == receipt.message_id)
+        post = next((post for post in self.posts if post.id == receipt.message_id), None)
+        if post is None:
+            raise DeliveryRefused(Reason.MESSAGE_GONE, "somebody has deleted it")
         post.versions.append(letter.message)
         if failure is not None:
             raise failure.error
