@@ -1,7 +1,7 @@
 """What a reader sees of a backfill: the plan, the card that is edited as it goes on. Pure."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from alerts.model import Action, Message, Row
@@ -14,6 +14,8 @@ _BAR = 10
 _SHOWN = 15
 _CAUSES = 3
 _NAMES = 8
+WAY_OUT = "when that is mended, /backfill resume goes on with it; /backfill cancel ends it"
+"""Of a job that is paused for a reason."""
 _NAMED_BAD: Mapping[Unit, str] = {
     Unit.HELD: "held by the gate",
     Unit.ABSENT: "not published",
@@ -94,10 +96,16 @@ def backfill_card(standing: Standing, stamp: str) -> Message:
         lead=f"{bar(standing.through, standing.total)} {numbers(standing)}: {_state(standing)}.",
         banners=(job.reason,) if job.reason and not job.is_over else (),
         facts=tuple(facts),
-        footer=("nothing is announced of the past",),
+        footer=("nothing is announced of the past", *_more(standing)),
         stamp=stamp,
         actions=_actions(standing),
     )
+
+
+def _more(standing: Standing) -> Iterator[str]:
+    job = standing.job
+    if job.state is JobState.PAUSED and job.reason:
+        yield WAY_OUT
 
 
 def summary_card(standing: Standing, stamp: str) -> Message:

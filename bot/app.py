@@ -200,8 +200,9 @@ class App:
         await self.tables.refresh()
         rules = await self.tables.rules()
         if rules.version != self.ladder.top.series.rules:
-            self.ladder.rungs = self.rungs.build(rules)
-            self.ladder.retired = await self.rungs.retired(self.ladder.rungs)
+            built = self.rungs.build(rules)
+            renewal = self.backfilling.runner.renewal
+            await renewal.put(built, await self.rungs.retired(built), rules)
 
     async def _revisit(self, days: Sequence[TradingDay]) -> None:
         for day in days:
@@ -289,8 +290,9 @@ async def opened(
         outbox = Outbox(destinations, settings.alert_top, settings.heartbeat_url is not None)
         news, bars = Newsstand(reference, now), await opened_store(settings, db)
         rungs = Rungs(settings, open_now, db, outbox, now, board, census, news, bars)
-        built = rungs.build(await tables.rules())
-        ladder = Ladder(built, await rungs.retired(built))
+        rules = await tables.rules()
+        built = rungs.build(rules)
+        ladder = Ladder(built, await rungs.retired(built), rules)
         hours = Hours(settings.eod_schedule_time, settings.eod_poll_minutes, settings.eod_deadline)
         charts = Charts(ladder, settings.alert_detail, settings.data_dir / "cache" / "matplotlib")
         stack.push_async_callback(charts.close)

@@ -16,6 +16,7 @@ from bot.runner import Told, untold
 from core.afterwards import Afterwards
 from core.errors import CommandError
 from core.jobs import BAD, Job, JobState, Stage
+from core.renewed import alike
 
 _TOLD_EVERY = 10
 _LEFT = {
@@ -80,8 +81,8 @@ async def _begun(app: App, wish: Wish) -> Job | None:
 
 
 def _is_the_same(left: Job, wish: Wish) -> bool:
-    asked = (left.first, left.last), left.policy, left.asked
-    return asked == (wish.span, wish.policy, wish.pipeline.series.key)
+    asked = (left.first, left.last), left.policy
+    return asked == (wish.span, wish.policy) and alike(left.asked, wish.pipeline.series.key)
 
 
 async def _through(app: App, job: Job) -> None:

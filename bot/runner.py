@@ -16,14 +16,16 @@ from bot.outcomes import away_because, cannot_be_kept, cause, instead_of, is_awa
 from bot.patience import SURE_AFTER, Patience
 from core.afterwards import Afterwards
 from core.alone import alone
+from core.calendar import TradingDay
 from core.db import Unwritable
-from core.elsewhere import Elsewhere, Made, MakeTask, NobodyToWork, WorkerUnfit, unheard
+from core.elsewhere import Elsewhere, Made, MakeTask, NobodyToWork, Task, WorkerUnfit, unheard
 from core.errors import SourceUnavailable, TapewatchError
 from core.jobs import BAD, GOOD, Job, Jobs, JobState, Unit
 from core.ladder import Ladder
 from core.pipeline import Pipeline, SplitsSource
 from core.pool import Pool
-from core.sources import AWAY_AFTER, Chain, NoneServed
+from core.renewed import Renewal
+from core.sources import AWAY_AFTER, Chain, NoneServed, Source
 from core.staged import Staged
 from core.turn import Turn
 from core.unworked import Unworked
@@ -80,11 +82,14 @@ class Runner:
     """Of a job and its series: they may be many pages, at few calls a minute."""
     moved: asyncio.Event = field(default_factory=asyncio.Event)
     """For whoever shows jobs: one was begun, or changed, whatever is done here meanwhile."""
+    renewal: Renewal = field(init=False)
+    """For whoever builds the rungs anew."""
     _woken: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
         """Nothing is coming in yet."""
         self.free.set()
+        self.renewal = Renewal(self.jobs, self.ladder)
 
     @property
     def _afterwards(self) -> Afterwards:
@@ -144,6 +149,7 @@ class Runner:
     async def work_off(self, job: Job) -> None:
         """Until it is over, paused, or about another series."""
         self._woken.clear()  # what was said before it is in the tables
+        job = await self.renewal.present(job)
         pipeline = self._pipeline(job)
         if pipeline is None:
             said = f"{job.series} is not read under these settings"
@@ -306,7 +312,13 @@ class Runner:
         return replace(self._elsewhere(found), beside=beside, splits=splits)
 
     def _elsewhere(self, pipeline: Pipeline) -> Pipeline:
+        rules = self.ladder.rules
+
+        async def task(source: Source, day: TradingDay) -> Task:
+            # The tables may have newer ones by now: a series is counted by its own to its end.
+            return replace(await self.task(source, day), rules=rules)
+
         sources = pipeline.chain.sources
-        told = (self.pool, self.staged, self.task, self.made)
+        told = (self.pool, self.staged, task, self.made)
         chain = Chain([Elsewhere(source, *told) for source in sources], sure_after=SURE_AFTER)
         return replace(pipeline, chain=chain)

@@ -185,20 +185,20 @@ class Jobs:
         return Counter({Unit(row["state"]): row["many"] for row in rows})
 
     async def take(self, job: Job) -> TradingDay | None:
-        """The next session, from now on `running`; None if none waits, or the job does not run."""
+        """The next session, from now on `running`; None if none waits, or the job has moved."""
         async with self.db.transaction() as writer:
             cursor = await writer.execute(
                 "UPDATE job_sessions SET state = ? WHERE job = ? AND session ="
                 " (SELECT session FROM job_sessions JOIN jobs ON jobs.id = job"
-                " WHERE job = ? AND job_sessions.state = ? AND jobs.state = ?"
+                " WHERE job = ? AND job_sessions.state = ? AND jobs.state = ? AND series = ?"
                 # Others first: three of them in a row that fail are no session's fault.
                 " ORDER BY (SELECT count(*) FROM job_attempts AS a WHERE a.job = job_sessions.job"
                 " AND a.session = job_sessions.session AND a.outcome = ?), position LIMIT 1)"
                 " RETURNING session",
-                (Unit.RUNNING, job.id, job.id, Unit.WAITING, JobState.RUNNING, Unit.WAITING),
-            )
-            row = await cursor.fetchone()
-            if row is None:
+                (Unit.RUNNING, job.id, job.id, Unit.WAITING, JobState.RUNNING, job.series,
+                 Unit.WAITING),
+            )  # fmt: skip
+            if (row := await cursor.fetchone()) is None:
                 return None
             attempt: dict[str, Value] = {"job": job.id, "session": row["session"]}
             attempt |= {"began_at": iso(self.now()), "outcome": Unit.RUNNING}
@@ -206,17 +206,17 @@ class Jobs:
         return trading_day(date.fromisoformat(row["session"]))
 
     async def put(self, job: Job, day: TradingDay, outcome: Outcome) -> None:
-        """The end of the attempt that is under way; `waiting` gives the session back."""
+        """The end of the attempt under way, if one is; `waiting` gives the session back."""
         async with self.db.transaction() as writer:
             await writer.execute(
                 "UPDATE job_sessions SET state = ?, cause = ?, seen = ?"
-                " WHERE job = ? AND session = ?",
-                (outcome.unit, outcome.cause, outcome.seen, job.id, str(day)),
+                " WHERE job = ? AND session = ? AND state = ?",
+                (outcome.unit, outcome.cause, outcome.seen, job.id, str(day), Unit.RUNNING),
             )
             await writer.execute(
                 "UPDATE job_attempts SET seconds = ?, outcome = ?, seen = ? WHERE id ="
-                " (SELECT max(id) FROM job_attempts WHERE job = ? AND session = ?)",
-                (outcome.seconds, outcome.unit, outcome.seen, job.id, str(day)),
+                " (SELECT max(id) FROM job_attempts WHERE job = ? AND session = ? AND outcome = ?)",
+                (outcome.seconds, outcome.unit, outcome.seen, job.id, str(day), Unit.RUNNING),
             )
 
     async def tries(self, job: Job, day: TradingDay) -> int:
@@ -278,8 +278,8 @@ class Jobs:
                     (EARLIER, job.id, job.id, Unit.WAITING, f"{EARLIER}%"),
                 )
                 await writer.execute(
-                    "UPDATE jobs SET state = ?, reason = '', ended_at = NULL, stage = NULL"
-                    " WHERE id = ?",
+                    "UPDATE jobs SET state = ?, reason = '', ended_at = NULL, stage = NULL,"
+                    " given_up = NULL WHERE id = ?",
                     (JobState.RUNNING, job.id),
                 )
                 await writer.execute("DELETE FROM job_alerts WHERE job = ?", (job.id,))

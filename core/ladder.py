@@ -6,12 +6,13 @@ from one rung only. A rung that is merely late or out of reach is waited for.
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 
 from core.backfill import Step, backfill
 from core.baseline import LOOKBACK_SESSIONS
 from core.calendar import TradingDay, last_complete, sessions_ending
+from core.conditions import Rules, bundled
 from core.errors import (
     BadBars,
     NotPublished,
@@ -33,6 +34,8 @@ class Ladder:
     rungs: Sequence[Pipeline]
     retired: Sequence[Pipeline] = ()
     """Series that other settings, or other rules, had once: to look things up, never to work."""
+    rules: Rules = field(default_factory=bundled)
+    """By which those of the rungs that count trades do it."""
 
     @property
     def known(self) -> list[Pipeline]:
