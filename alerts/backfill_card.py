@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from alerts.model import Action, Message, Row
 from alerts.words import clock, day, listed, size, some, wait
 from core.afterwards import Comparison, Differs
-from core.jobs import BAD, GOOD, Failure, Job, JobState, Policy, Unit
+from core.jobs import BAD, GOOD, Failure, Job, JobState, Policy, Stage, Unit
 from core.plan import Plan
 
 _BAR = 10
@@ -41,6 +41,8 @@ class Standing:
     """The newest one of a session that has not come in since."""
     compared: Comparison | None = None
     """Of a job that is over and read everything again: what that has changed."""
+    given_up: frozenset[Stage] = frozenset()
+    """What was left to do after it, and met a fault of ours."""
 
     @property
     def total(self) -> int:
@@ -94,7 +96,7 @@ def backfill_card(standing: Standing, stamp: str) -> Message:
     return Message(
         title=f"Backfill · {job.first} to {job.last}",
         lead=f"{bar(standing.through, standing.total)} {numbers(standing)}: {_state(standing)}.",
-        banners=(job.reason,) if job.reason and not job.is_over else (),
+        banners=(job.reason,) if job.reason and job.stage is not Stage.NOTHING else (),
         facts=tuple(facts),
         footer=("nothing is announced of the past", *_more(standing)),
         stamp=stamp,
@@ -113,6 +115,10 @@ def summary_card(standing: Standing, stamp: str) -> Message:
     job, changed = standing.job, difference(standing.compared)
     return Message(
         title=f"Backfill · {job.first} to {job.last}",
+    if Stage.ALERTS in standing.given_up:
+        yield "which past alerts would differ could not be counted: the log has the details"
+    if Stage.NUMBERS in standing.given_up:
+        yield "the newest sessions could not be measured: the log has the details"
         lead=f"Backfilled: {numbers(standing)}{f'; {changed}' if changed else ''}.",
         facts=(("series", job.series), ("by cause", by_cause(standing.failures))),
         stamp=stamp,
@@ -134,6 +140,8 @@ def difference(found: Comparison | None) -> str:
     if not found.alerts:
         return f"{said}, no past alert would differ"
     return f"{said}, {some(found.alerts, 'past alert')} would differ"
+    if found.is_given_up:
+        return f"{said}, which past alerts would differ could not be counted"
 
 
 def differences_card(standing: Standing, stamp: str) -> Message:

@@ -153,6 +153,7 @@ class Backfilling:
             self.runner.pool.crew.lets_end,
             await last_error(jobs.db, job),
             await Afterwards(jobs.db).of(job),
+            await Afterwards(jobs.db).given_up(job),
         )
 
     async def _plan(self, wish: Wish) -> Message:
@@ -171,13 +172,13 @@ class Backfilling:
                 raise CommandError(
                     f"{which} {job.state}: what failed is read again when it is over"
                 )
-            if not await jobs.again(job):
             if job.series not in {p.series.key for p in self.ladder.rungs}:
                 raise CommandError(
                     f"{job.series} is not read any more, as other settings or rules hold now:"
                     f" /backfill run {job.first} {job.last} {Policy.MISSING_FAILED} reads what is"
                     " not there by the present ones"
                 )
+            if not await jobs.again(job):
                 raise CommandError("nothing failed: /backfill shows how it ended")
         elif not await self._moved(job, action):
             state = (await jobs.job(job.id)).state

@@ -17,9 +17,9 @@ from bot.patience import SURE_AFTER, Patience
 from core.afterwards import Afterwards
 from core.alone import alone
 from core.calendar import TradingDay
-from core.db import Unwritable
+from core.db import StorageError, Unwritable
 from core.elsewhere import Elsewhere, Made, MakeTask, NobodyToWork, Task, WorkerUnfit, unheard
-from core.errors import SourceUnavailable, TapewatchError
+from core.errors import LeaseLost, SourceUnavailable, TapewatchError
 from core.jobs import BAD, GOOD, Job, Jobs, JobState, Unit
 from core.ladder import Ladder
 from core.pipeline import Pipeline, SplitsSource
@@ -106,42 +106,74 @@ class Runner:
 
     async def run(self) -> None:
         """For ever: whatever waits, then for a word."""
+        is_begun = False
+        while True:
+            self._woken.clear()
+            try:
+                if not is_begun:
+                    await self._begin()
+                    is_begun = True
+                if not await self._next():
+                    # Another process may have begun a job, or resumed it: the tables know.
+                    await self._pause(self.look_s)
+            except (OSError, Unwritable) as error:
+                # A bucket that is away, a disk without room for a lock: over by itself, perhaps.
+                await self._nowhere(error)
+
+    async def _begin(self) -> None:
+        """What a process that is no more has left behind."""
         async with alone(self.lock) as mine:
             if mine:
                 await self.jobs.interrupted()
         await asyncio.to_thread(self.staged.clear, self.jobs.now())
-        while True:
-            self._woken.clear()
-            if not await self._next():
-                # Another process may have begun a job, or resumed it: the tables know.
-                await self._pause(self.look_s)
+
+    async def _nowhere(self, error: OSError | Unwritable) -> None:
+        """There is no place to work in; whoever waits for a job is told why."""
+        job = await self._waiting()
+        why = cannot_be_kept(error)
+        if job is not None:
+            return await self._rest(job, why)
+        logger.warning("no backfill could be read now", extra={"seen": why})
+        return await self._pause(self.rest_s)
+
+    async def _waiting(self) -> Job | None:
+        """The job that is under way, or else the first that has something left to do."""
+        job = await self.jobs.newest()
+        if job is not None and job.state is JobState.RUNNING:
+            return job
+        return await self._afterwards.unsettled()
 
     async def _next(self) -> bool:
         """Work at what there is; False if there is nothing."""
-        job, over = await self.jobs.newest(), await self._afterwards.unsettled()
-        if job is not None and job.state is not JobState.RUNNING:
-            job = None
-        if job is None and over is None:
+        if (job := await self._waiting()) is None:
             return False
         async with alone(self.lock) as mine:
             if not mine:
                 logger.info("another process is at the backfill")
                 await self._pause(self.look_s)
-            elif job is not None:
+            elif job.state is JobState.RUNNING:
                 await self.work_off(job)
-            elif over is not None:
-                await self.settle(over)
+            else:
+                await self.settle(job)
         return True
 
     async def settle(self, job: Job) -> bool:
         """What is left to do after it, one stage; False if that gave way to another job."""
         await self.told(job)
-        try:
-            if not await self.after(job):
-                return False
-        except (OSError, Unwritable) as error:
-            await self._rest(job, cannot_be_kept(error))
+        # What it meets is a value here: one job's fault is not to stand in every other's way.
+        (done,) = await asyncio.gather(self.after(job), return_exceptions=True)
+        if isinstance(done, OSError | Unwritable):
+            await self._rest(job, cannot_be_kept(done))
             return False
+        if done is False:
+            return False
+        if isinstance(done, BaseException):
+            if not isinstance(done, Exception) or isinstance(done, StorageError | LeaseLost):
+                raise done
+            facts = {"job": job.id, "stage": job.stage}
+            logger.error("what is left to do after a backfill failed", extra=facts, exc_info=done)
+            await self._afterwards.give_up(job)
+        await self._unworked.because(job, "")
         await self._afterwards.settled(job)
         await self.told(await self.jobs.job(job.id))
         return True

@@ -35,6 +35,8 @@ class Comparison:
     """Those of them with other lines, newest session first."""
     is_counted: bool
     """False while digests wait to be judged again."""
+    is_given_up: bool = False
+    """Something nobody foresaw has ended it: who else would differ nobody knows."""
 
     @property
     def alerts(self) -> int:
@@ -69,26 +71,24 @@ class Afterwards:
                 "UPDATE jobs SET stage = ? WHERE id = ? AND stage = ?", (after, job.id, job.stage)
             )
 
+    async def give_up(self, job: Job) -> None:
+        """What its stage asks for has met a fault of ours: nothing more of it is tried."""
+        async with self.db.transaction() as writer:
+            await writer.execute(
+                "UPDATE jobs SET given_up = trim(coalesce(given_up, '') || ' ' || ?) WHERE id = ?",
+                (job.stage, job.id),
+            )
+
+    async def given_up(self, job: Job) -> frozenset[Stage]:
+        """The stages that ended so."""
+        row = await self.db.row("SELECT given_up FROM jobs WHERE id = ?", (job.id,))
+        return frozenset(Stage(name) for name in ((row and row["given_up"]) or "").split())
+
     async def posted(self, job: Job, receipt: str) -> None:
         """Its card is there."""
         async with self.db.transaction() as writer:
             await writer.execute("UPDATE jobs SET receipt = ? WHERE id = ?", (receipt, job.id))
 
-    async def summed_up(self, job: Job, receipt: str) -> None:
-        """The summary that was asked for is there; empty: the channel does not take it."""
-        async with self.db.transaction() as writer:
-            await writer.execute("UPDATE jobs SET summary = ? WHERE id = ?", (receipt, job.id))
-
-    async def touched(self, job: Job) -> tuple[list[date], list[date]]:
-        """The sessions that changed, and those that are new, each oldest first."""
-        rows = await self.db.rows(
-            "SELECT u.session, u.revision FROM job_sessions AS u JOIN jobs ON jobs.id = u.job"
-            " LEFT JOIN sessions AS s ON (s.series, s.session) = (jobs.series, u.session)"
-            # One that was stored by a process that died of it is the same when it is read again.
-            " WHERE u.job = ? AND (u.state = 'stored'"
-            " OR (u.state = 'same' AND s.revision > u.revision)) ORDER BY u.session",
-            (job.id,),
-        )
     async def shown(self, job: Job) -> None:
         """Its card shows the job as it is here; or nobody can be shown it."""
         seen = f"{job.state} {job.stage or ''} {job.reason}"
@@ -109,6 +109,21 @@ class Afterwards:
         )
         return [job_of(row) for row in rows]
 
+    async def summed_up(self, job: Job, receipt: str) -> None:
+        """The summary that was asked for is there; empty: the channel does not take it."""
+        async with self.db.transaction() as writer:
+            await writer.execute("UPDATE jobs SET summary = ? WHERE id = ?", (receipt, job.id))
+
+    async def touched(self, job: Job) -> tuple[list[date], list[date]]:
+        """The sessions that changed, and those that are new, each oldest first."""
+        rows = await self.db.rows(
+            "SELECT u.session, u.revision FROM job_sessions AS u JOIN jobs ON jobs.id = u.job"
+            " LEFT JOIN sessions AS s ON (s.series, s.session) = (jobs.series, u.session)"
+            # One that was stored by a process that died of it is the same when it is read again.
+            " WHERE u.job = ? AND (u.state = 'stored'"
+            " OR (u.state = 'same' AND s.revision > u.revision)) ORDER BY u.session",
+            (job.id,),
+        )
         changed, new = list[date](), list[date]()
         for row in rows:
             (new if row["revision"] == 0 else changed).append(date.fromisoformat(row["session"]))
@@ -140,6 +155,7 @@ class Afterwards:
             len(every),
             [one for one in every if one.came or one.went],
             is_counted=job.stage is not Stage.ALERTS,
+            is_given_up=Stage.ALERTS in await self.given_up(job),
         )
 
     async def _all(self, job: Job) -> list[Differs]:
