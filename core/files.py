@@ -4,7 +4,9 @@ A name is `bars/all-daily-raw/2026-11-20.parquet`. `Folder` is a disk; core.buck
 storage. One suite runs against both.
 """
 
+import errno
 import os
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
@@ -15,6 +17,12 @@ from typing import NamedTuple, Protocol
 import polars as pl
 
 from core.whole import written_whole
+
+_NO_LINKS = {
+    *(errno.EPERM, errno.EACCES, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL),
+    *(errno.EMLINK, errno.EXDEV),
+}
+"""What SMB, exFAT, FUSE and others say who know no hard links, or have no more of them."""
 
 
 class Stamp(NamedTuple):
@@ -78,6 +86,8 @@ class Folder:
     """A folder of this machine's disk."""
 
     root: Path
+    link: Callable[[Path, Path], None] = os.link
+    """The same file under another name as well; OSError where there is no such thing."""
 
     def __str__(self) -> str:
         """As a person would name it."""
@@ -115,8 +125,14 @@ class Folder:
             file.write(whole)
 
     def copy(self, name: str, to: str) -> None:
-        """Takes no place of its own."""
-        os.link(self.root / name, self.root / to)
+        """Takes no place of its own, where the disk knows links."""
+        try:
+            self.link(self.root / name, self.root / to)
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            with (self.root / name).open("rb") as file, written_whole(self.root / to) as copy:
+                shutil.copyfileobj(file, copy)
 
     def drop(self, name: str) -> None:
         """Readers that have it open go on."""

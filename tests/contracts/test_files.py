@@ -1,6 +1,8 @@
 """The promises of the Files port, held against a disk and against object storage."""
 
 import asyncio
+import errno
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -57,7 +59,20 @@ async def on_moto(tmp_path: Path, moto_url: str) -> AsyncIterator[Opened]:
     client.close()
 
 
-PLACES = {"disk": on_disk, "our S3": on_our_s3, "moto": on_moto}
+@asynccontextmanager
+async def on_a_disk_without_links(tmp_path: Path, moto_url: str) -> AsyncIterator[Opened]:
+    def link(there: Path, to: Path) -> None:
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM), str(there), None, str(to))
+
+    yield lambda: Folder(tmp_path / "data", link)
+
+
+PLACES = {
+    "disk": on_disk,
+    "a disk without links": on_a_disk_without_links,
+    "our S3": on_our_s3,
+    "moto": on_moto,
+}
 
 
 @pytest.fixture(params=PLACES)
@@ -214,3 +229,14 @@ async def test_a_folder_is_emptied_of_what_others_put_there_just_now(opened: Ope
 
 def test_the_same_frame_is_the_same_bytes() -> None:
     assert parquet(FIRST) == parquet(pl.read_parquet(parquet(FIRST)))
+
+
+def test_a_disk_that_is_full_is_no_disk_without_links(tmp_path: Path) -> None:
+    def link(there: Path, to: Path) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    files = Folder(tmp_path, link)
+    files.put(NAME, b"one")
+    with pytest.raises(OSError, match="No space left"):
+        files.copy(NAME, OTHER)
+    assert files.stamp(OTHER) is None
