@@ -36,6 +36,7 @@ from bot.timings import Timings
 from core.backfill import Step
 from core.baseline import LOOKBACK_SESSIONS
 from core.calendar import NEW_YORK, TradingDay, last_complete, sessions, sessions_ending
+from core.conditions import Rules
 from core.db import Db
 from core.errors import SourceError, Verdict
 from core.files import Files
@@ -290,9 +291,7 @@ async def opened(
         outbox = Outbox(destinations, settings.alert_top, settings.heartbeat_url is not None)
         news, bars = Newsstand(reference, now), await opened_store(settings, db)
         rungs = Rungs(settings, open_now, db, outbox, now, board, census, news, bars)
-        rules = await tables.rules()
-        built = rungs.build(rules)
-        ladder = Ladder(built, await rungs.retired(built), rules)
+        ladder = await _ladder(rungs, await tables.rules())
         hours = Hours(settings.eod_schedule_time, settings.eod_poll_minutes, settings.eod_deadline)
         charts = Charts(ladder, settings.alert_detail, settings.data_dir / "cache" / "matplotlib")
         stack.push_async_callback(charts.close)
@@ -316,6 +315,11 @@ async def opened(
             *(settings, db, ladder, rungs, tables, census, board, asked.doctor, asked),
             *(Bell(hours), hours, now, courier, destinations, reception, heard, backfilling, cards),
         )
+
+
+async def _ladder(rungs: Rungs, rules: Rules) -> Ladder:
+    built = rungs.build(rules)
+    return Ladder(built, await rungs.retired(built), rules)
 
 
 def _doctor(

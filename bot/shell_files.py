@@ -3,17 +3,22 @@
 import argparse
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
+from bot.app import utc_now
 from bot.logs import say
 from bot.once import Exit
 from bot.settings import Settings
 from bot.storage import DISK, copied, keep_at, kept_at, opened_files
+from core.alone import alone
 from core.backup import backup, restore
 from core.db import Db, StorageError
+from core.errors import TapewatchError
 from core.files import Folder
+from core.lease import at_work
 from core.ledger import known_series
 from core.passing import InUse, is_passing
 
@@ -41,6 +46,26 @@ async def _filed(do: Callable[[Path, Path], int], did: str, source: Path, to: Pa
     return Exit.DONE
 
 
+class _AtWork(TapewatchError):
+    """Somebody stores bars."""
+
+
+@asynccontextmanager
+async def _nobody_else(settings: Settings) -> AsyncIterator[Sequence[str]]:
+    """The series that are known, while nobody can store a session of them; _AtWork at once."""
+    async with Db.open(settings.state_db) as db:
+        if (service := await at_work(db, utc_now())) is not None:
+            raise _AtWork(f"a service ({service.place})")
+        folder = settings.data_dir
+        async with (
+            alone(folder / "backfill.lock") as no_job,
+            alone(folder / "turn.lock") as no_turn,
+        ):
+            if not no_job or not no_turn:
+                raise _AtWork("another process" if no_job else "a backfill")
+            yield await known_series(db)
+
+
 async def copy_bars(settings: Settings, chosen: argparse.Namespace) -> Exit:
     """`python -m bot copy-bars [--back]`."""
     if settings.data_url is None:
@@ -54,11 +79,13 @@ async def copy_bars(settings: Settings, chosen: argparse.Namespace) -> Exit:
     bucket = await asyncio.to_thread(opened_files, settings)
     both = [Folder(settings.data_dir), bucket]
     source, to = reversed(both) if chosen.back else both
-    async with Db.open(settings.state_db) as db:
-        known = await known_series(db)
     try:
-        count = await asyncio.to_thread(copied, source, to, known)
-        await asyncio.to_thread(keep_at, settings, target)
+        async with _nobody_else(settings) as known:
+            count = await asyncio.to_thread(copied, source, to, known)
+            await asyncio.to_thread(keep_at, settings, target)
+    except _AtWork as error:
+        say(f"{error} stores bars here: end it first, or what it stores meanwhile stays behind")
+        return Exit.TRY_AGAIN
     except OSError as error:
         say(f"not all is copied: {error}. What is there stays there: run it again")
         return Exit.TRY_AGAIN

@@ -10,15 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from bot.app import App, opened
+from bot.app import App, opened, utc_now
 from bot.settings import load
 from bot.storage import copied, keep_at, opened_files
 from bot.worker import work
+from core.alone import alone
 from core.bars import Bars
 from core.conditions import bundled
 from core.elsewhere import Receipt, Task
 from core.errors import ConfigError, Verdict
 from core.files import Folder
+from core.lease import Lease
 from core.sources.next_step import Part
 from tests.bot.small_market import STORED, ask, at, shown, stored_market
 from tests.market import NOW
@@ -130,6 +132,24 @@ async def test_bars_of_a_disk_move_to_a_bucket_and_every_answer_stays(there: The
     assert await asyncio.to_thread(stored_bytes, there.folder) == on_disk
     async with at(there.folder) as app:
         assert (await ask(app, "/ticker XWUP")).ok
+
+
+async def test_bars_are_not_copied_beside_whoever_stores_some(there: There) -> None:
+    async with Lease(there.folder / "state.db", utc_now).held():
+        code, said = await there.copy_bars()
+        assert code == 75, said
+        assert "a service (" in said
+    for lock, who in (("backfill.lock", "a backfill"), ("turn.lock", "another process")):
+        async with alone(there.folder / lock) as mine:
+            assert mine
+            code, said = await there.copy_bars()
+            assert (code, said) == (
+                75,
+                f"{who} stores bars here: end it first, or what it stores meanwhile stays behind\n",
+            )
+    assert there.server.objects == {}
+    code, said = await there.copy_bars()
+    assert code == 0, said
 
 
 async def test_what_came_in_meanwhile_is_what_counts_on_the_way_back(there: There) -> None:
