@@ -224,6 +224,8 @@ def plan_card(plan: Plan, stamp: str) -> Message:
     return Message(
         title="Backfill · plan",
         lead=f"{some(plan.total, 'session')} from {plan.first} to {plan.last}: {reads}"
+    if plan.beyond:
+        facts.append(("not to be had", _beyond(plan)))
         f" ({plan.policy}).",
         banners=plan.notes,
         facts=tuple(facts),
@@ -246,6 +248,13 @@ def _bytes(plan: Plan) -> str:
 def _time(plan: Plan) -> str:
     if plan.seconds is None:
         return "not known before the first sessions were read on this machine"
+def _beyond(plan: Plan) -> str:
+    return (
+        f"{some(plan.beyond, 'session')} that no source serves, the oldest:"
+        f" some {some(plan.asked_beyond, 'more request')} until the backfill sees that"
+    )
+
+
     return f"about {wait(plan.seconds)}"
 
 

@@ -19,6 +19,7 @@ from core.pipeline import Pipeline
 from core.plan import Plan, sort_out
 from core.sources.rest import RestSource
 from core.sources.short_volume import ShortVolumeSource
+from core.sources.window import SURE_AFTER
 from core.tried import pace_of_series_s
 
 _FEW_CALLS = 30
@@ -78,6 +79,8 @@ class Estimates:
             bytes=sum(sized) if sized else None,
             seconds=await self._seconds(pipeline, len(to_read) / workers, limited, limit),
             serves=_serves(chains),
+            beyond=max((need.beyond for need in needs), default=0),
+            asked_beyond=sum(need.asked_beyond for need in needs),
             notes=(*notes, *nobody, *(r.seen for chain in chains for r in chain.every if r.seen)),
             words=words,
         )
@@ -145,10 +148,16 @@ class _Needs:
     limited: int
     """Those of them that are calls of the vendor's limit."""
     bytes: float | None
+    beyond: int
+    """Sessions that nobody serves; what asking for them takes is not in the others."""
+    asked_beyond: int
 
 
 def _needs(chain: Reaches) -> _Needs:
-    """What it takes to read all that is served, each session by the first that may have it."""
+    """What it takes to read all that is served, each session by the first that may have it.
+
+    A job asks for what nobody serves as well, of each source in turn, until it has seen it.
+    """
     requests = limited = 0
     size: float | None = None
     for part in chain.likely:
@@ -158,7 +167,8 @@ def _needs(chain: Reaches) -> _Needs:
         limited += many if isinstance(source, LIMITED) else 0
         if part.reach.sizes:
             size = (size or 0.0) + many * fmean(part.reach.sizes)
-    return _Needs(requests, limited, size)
+    asked = min(chain.beyond, SURE_AFTER) * len(chain.every)
+    return _Needs(requests, limited, size, chain.beyond, asked)
 
 
 def _serves(chains: Sequence[Reaches]) -> str:

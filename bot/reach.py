@@ -189,6 +189,11 @@ class Reaches:
         return [*parts, *(Part(r, r.refused + 1, left) for r in silent[:1])]
 
     @property
+    def beyond(self) -> int:
+        """How many of the oldest sessions every source refuses, as far as they were asked."""
+        return min(reach.refused for reach in self.every) + 1
+
+    @property
     def oldest(self) -> Reach:
         """The one that goes back furthest."""
         return self.before or min(self.every, key=lambda reach: reach.served)

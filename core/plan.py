@@ -68,6 +68,10 @@ class Plan:
     """None while nothing was measured on this machine, and no limit tells."""
     serves: str
     """In words: how far back the sources go."""
+    beyond: int = 0
+    """Of those to read, the oldest: no source serves them."""
+    asked_beyond: int = 0
+    """Requests that it takes until the job sees that; not among `requests`."""
     notes: tuple[str, ...] = ()
     words: str = ""
     """What `/backfill run FROM TO` takes besides, to do just this."""

@@ -345,3 +345,24 @@ async def test_one_plan_at_a_time_asks_the_sources_and_the_same_one_asks_once_a_
             task.cancel()
         with pytest.raises(CommandError, match="asked for other plans just now"):
             done.pop().result()
+
+
+async def test_what_nobody_serves_is_counted_with_what_asking_for_it_costs(
+    vendor: Vendor, tmp_path: Path
+) -> None:
+    vendor.s3.entitled = lambda name: name[-17:-7] >= str(FEW[20])
+    vendor.rest.plan_from = FEW[20].date
+    settings = await vendor.settings(tmp_path / "data", polygon_calls_per_minute="0")
+    async with opened(settings, now=lambda: NOW) as app:
+        wide = dict((await planned(app, FEW[0])).facts)
+        narrow = dict((await planned(app, FEW[18])).facts)
+        within = dict((await planned(app, FEW[20])).facts)
+    assert wide["requests"] == f"{10 * 2}"
+    assert wide["not to be had"] == (
+        "20 sessions that no source serves, the oldest: some 6 more requests until the backfill"
+        " sees that"
+    )
+    assert narrow["not to be had"].startswith(
+        "2 sessions that no source serves, the oldest: some 4"
+    )
+    assert "not to be had" not in within
