@@ -84,15 +84,22 @@ def numbers(standing: Standing) -> str:
     return text
 
 
+def last_error(standing: Standing) -> str:
+    """2026-11-20: REST grouped daily: unreachable (asked again); empty if all came in since."""
+    if (last := standing.last_error) is None:
+        return ""
+    again = "" if last.unit in BAD or standing.job.is_over else " (asked again)"
+    return f"{last.session}: {last.seen}{again}"
+
+
 def backfill_card(standing: Standing, stamp: str) -> Message:
     """The card of a job; edited in place."""
     job = standing.job
     facts = [("series", job.series), ("order", _order(job)), ("begun", _begun(job))]
     if standing.failures:
         facts.append(("by cause", by_cause(standing.failures)))
-    if (last := standing.last_error) is not None:
-        again = "" if last.unit in BAD or job.is_over else " (asked again)"
-        facts.append(("last error", f"{last.session}: {last.seen}{again}"))
+    if error := last_error(standing):
+        facts.append(("last error", error))
     return Message(
         title=f"Backfill · {job.first} to {job.last}",
         lead=f"{bar(standing.through, standing.total)} {numbers(standing)}: {_state(standing)}.",
@@ -108,6 +115,10 @@ def _more(standing: Standing) -> Iterator[str]:
     job = standing.job
     if job.state is JobState.PAUSED and job.reason:
         yield WAY_OUT
+    if Stage.ALERTS in standing.given_up:
+        yield "which past alerts would differ could not be counted: the log has the details"
+    if Stage.NUMBERS in standing.given_up:
+        yield "the newest sessions could not be measured: the log has the details"
 
 
 def summary_card(standing: Standing, stamp: str) -> Message:
@@ -115,10 +126,6 @@ def summary_card(standing: Standing, stamp: str) -> Message:
     job, changed = standing.job, difference(standing.compared)
     return Message(
         title=f"Backfill · {job.first} to {job.last}",
-    if Stage.ALERTS in standing.given_up:
-        yield "which past alerts would differ could not be counted: the log has the details"
-    if Stage.NUMBERS in standing.given_up:
-        yield "the newest sessions could not be measured: the log has the details"
         lead=f"Backfilled: {numbers(standing)}{f'; {changed}' if changed else ''}.",
         facts=(("series", job.series), ("by cause", by_cause(standing.failures))),
         stamp=stamp,
@@ -133,6 +140,8 @@ def difference(found: Comparison | None) -> str:
     said += f", {found.new:,} new" if found.new else ""
     if not found.changed and not found.new:
         return said
+    if found.is_given_up:
+        return f"{said}, which past alerts would differ could not be counted"
     if not found.is_counted:
         return f"{said}, counting which past alerts would differ"
     if not found.told:
@@ -140,8 +149,6 @@ def difference(found: Comparison | None) -> str:
     if not found.alerts:
         return f"{said}, no past alert would differ"
     return f"{said}, {some(found.alerts, 'past alert')} would differ"
-    if found.is_given_up:
-        return f"{said}, which past alerts would differ could not be counted"
 
 
 def differences_card(standing: Standing, stamp: str) -> Message:
@@ -217,6 +224,8 @@ def plan_card(plan: Plan, stamp: str) -> Message:
     if plan.to_read:
         facts += [("requests", f"{plan.requests:,}{_limit(plan)}"), ("download", _bytes(plan))]
         facts.append(("time", _time(plan)))
+    if plan.beyond:
+        facts.append(("not to be had", _beyond(plan)))
     facts.append(("the plan serves", plan.serves))
     many = len(plan.to_read)
     reads = f"{some(many, 'session')} to read" if many else "nothing to read"
@@ -224,8 +233,6 @@ def plan_card(plan: Plan, stamp: str) -> Message:
     return Message(
         title="Backfill · plan",
         lead=f"{some(plan.total, 'session')} from {plan.first} to {plan.last}: {reads}"
-    if plan.beyond:
-        facts.append(("not to be had", _beyond(plan)))
         f" ({plan.policy}).",
         banners=plan.notes,
         facts=tuple(facts),
@@ -241,13 +248,6 @@ def _limit(plan: Plan) -> str:
     return f", at most {plan.calls_per_minute} a minute"
 
 
-def _bytes(plan: Plan) -> str:
-    return "unknown" if plan.bytes is None else f"about {size(plan.bytes)}"
-
-
-def _time(plan: Plan) -> str:
-    if plan.seconds is None:
-        return "not known before the first sessions were read on this machine"
 def _beyond(plan: Plan) -> str:
     return (
         f"{some(plan.beyond, 'session')} that no source serves, the oldest:"
@@ -255,6 +255,13 @@ def _beyond(plan: Plan) -> str:
     )
 
 
+def _bytes(plan: Plan) -> str:
+    return "unknown" if plan.bytes is None else f"about {size(plan.bytes)}"
+
+
+def _time(plan: Plan) -> str:
+    if plan.seconds is None:
+        return "not known before the first sessions were read on this machine"
     return f"about {wait(plan.seconds)}"
 
 

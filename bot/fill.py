@@ -2,11 +2,11 @@
 
 import sys
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TextIO
 
 from tqdm import tqdm
 
-from alerts.backfill_card import Standing, by_cause, difference, numbers
+from alerts.backfill_card import WAY_OUT, Standing, difference, last_error, numbers
 from bot.app import App
 from bot.backfilling import Wish
 from bot.beside import Beside
@@ -19,6 +19,7 @@ from core.jobs import BAD, Job, JobState, Stage
 from core.renewed import alike
 
 _TOLD_EVERY = 10
+_BAR = "{percentage:3.0f}% |{bar:20}| {desc}"
 _LEFT = {
     Stage.ALERTS: "counting which past alerts would differ",
     Stage.NUMBERS: "all is stored; measuring the newest sessions, for /scorecard and /preview"
@@ -60,17 +61,24 @@ async def fill(app: App, words: list[str]) -> Filled:
     return Filled(len(wish.days), stored, failed, job.state, why, changed)
 
 
+async def left_behind(app: App, wish: Wish) -> Job | None:
+    """The same job, which a run before has not ended; CommandError if it is another one."""
+    left = await app.backfilling.runner.jobs.newest()
+    if left is None or left.is_over:
+        return None
+    if not _is_the_same(left, wish):
+        raise CommandError(
+            f"the backfill of {left.first} to {left.last} ({left.policy}, {left.asked}) is not"
+            ' over: let a service go on with it, or end it by `python -m bot ask "/backfill'
+            ' cancel"`'
+        )
+    return left
+
+
 async def _begun(app: App, wish: Wish) -> Job | None:
     """A new job; the one that a run before has left behind; None if there is nothing to read."""
     jobs = app.backfilling.runner.jobs
-    left = await jobs.newest()
-    if left is not None and not left.is_over:
-        if not _is_the_same(left, wish):
-            raise CommandError(
-                f"the backfill of {left.first} to {left.last} ({left.policy}, {left.asked}) is not"
-                ' over: let a service go on with it, or end it by `python -m bot ask "/backfill'
-                ' cancel"`'
-            )
+    if (left := await left_behind(app, wish)) is not None:
         order = "newest" if left.newest_first else "oldest"
         say(f"going on with the backfill of {left.first} to {left.last}, {order} first")
         await jobs.state(left, JobState.RUNNING)
@@ -88,7 +96,7 @@ def _is_the_same(left: Job, wish: Wish) -> bool:
 async def _through(app: App, job: Job) -> None:
     """Until it is over, and what is left to do after it is done."""
     runner = app.backfilling.runner
-    with tqdm(total=None, disable=None, unit="session", file=sys.stderr) as shown:
+    with progress_bar(sys.stderr) as shown:
         beside = Beside(app, _telling(app, shown))
         runner.told = beside.told
         job = await beside.through(job, lambda j: j.state is JobState.RUNNING, runner.work_off)
@@ -109,6 +117,14 @@ async def _through(app: App, job: Job) -> None:
             return  # whoever has begun meanwhile does the rest
 
 
+def progress_bar(file: TextIO, *, disable: bool | None = None) -> "tqdm[Any]":
+    """What moves on it is said in the card's numbers: its own would count a resumed job's past.
+
+    `disable`: None where it is no terminal.
+    """
+    return tqdm(total=None, disable=disable, file=file, bar_format=_BAR, dynamic_ncols=True)
+
+
 def _telling(app: App, shown: "tqdm[Any]") -> Told:
     last = 0
 
@@ -117,9 +133,7 @@ def _telling(app: App, shown: "tqdm[Any]") -> Told:
         standing = await app.backfilling.standing(job)
         if standing is None:
             return
-        shown.total = standing.total
-        shown.set_postfix_str(by_cause(standing.failures), refresh=False)
-        shown.update(standing.through - shown.n)
+        move(shown, standing)
         if shown.disable and standing.through // _TOLD_EVERY > last // _TOLD_EVERY:
             say(f"backfill: {numbers(standing)}")
         last = standing.through
@@ -127,8 +141,19 @@ def _telling(app: App, shown: "tqdm[Any]") -> Told:
     return told
 
 
+def move(shown: "tqdm[Any]", standing: Standing) -> None:
+    """To where the job is: the card's numbers, its pace, its last error."""
+    shown.total, shown.n = standing.total, standing.through
+    error = last_error(standing)
+    shown.set_description_str(
+        numbers(standing) + (f"; last error: {error}" if error else ""), refresh=True
+    )
+
+
 def _say_end(job: Job, standing: Standing | None) -> None:
     if job.state is not JobState.DONE:
         say(f"{job.state}: {job.reason}" if job.reason else f"{job.state} by somebody else")
+    if job.state is JobState.PAUSED and job.reason:
+        say(f"{WAY_OUT}; and so does this command")
     for failure in (standing.failures if standing else ())[:3]:
         say(f"{failure.session}: {failure.seen}")

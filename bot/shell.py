@@ -17,6 +17,7 @@ from alerts.message import digest
 from alerts.model import SAMPLE_STAMP
 from alerts.spreadsheet import table
 from bot import again, logs, shell_files
+from bot.agreed import agreed, asking, planned
 from bot.app import opened
 from bot.arguments import Sessions, span
 from bot.commands import CommandRequest, Commands
@@ -173,9 +174,10 @@ def _file_words(add: Callable[..., argparse.ArgumentParser]) -> None:
 
 
 def _backfill_words(past: argparse.ArgumentParser) -> None:
-    past.add_argument("first", metavar="FROM")
-    past.add_argument("last", metavar="TO")
-    past.add_argument("--policy", choices=POLICIES, default=POLICIES[0])
+    said = "FROM TO [POLICY]; with `plan` before it only what that needs is said"
+    past.add_argument("words", nargs="+", metavar="WORD", help=said)
+    past.add_argument("--policy", choices=POLICIES)
+    past.add_argument("--yes", action="store_true", help="a terminal is not asked before it reads")
     past.add_argument("--oldest-first", action="store_true")
     past.add_argument("--series", metavar="NAME", help="another one that the settings read")
 
@@ -288,10 +290,19 @@ async def _doctor(settings: Settings, chosen: argparse.Namespace) -> Exit:
 
 
 async def _backfill(settings: Settings, chosen: argparse.Namespace) -> Exit:
-    words = [chosen.first, chosen.last, chosen.policy]
+    is_plan = chosen.words[0] == "plan"
+    words = chosen.words[is_plan:]
+    words += [chosen.policy] if chosen.policy else []
     words += ["oldest-first"] if chosen.oldest_first else []
     words += [f"series:{chosen.series}"] if chosen.series else []
     async with opened(settings) as app:
+        if is_plan:
+            print((await planned(app, words))[1])
+            return Exit.DONE
+        asks = sys.stdin.isatty() and not chosen.yes
+        if not await agreed(app, words, asking() if asks else None):
+            say("nothing is read")
+            return Exit.TRY_AGAIN
         app.board.watchers.append(reading())
         done = await fill(app, words)
     print(f"{done.stored} of {done.wanted} sessions stored; {done.failed} failed in this run")

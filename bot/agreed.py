@@ -1,0 +1,59 @@
+"""What the shell says before a backfill reads anything: the plan; on a terminal, the question."""
+
+import asyncio
+import sys
+from collections.abc import Callable, Coroutine
+from typing import Any, TextIO
+
+from alerts.backfill_card import plan_card
+from alerts.message import stamp
+from alerts.words import some
+from bot.app import App
+from bot.fill import left_behind
+from bot.logs import say
+from bot.once import refreshed
+from bot.platforms.console import render, terminal_width
+from core.plan import Plan
+
+Ask = Callable[[str], Coroutine[Any, Any, str]]
+"""Shows a question; what was typed, empty if nobody types any more."""
+
+
+async def planned(app: App, words: list[str]) -> tuple[Plan, str]:
+    """As `/backfill plan`: the plan, and in words. CommandError for what cannot be planned."""
+    wish = app.backfilling.wish("plan", words)
+    plan = await app.backfilling.estimates.plan(wish.pipeline, wish.days, wish.policy, wish.words)
+    return plan, render(plan_card(plan, stamp(app.ladder.top.series)), terminal_width())
+
+
+async def agreed(app: App, words: list[str], ask: Ask | None) -> bool:
+    """Tell the plan, and have it confirmed; `ask`: None where nobody is to be asked.
+
+    What was left behind was agreed to when it was begun. CommandError as bot.fill.
+    """
+    await refreshed(app)
+    if await left_behind(app, app.backfilling.wish("run", words)) is not None:
+        return True
+    plan, said = await planned(app, words)
+    say(said)
+    if ask is None or not plan.to_read:
+        return True
+    answer = await ask(f"Read {some(len(plan.to_read), 'session')}? [y/N] ")
+    return answer.strip().lower() in ("y", "yes")
+
+
+def asking(stream: TextIO = sys.stdin) -> Ask:
+    """By a terminal; whoever is cancelled meanwhile leaves no thread that waits for a line."""
+
+    async def ask(question: str) -> str:
+        loop, typed = asyncio.get_running_loop(), asyncio.Event()
+        sys.stderr.write(question)
+        sys.stderr.flush()
+        loop.add_reader(stream, typed.set)
+        try:
+            await typed.wait()
+        finally:
+            loop.remove_reader(stream)
+        return await asyncio.to_thread(stream.readline)
+
+    return ask

@@ -1,0 +1,140 @@
+"""`python -m bot backfill`: the plan before anything is read, and the question at a terminal."""
+
+import asyncio
+import io
+import os
+import pty
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from bot.agreed import agreed, asking, planned
+from bot.fill import fill, move, progress_bar
+from bot.shell import main
+from core.errors import CommandError
+from core.jobs import Outcome, Unit
+from tests.bot.small_market import ask, told
+from tests.bot.test_backfilling import WEEK, There, at
+from tests.filled import EVE, Kind, until
+from tests.shared import Shared
+
+SPAN = [str(WEEK[0]), str(WEEK[-1])]
+
+
+@pytest.fixture
+def folder(shared: Shared, tmp_path: Path) -> Path:
+    return until(shared, Kind.SAMPLE, EVE, tmp_path / "data")
+
+
+@pytest.fixture
+async def there(folder: Path) -> AsyncIterator[There]:
+    async with at(folder, running=False) as it:
+        yield it
+
+
+class Person:
+    """Types the same whatever is asked."""
+
+    def __init__(self, types: str) -> None:
+        self.types, self.asked = types, list[str]()
+
+    async def __call__(self, question: str) -> str:
+        """bot.agreed.Ask."""
+        self.asked.append(question)
+        return self.types
+
+
+async def test_the_plan_is_that_of_the_chat(there: There) -> None:
+    plan, said = await planned(there.app, [*SPAN, "all"])
+    assert len(plan.to_read) == 5
+    lead = await told(there.app, f"/backfill plan {' '.join(SPAN)} all")
+    assert lead in " ".join(said.split())
+
+
+@pytest.mark.parametrize(
+    ("types", "is_agreed"),
+    [("y\n", True), ("Yes\n", True), ("n\n", False), ("\n", False), ("", False), ("yep\n", False)],
+)
+async def test_a_person_is_asked_after_the_plan(
+    there: There, types: str, *, is_agreed: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    person = Person(types)
+    assert await agreed(there.app, SPAN, person) is is_agreed
+    assert person.asked == ["Read 5 sessions? [y/N] "]
+    seen = capsys.readouterr()
+    assert "5 sessions to read (missing)" in seen.err
+    assert seen.out == ""
+    assert await there.app.db.rows("SELECT 1 FROM jobs") == []
+
+
+async def test_where_nobody_is_the_plan_is_told_and_it_goes_on(
+    there: There, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert await agreed(there.app, SPAN, None)
+    assert "Backfill · plan" in capsys.readouterr().err
+
+
+async def test_nobody_is_asked_about_nothing_nor_twice(there: There) -> None:
+    person = Person("n\n")
+    assert await agreed(there.app, [str(EVE), str(EVE)], person), "it is stored"
+    wish = there.app.backfilling.wish("run", SPAN)
+    await there.app.backfilling.begin(wish, who="console:@me", place="console:terminal")
+    assert await agreed(there.app, SPAN, person), "it was agreed to when it was begun"
+    assert person.asked == []
+    with pytest.raises(CommandError, match="is not over"):
+        await agreed(there.app, [SPAN[0], SPAN[0]], person)
+
+
+async def test_a_line_of_a_terminal_is_waited_for_and_nobody_waits_who_is_cancelled() -> None:
+    ours, theirs = pty.openpty()
+    with os.fdopen(theirs) as terminal:
+        ask = asking(terminal)
+        waiting = asyncio.create_task(ask("Read them? "))
+        await asyncio.sleep(0.05)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        os.write(ours, b"y\n")
+        assert await asyncio.wait_for(ask("Read them? "), 5) == "y\n"
+    os.close(ours)
+
+
+def test_the_shell_plans_and_says_what_is_wrong(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DATA_DIR", str(folder))
+    assert main(["backfill", "plan", *SPAN, "missing+failed"]) == 0
+    seen = capsys.readouterr()
+    assert "5 sessions to read (missing+failed)" in " ".join(seen.out.split())
+    assert main(["backfill", "plan", SPAN[0]]) == 2
+    assert "From when to when?" in capsys.readouterr().err
+    assert main(["backfill", *SPAN, "please"]) == 2
+    assert "'please' after the span" in capsys.readouterr().err
+
+
+async def test_a_resumed_bar_has_the_numbers_of_the_card_and_its_last_error(there: There) -> None:
+    jobs, screen = there.app.backfilling.runner.jobs, io.StringIO()
+    await ask(there.app, f"/backfill run {' '.join(SPAN)}")
+    job = await jobs.newest()
+    assert job is not None
+    for n in range(4):
+        day = await jobs.take(job)
+        assert day is not None
+        failed = Outcome(Unit.FAILED, 1.0, "unreachable", "REST: no answer")
+        await jobs.put(job, day, Outcome(Unit.STORED, 30.0) if n < 3 else failed)
+    standing = await there.app.backfilling.standing(job)
+    assert standing is not None
+    with progress_bar(screen, disable=False) as shown:
+        move(shown, standing)
+    last = screen.getvalue().split("\r")[-1]
+    assert last.startswith(" 80% |")
+    card = await told(there.app, "/backfill")
+    assert card.split(maxsplit=1)[1].removesuffix(": under way.") in last
+    assert f"last error: {WEEK[1]}: REST: no answer" in last
+    assert "2.0 a minute" in last
+
+
+async def test_what_is_begun_in_the_shell_is_read(there: There) -> None:
+    assert await agreed(there.app, SPAN, None)
+    assert (await fill(there.app, SPAN)).stored == 5
