@@ -18,8 +18,11 @@ from core.bars import UNREADABLE, Series
 from core.damaged import set_aside
 from core.files import Files, parquet
 
-ROWS_A_GROUP = 16_384
-"""A ticker's rows of a quarter lie in one or two groups; smaller ones make the footer long."""
+ROWS_A_GROUP, PAGE_BYTES = 32_768, 16_384
+"""A ticker's rows of a quarter lie in one or two groups; smaller ones make the footer long. Of a
+group only the pages with some of them are unpacked: of one page each it took twice as long."""
+_LAYOUT = 2
+"""Files of another one are made anew."""
 _DAILY_CHARS = len("2026-11-20.parquet")
 """The names of earlier revisions are longer."""
 
@@ -56,7 +59,7 @@ class Quarters:
             except UNREADABLE:
                 set_aside(self.files, names)  # and made of the others the next time
                 continue
-            self.files.put(f"{self._folder}/{whole}", parquet(rows, ROWS_A_GROUP))
+            self.files.put(f"{self._folder}/{whole}", parquet(rows, ROWS_A_GROUP, PAGE_BYTES))
             for stale in made:
                 if stale.startswith(f"{quarter}."):
                     self.files.drop(f"{self._folder}/{stale}")
@@ -92,5 +95,5 @@ def _quarter(month: str) -> str:
 
 
 def _file(quarter: str, daily: Mapping[str, str]) -> str:
-    state = sha256(repr(sorted(daily.items())).encode()).hexdigest()[:16]
+    state = sha256(repr((_LAYOUT, sorted(daily.items()))).encode()).hexdigest()[:16]
     return f"{quarter}.{state}.parquet"
