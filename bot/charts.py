@@ -17,7 +17,7 @@ from alerts.message import title
 from alerts.model import ChartOf, Detail, Picture
 from alerts.words import day as day_of
 from bot.logs import as_here
-from bot.names import flags_of, history_of, line_of
+from bot.names import flags_of, history_of
 from core.calendar import sessions_ending, trading_day
 from core.ladder import Ladder
 from core.parent import deaf, end_when
@@ -112,10 +112,11 @@ class Charts:
         pipeline = next(r for r in self.ladder.known if r.series.key == of.series)
         day = trading_day(of.session)
         window = sessions_ending(day, HISTORY_SESSIONS)
-        history = await history_of(pipeline, of.ticker, window, HISTORY_SESSIONS)
+        renames = await pipeline.record.renames(window[0].date, window[-1].date)
+        history = await history_of(pipeline, of.ticker, window, HISTORY_SESSIONS, renames)
         if history["volume"].null_count() == len(history):
             return None
-        row = line_of(await pipeline.record.scores(day, pipeline.rule), of.ticker)
+        row = await pipeline.record.line(day, pipeline.rule, of.ticker)
         flags = await flags_of(self.ladder, of.ticker, SESSIONS)
         words = f"{title(pipeline.series)} · {day_of(of.session)}"
         data = await asyncio.to_thread(

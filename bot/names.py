@@ -20,13 +20,13 @@ from bot.arguments import Sessions, current, find_ticker, no_more_than, whole
 from bot.digests import Digests
 from bot.forms import MAX_TICKER_SESSIONS
 from bot.requests import CommandRequest
-from core.bars import is_ticker
+from core.bars import Family, is_ticker
 from core.baseline import LOOKBACK_SESSIONS
 from core.calendar import TradingDay, sessions_ending
 from core.errors import CommandError
 from core.ladder import Ladder
 from core.pipeline import Pipeline
-from core.renames import follow_splits
+from core.renames import Rename, concerning, follow_splits
 from core.splits import restate
 
 USAGE = "SYM [sessions] [DATE] [chart|text]"
@@ -62,8 +62,13 @@ class Names:
         _could_be_one(words, usage)
         pipeline = await self.ladder.of(chosen.day)
         window = sessions_ending(chosen.day, max(wish.many, LOOKBACK_SESSIONS))
-        ticker, renamed = await self._named(words, pipeline, window, usage)
-        history = await history_of(pipeline, ticker, window, wish.many)
+        renames = await pipeline.record.renames(window[0].date, window[-1].date)
+        ticker, renamed = await self._named(words, pipeline, window, renames, usage)
+        history, row, prints = await asyncio.gather(
+            history_of(pipeline, ticker, window, wish.many, renames),
+            pipeline.record.line(chosen.day, pipeline.rule, ticker),
+            self._prints(pipeline, chosen.day, ticker),
+        )
         if history["volume"].null_count() == len(history):
             sessions = f"{wish.many} sessions stored here"
             raise CommandError(f"{ticker} did not trade in the last {sessions}")
@@ -79,8 +84,6 @@ class Names:
                     f"a terminal shows no pictures; /ticker {ticker} has the numbers"
                 )
             return chart_card(chart, notes, pipeline.series, is_line=is_line)
-        row = line_of(await pipeline.record.scores(chosen.day, pipeline.rule), ticker)
-        prints = await self._prints(pipeline, chosen.day, ticker)
         drawn = () if wish.show == _TEXT else (chart,)
         pictured = bool(drawn) and not is_terminal
         said = (flags, pipeline.rule, pipeline.series, " ".join(notes), prints)
@@ -126,10 +129,14 @@ class Names:
         return replace(said, actions=actions)
 
     async def _named(
-        self, words: Sequence[str], pipeline: Pipeline, window: Sequence[TradingDay], usage: str
+        self,
+        words: Sequence[str],
+        pipeline: Pipeline,
+        window: Sequence[TradingDay],
+        renames: Sequence[Rename],
+        usage: str,
     ) -> tuple[str, str]:
         """The ticker that is meant, and what has to be said of its name."""
-        renames = await pipeline.record.renames(window[0].date, window[-1].date)
         names = await pipeline.record.names(window[-LOOKBACK_SESSIONS:], renames)
         typed, renamed = current(words[0] if words else "", names, renames)
         text = typed.strip().removeprefix("$")
@@ -143,6 +150,8 @@ class Names:
         self, pipeline: Pipeline, day: TradingDay, ticker: str
     ) -> dict[str, Any] | None:
         """The largest trade and the blocks of a session, where trades were counted."""
+        if pipeline.series.family in (Family.DAILY, Family.FINRA):
+            return None
         stored = await asyncio.to_thread(pipeline.store.read, pipeline.series, [day])
         if "largest" not in stored.columns:
             return None
@@ -153,12 +162,18 @@ class Names:
 
 
 async def history_of(
-    pipeline: Pipeline, ticker: str, window: Sequence[TradingDay], many: int
+    pipeline: Pipeline,
+    ticker: str,
+    window: Sequence[TradingDay],
+    many: int,
+    known: Sequence[Rename],
 ) -> pl.DataFrame:
-    """The newest `many` sessions of a window, on today's share basis, with nulls for gaps."""
+    """The newest `many` sessions of a window, on today's share basis, with nulls for gaps; `known`:
+    the renames of the window."""
     first, last = window[0].date, window[-1].date
-    renames = await pipeline.record.renames(first, last)
-    splits = follow_splits(await pipeline.record.splits(first, last), renames, last)
+    renames = concerning(ticker, known)
+    names = {ticker, *(name for r in renames for name in (r.old, r.new))}
+    splits = follow_splits(await pipeline.record.splits(first, last, names), renames, last)
     own = await pipeline.record.history(ticker, window, renames)
     return _dense(restate(own, splits, last), window[-many:])
 

@@ -6,7 +6,7 @@ answers of exchange_calendars for 2003-2027 that it is checked against.
 
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from typing import Literal
 from zoneinfo import ZoneInfo
 
@@ -84,10 +84,15 @@ def sessions(first: date, last: date) -> list[TradingDay]:
 
 def sessions_ending(last: TradingDay, count: int) -> list[TradingDay]:
     """The last `count` sessions up to and including `last`, oldest first."""
+    return list(_ending(last, count))
+
+
+@lru_cache(maxsize=64)
+def _ending(last: TradingDay, count: int) -> tuple[TradingDay, ...]:
     days = [last]
     while len(days) < count:
         days.append(on_or_before(days[-1].date - timedelta(days=1)))
-    return days[::-1]
+    return tuple(reversed(days))
 
 
 def sessions_after(day: TradingDay, count: int) -> list[TradingDay]:

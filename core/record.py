@@ -1,11 +1,13 @@
 """What is stored of a series, read for judging: bars, splits, measured sessions."""
 
 import asyncio
+import json
 import threading
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
+from typing import Any
 
 import polars as pl
 
@@ -81,12 +83,12 @@ class Record:
         return await asyncio.to_thread(self._names, days, renames)
 
     def _names(self, days: Sequence[TradingDay], renames: Sequence[Rename]) -> frozenset[str]:
-        stored = self.store.tickers(self.series, days)
-        moved = stored & {ticker for r in renames for ticker in (r.old, r.new)}
-        if not moved:
-            return stored
-        rows = self.store.read(self.series, days, ["session", "ticker"], moved)
-        return (stored - moved) | set(follow(rows, renames, days[-1].date)["ticker"])
+        # One before the sessions moves none of their rows.
+        within = tuple(r for r in renames if r.on > days[0].date)
+        if not within:
+            return self.store.tickers(self.series, days)
+        made_of = self.store.state([self.series], days)
+        return _followed(self.store, self.series, tuple(days), within, made_of)
 
     async def rows_of(self, tickers: Collection[str], days: Sequence[TradingDay]) -> pl.DataFrame:
         """session, ticker of a few tickers, under the names they were published with."""
@@ -133,12 +135,16 @@ class Record:
         """The verified ones from first to last, both included."""
         return await Universe(self.db).renames(first, last)
 
-    async def splits(self, first: date, last: date) -> list[Split]:
-        """Those on record from first to last, both included."""
+    async def splits(
+        self, first: date, last: date, tickers: Collection[str] | None = None
+    ) -> list[Split]:
+        """Those on record from first to last, both included; of a few tickers, if any are given."""
+        every = tickers is None
         rows = await self.db.rows(
             "SELECT execution_date, ticker, split_from, split_to FROM splits"
-            " WHERE series = ? AND execution_date BETWEEN ? AND ?",
-            (self.series.key, str(first), str(last)),
+            " WHERE series = ? AND execution_date BETWEEN ? AND ?"
+            " AND (? OR ticker IN (SELECT value FROM json_each(?)))",
+            (self.series.key, str(first), str(last), every, json.dumps(sorted(tickers or ()))),
         )
         return [Split(date.fromisoformat(r[0]), r[1], r[2], r[3]) for r in rows]
 
@@ -146,6 +152,21 @@ class Record:
         """core.detect.score of a stored session."""
         measured, types = await self.measured(day), await Universe(self.db).types()
         return await asyncio.to_thread(score, measured, rule, types)
+
+    async def line(self, day: TradingDay, rule: Rule, ticker: str) -> dict[str, Any] | None:
+        """One ticker's row of scores(); None if it did not trade."""
+        window, known = await self._known(day)
+        # Whether its first four letters trade as well tells what a fifth one means.
+        asked = {ticker, ticker[:4]}
+        types = await Universe(self.db).types(asked)
+
+        def line() -> dict[str, Any] | None:
+            rows = self._measured(window, known).filter(pl.col("ticker").is_in(list(asked)))
+            if rows.filter(ticker=ticker, session=day.date).is_empty():
+                return None
+            return next(score(rows, rule, types).filter(ticker=ticker).iter_rows(named=True))
+
+        return await asyncio.to_thread(line)
 
     async def listings(self, day: TradingDay) -> pl.DataFrame:
         """core.listings of all venues up to a stored session, verified renames followed."""
@@ -207,6 +228,22 @@ class Record:
         )
         self.store.keep_measured(self.series, window[-1], made_of, found)
         return found
+
+
+@lru_cache(maxsize=4)
+def _followed(
+    store: Store,
+    series: Series,
+    days: tuple[TradingDay, ...],
+    renames: tuple[Rename, ...],
+    _state: str,
+) -> frozenset[str]:
+    stored = store.tickers(series, days)
+    moved = stored & {ticker for r in renames for ticker in (r.old, r.new)}
+    if not moved:
+        return stored
+    rows = store.read(series, days, ["session", "ticker"], moved)
+    return (stored - moved) | set(follow(rows, renames, days[-1].date)["ticker"])
 
 
 @lru_cache(maxsize=4)

@@ -37,6 +37,8 @@ def follow(bars: pl.DataFrame, renames: Iterable[Rename], as_of: date) -> pl.Dat
     """
     places = _Places(renames, as_of)
     spans = pl.DataFrame(list(places.spans()), schema=_SPAN, orient="row")
+    if spans.is_empty():
+        return bars
     at, on_row = pl.col("session"), ["session", "ticker"]
     moved = (
         bars.select(on_row)
@@ -77,6 +79,20 @@ def known_as(ticker: str, renames: Iterable[Rename]) -> set[str]:
     while older := {r.old for r in known if r.new in names} - names:
         names |= older
     return names
+
+
+def concerning(ticker: str, renames: Iterable[Rename]) -> list[Rename]:
+    """All that `follow` and `follow_splits` have to know of for what the ticker is, or was.
+
+    Whatever shares a name with one of them is among them, and so is what contradicts one.
+    """
+    names, known = {ticker}, list(renames)
+    while (
+        more := {name for r in known if r.old in names or r.new in names for name in (r.old, r.new)}
+        - names
+    ):
+        names |= more
+    return [r for r in known if r.old in names]
 
 
 class _Places:

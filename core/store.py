@@ -27,6 +27,8 @@ logger = logging.getLogger(__name__)
 
 _SPANS_KEPT = 8
 """Everybody asks about the same few; each is a megabyte of names."""
+_NUMBERS_KEPT = 2
+"""Most ask about the newest session: 5 MB each."""
 MEASURED_SESSIONS = 260
 """Of so many sessions a series, newest first, the measured numbers (1-2 MB) are kept: a year."""
 
@@ -157,7 +159,7 @@ class Store:
     def measured(self, series: Series, day: TradingDay, made_of: str) -> pl.DataFrame | None:
         """The session's numbers, if they were made of the same."""
         try:
-            return pl.read_parquet(*self._own.paths([_name("measured", series, day, made_of)]))
+            return _numbers(*self._own.paths([_name("measured", series, day, made_of)]))
         except (OSError, *UNREADABLE):
             return None
 
@@ -202,6 +204,12 @@ def _rows(
     asked = named, on.is_in(dates.implode())
     rows = pl.scan_parquet(paths).filter(*asked).sort("session", "ticker")
     return (rows if columns is None else rows.select(columns)).collect()
+
+
+@lru_cache(maxsize=_NUMBERS_KEPT)
+def _numbers(path: Path) -> pl.DataFrame:
+    """Another content would have another name."""
+    return pl.read_parquet(path)
 
 
 @lru_cache(maxsize=_SPANS_KEPT)

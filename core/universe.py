@@ -1,7 +1,8 @@
 """What each ticker is and used to be, by the vendor's reference: asked for weekly, and kept."""
 
+import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Protocol
@@ -40,9 +41,14 @@ class Universe:
 
     db: Db
 
-    async def types(self) -> dict[str, str]:
-        """The vendor's type by ticker, also of those delisted since: core.instruments.kinds."""
-        rows = await self.db.rows("SELECT ticker, type FROM instruments WHERE type IS NOT NULL")
+    async def types(self, tickers: Collection[str] | None = None) -> dict[str, str]:
+        """The vendor's type by ticker, also of those delisted since: core.instruments.kinds; of a
+        few, if any are given."""
+        rows = await self.db.rows(
+            "SELECT ticker, type FROM instruments WHERE type IS NOT NULL"
+            " AND (? OR ticker IN (SELECT value FROM json_each(?)))",
+            (tickers is None, json.dumps(sorted(tickers or ()))),
+        )
         return {row["ticker"]: row["type"] for row in rows}
 
     async def names(self) -> dict[str, str]:

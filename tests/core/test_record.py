@@ -95,6 +95,24 @@ async def test_two_who_ask_at_once_measure_once(record: Record, tmp_path: Path) 
     assert first.equals(measured(ROWS))
 
 
+async def test_a_line_is_the_ticker_s_row_of_all_scores(record: Record) -> None:
+    names = ["GOOG", "GOOGL", "ABCD", "ABCDW", "ZVZZT"]
+    more = frame([r for name in names for r in noisy(name, 1e6)])
+    gone = more.filter((pl.col("ticker") != "GOOG") | (pl.col("session") < DAY.date))
+    every = pl.concat([ROWS, gone]).sort("session", "ticker")
+    for t in range(len(SESSIONS)):
+        await asyncio.to_thread(record.store.write, SERIES, SESSIONS[t], of(t, every), 2)
+    async with record.db.transaction() as writer:
+        row: dict[str, Value] = {"ticker": "M1", "type": "ETF", "name": "", "listed_at": "now"}
+        await insert(writer, "instruments", row)
+    scores = await record.scores(DAY, Rule())
+    assert set(scores["kind"]) == {"common", "ETF", "warrant", "test"}
+    for ticker in [*names, "M0", "M1", "M2", "M3", "NONE"]:
+        wanted = next(scores.filter(ticker=ticker).iter_rows(named=True), None)
+        assert await record.line(DAY, Rule(), ticker) == wanted, ticker
+    assert await record.line(DAY, Rule(), "GOOG") is None
+
+
 async def test_a_new_revision_or_a_split_is_measured_anew(record: Record, tmp_path: Path) -> None:
     first = await record.measured(DAY)
     twice = ROWS.with_columns(pl.col("volume") * 2)

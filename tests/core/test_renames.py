@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.calendar import TradingDay, sessions
-from core.renames import Rename, follow, follow_splits
+from core.renames import Rename, concerning, follow, follow_splits, known_as
 from core.splits import Split
 from tests.frames import bars, day, row
 
@@ -231,3 +231,25 @@ def test_a_split_and_the_rows_before_it_are_followed_alike(
     for n, ticker in enumerate(TICKERS):
         if ticker not in left_today:
             assert split_at.get(2.0 + n) == rows.get(2.0 + n)
+
+
+@given(
+    st.lists(
+        st.builds(Rename, st.sampled_from(ALL), st.sampled_from("ABCDE"), st.sampled_from("ABCDE")),
+        max_size=8,
+    ),
+    st.sampled_from("ABCDE"),
+)
+def test_those_that_concern_a_ticker_are_all_that_its_history_takes(
+    renames: list[Rename], ticker: str
+) -> None:
+    few = concerning(ticker, renames)
+    rows = market(*((t, ALL) for t in "ABCDE"))
+    own = rows.filter(pl.col("ticker").is_in(known_as(ticker, renames)))
+    every = follow(rows, renames, FRI).filter(ticker=ticker)
+    assert follow(own, few, FRI).filter(ticker=ticker).equals(every)
+    splits = [Split(on, t, 1, 2) for t in "ABCDE" for on in (MON, WED)]
+    named = {ticker, *(name for r in few for name in (r.old, r.new))}
+    split = follow_splits([s for s in splits if s.ticker in named], few, FRI)
+    wanted = [s for s in follow_splits(splits, renames, FRI) if s.ticker == ticker]
+    assert [s for s in split if s.ticker == ticker] == wanted
