@@ -8,24 +8,24 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from bot.attempts import Attempts, unsaid
 from bot.outcomes import away_because, cannot_be_kept, cause, instead_of, is_away, is_refusal_of_all
-from bot.patience import SURE_AFTER, Patience
+from bot.over_there import Terms
+from bot.patience import Patience
 from core.afterwards import Afterwards
 from core.alone import alone
-from core.calendar import TradingDay
 from core.db import StorageError, Unwritable
-from core.elsewhere import Elsewhere, Made, MakeTask, NobodyToWork, Task, WorkerUnfit, unheard
+from core.elsewhere import Made, MakeTask, NobodyToWork, WorkerUnfit, unheard
 from core.errors import LeaseLost, SourceUnavailable, TapewatchError
 from core.jobs import BAD, GOOD, Job, Jobs, JobState, Unit
 from core.ladder import Ladder
 from core.pipeline import Pipeline, SplitsSource
 from core.pool import Pool
 from core.renewed import Renewal
-from core.sources import AWAY_AFTER, Chain, NoneServed, Source
+from core.sources import AWAY_AFTER, NoneServed
 from core.staged import Staged
 from core.turn import Turn
 from core.unworked import Unworked
@@ -335,22 +335,7 @@ class Runner:
         await self.told(await self.jobs.job(job.id))
 
     def _pipeline(self, job: Job) -> Pipeline | None:
-        """As the nightly one, but its sources are asked elsewhere."""
+        """The job's rung, read elsewhere; None if these settings read no such series."""
         found = next((p for p in self.ladder.rungs if p.series.key == job.series), None)
-        if found is None:
-            return None
-        beside = None if found.beside is None else self._elsewhere(found.beside)
-        splits = self.splits or found.splits
-        return replace(self._elsewhere(found), beside=beside, splits=splits)
-
-    def _elsewhere(self, pipeline: Pipeline) -> Pipeline:
-        rules = self.ladder.rules
-
-        async def task(source: Source, day: TradingDay) -> Task:
-            # The tables may have newer ones by now: a series is counted by its own to its end.
-            return replace(await self.task(source, day), rules=rules)
-
-        sources = pipeline.chain.sources
-        told = (self.pool, self.staged, task, self.made)
-        chain = Chain([Elsewhere(source, *told) for source in sources], sure_after=SURE_AFTER)
-        return replace(pipeline, chain=chain)
+        told = Terms(self.pool, self.staged, self.task, self.made, self.ladder.rules, self.splits)
+        return None if found is None else told.read(found)

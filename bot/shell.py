@@ -4,7 +4,6 @@ import argparse
 import asyncio
 import json
 import logging
-import re
 import signal
 import sys
 import threading
@@ -16,11 +15,11 @@ from typing import Any
 from alerts.message import digest
 from alerts.model import SAMPLE_STAMP
 from alerts.spreadsheet import table
-from bot import again, logs, shell_files
+from bot import again, installing, logs, shell_files
 from bot.agreed import agreed, asking, planned
 from bot.app import opened
 from bot.arguments import Sessions, span
-from bot.commands import CommandRequest, Commands
+from bot.commands import CommandRequest
 from bot.export import stored_bars
 from bot.fill import fill
 from bot.forms import POLICIES
@@ -42,14 +41,7 @@ from bot.setting_checks import notices
 from bot.settings import Settings, form_asked, load, secrets_asked, strangers
 from core.bars import Scope
 from core.db import Unwritable
-from core.errors import (
-    CommandError,
-    ConfigError,
-    DeliveryError,
-    DeliveryRefused,
-    NotPublished,
-    SourceError,
-)
+from core.errors import CommandError, ConfigError, NotPublished, SourceError
 from core.jobs import JobState
 from core.sources import NoneServed
 
@@ -111,11 +103,6 @@ async def _interruptible(doing: Coroutine[Any, Any, Exit]) -> Exit:
     return Exit.INTERRUPTED if task.cancelled() else task.result()
 
 
-_HOST = re.compile(r"https://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?/?", re.IGNORECASE)
-_UNREACHED = (
-    "Is discord.com reached from here? Try again, or take the application's id from"
-    " discord.com/developers/applications (OAuth2, URL Generator makes the address there)"
-)
 _WHAT = "Which US stocks traded unlike themselves."
 
 
@@ -152,9 +139,11 @@ def _parser() -> argparse.ArgumentParser:
     doctor = add("doctor", _doctor, "what each source answers, and the next step")
     doctor.add_argument("--session", metavar="D", help="probe this date instead of the newest")
     doctor.add_argument("--json", action="store_true")
-    manifest = add("manifest", _manifest, "the manifest of a Slack app with just what is used")
+    manifest = add(
+        "manifest", installing.manifest, "the manifest of a Slack app with just what is used"
+    )
     manifest.add_argument("--url", metavar="https://HOST", help="Slack posts there: no Socket Mode")
-    add("invite", _invite, "the address that adds the bot to a Discord server")
+    add("invite", installing.invite, "the address that adds the bot to a Discord server")
     _file_words(add)
     _backfill_words(add("backfill", _backfill, "store the sessions of a span, silently"))
     return parser
@@ -311,43 +300,6 @@ async def _backfill(settings: Settings, chosen: argparse.Namespace) -> Exit:
     if done.why:
         return Exit.REFUSED
     return Exit.DONE if done.state is JobState.DONE and not done.failed else Exit.TRY_AGAIN
-
-
-async def _manifest(settings: Settings, chosen: argparse.Namespace) -> Exit:
-    from bot.platforms.slack_manifest import manifest
-
-    if chosen.url is None and settings.slack_signing_secret and not settings.slack_app_token:
-        say("SLACK_SIGNING_SECRET without SLACK_APP_TOKEN: say where Slack posts to, by --url")
-        return Exit.USAGE
-    if chosen.url is not None and not _HOST.fullmatch(chosen.url):
-        say("--url should be https://HOST: where Slack reaches the port, and nothing after it")
-        return Exit.USAGE
-    url = f"{chosen.url.rstrip('/')}/slack/events" if chosen.url else None
-    groups = bool(settings.slack_groups)
-    made = manifest(Commands.USAGE, socket_mode=url is None, groups=groups, url=url)
-    print(json.dumps(made, indent=2, ensure_ascii=False))
-    return Exit.DONE
-
-
-async def _invite(settings: Settings, chosen: argparse.Namespace) -> Exit:
-    from bot.platforms.discord_invite import application_id, invite_url
-
-    if settings.discord_token is None:
-        say(
-            "DISCORD_TOKEN is not set: put it into .env (discord.com/developers/applications,"
-            " your application, Bot, Reset Token): the address has its application in it"
-        )
-        return Exit.CONFIG
-    token = settings.discord_token.get_secret_value()
-    try:
-        print(invite_url(await application_id(token, settings.discord_api_url)))
-    except DeliveryError as error:
-        refused = isinstance(error, DeliveryRefused)
-        step = "Reset Token, under Bot, gives another one" if refused else _UNREACHED
-        said = f"Discord does not tell whose token that is: {error.reason} ({error.seen})"
-        say(f"{said}. {step}", logging.ERROR)
-        return Exit.TRY_AGAIN
-    return Exit.DONE
 
 
 def _print_json(value: object) -> None:
