@@ -4,7 +4,10 @@ import asyncio
 import io
 import os
 import pty
+import subprocess
+import sys
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -19,6 +22,7 @@ from tests.bot.test_backfilling import WEEK, There, at
 from tests.filled import EVE, Kind, until
 from tests.shared import Shared
 
+ROOT = Path(__file__).parent.parent.parent
 SPAN = [str(WEEK[0]), str(WEEK[-1])]
 
 
@@ -138,3 +142,23 @@ async def test_a_resumed_bar_has_the_numbers_of_the_card_and_its_last_error(ther
 async def test_what_is_begun_in_the_shell_is_read(there: There) -> None:
     assert await agreed(there.app, SPAN, None)
     assert (await fill(there.app, SPAN)).stored == 5
+
+
+def test_at_a_terminal_nothing_is_read_that_was_not_agreed_to(tmp_path: Path) -> None:
+    ours, theirs = pty.openpty()
+    env = {"PATH": os.environ["PATH"], "DATA_DIR": str(tmp_path / "data"), "TERM": "xterm"}
+    command = [sys.executable, "-m", "bot", "backfill", SPAN[0], SPAN[0]]
+    seen = ""
+    with subprocess.Popen(
+        command, cwd=ROOT, env=env, stdin=theirs, stdout=theirs, stderr=theirs
+    ) as process:
+        os.close(theirs)
+        with suppress(OSError):  # its end
+            while part := os.read(ours, 4096).decode(errors="replace"):
+                if "[y/N]" not in seen and "[y/N]" in seen + part:
+                    os.write(ours, b"n\n")
+                seen += part
+        os.close(ours)
+    assert process.returncode == 75
+    assert "1 session to read (missing)" in seen
+    assert seen.rstrip().endswith("nothing is read")
