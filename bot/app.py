@@ -287,9 +287,8 @@ async def opened(
         open_now = await stack.enter_async_context(outside(settings, now))
         reference = Reference(open_now.client) if open_now.client else None
         tables, census = VendorTables(db, reference, now), Census(db, reference, now)
-        board = Board()
         outbox = Outbox(destinations, settings.alert_top, settings.heartbeat_url is not None)
-        news, bars = Newsstand(reference, now), await opened_store(settings, db)
+        news, bars, board = Newsstand(reference, now), await opened_store(settings, db), Board()
         rungs = Rungs(settings, open_now, db, outbox, now, board, census, news, bars)
         ladder = await _ladder(rungs, await tables.rules())
         hours = Hours(settings.eod_schedule_time, settings.eod_poll_minutes, settings.eod_deadline)

@@ -139,14 +139,18 @@ def _parser() -> argparse.ArgumentParser:
     doctor = add("doctor", _doctor, "what each source answers, and the next step")
     doctor.add_argument("--session", metavar="D", help="probe this date instead of the newest")
     doctor.add_argument("--json", action="store_true")
+    _installing_words(add)
+    _file_words(add)
+    _backfill_words(add("backfill", _backfill, "store the sessions of a span, silently"))
+    return parser
+
+
+def _installing_words(add: Callable[..., argparse.ArgumentParser]) -> None:
     manifest = add(
         "manifest", installing.manifest, "the manifest of a Slack app with just what is used"
     )
     manifest.add_argument("--url", metavar="https://HOST", help="Slack posts there: no Socket Mode")
     add("invite", installing.invite, "the address that adds the bot to a Discord server")
-    _file_words(add)
-    _backfill_words(add("backfill", _backfill, "store the sessions of a span, silently"))
-    return parser
 
 
 def _file_words(add: Callable[..., argparse.ArgumentParser]) -> None:

@@ -1,6 +1,7 @@
 """What every test has: no blocking call on the loop, no settings of the machine."""
 
 import gc
+import logging
 import os
 import re
 from collections.abc import Generator, Iterator
@@ -82,6 +83,15 @@ def _no_waiting_between_tries() -> Iterator[None]:
     """In-request retries still happen, at once."""
     with stamina.set_testing(True, attempts=3, cap=True):
         yield
+
+
+@pytest.fixture(autouse=True)
+def _own_log() -> Iterator[None]:
+    """A command that a test has run leaves no handler behind, which writes where nobody reads."""
+    yield
+    root = logging.getLogger()
+    for handler in [h for h in root.handlers if type(h) is logging.StreamHandler]:
+        root.removeHandler(handler)
 
 
 @pytest.fixture(autouse=True)

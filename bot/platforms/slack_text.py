@@ -142,7 +142,7 @@ def _made(
     blocks += _rows(message, say)
     if message.facts:
         facts = ((say(name), say(value).strip()) for name, value in message.facts)
-        said = (f"{name}: *{value}*" if value else name for name, value in facts if name or value)
+        said = (_fact(name, value) if value else name for name, value in facts if name or value)
         blocks += map(_section, _packed(said, "\n"))
     blocks += drawn
     for small in (message.footer, message.context):
@@ -151,6 +151,12 @@ def _made(
     blocks += after
     text = never_empty(say(stamped_lead(message)), say(message.title))
     return Rendered(text, tuple(blocks))
+
+
+def _fact(name: str, value: str) -> str:
+    # Its last colon and ours would have a letter between them, which is an emoji's name.
+    unlike_an_emoji = "\u200b" if ":" in name else ""
+    return f"{name}{unlike_an_emoji}: *{value}*"
 
 
 def _rows(message: Message, say: Say) -> Iterator[Block]:

@@ -190,6 +190,7 @@ def test_no_text_is_acted_upon(text: str) -> None:
 @example(Message("\u202e", ""), 0, DIGEST)
 @example(Message("\x1b", "", stamp="\x1b"), 1, DIGEST)
 @example(Message("", " ".join(MARKUPS)), 0, DIGEST)
+@example(Message("", "", facts=((":tada:a", "x"),)), 0, DIGEST)
 @example(Message("", "x", rows=tuple(Row(text, (text,)) for text in MARKUPS)), 0, SHARED)
 def test_no_message_breaks_a_limit_or_pings_anyone(
     message: Message, pictures: int, look: Look
