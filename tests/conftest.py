@@ -22,7 +22,6 @@ os.environ.setdefault("MPLCONFIGDIR", str(Path.home() / ".cache" / "matplotlib")
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
 
-_LONG_S = 60.0
 _PREFIXES = (
     *("POLYGON_", "MASSIVE_", "FLATFILES_", "FINRA_", "AWS_", "EOD_", "ALERT_", "DATA_"),
     *("DISCORD_", "SLACK_", "OPERATOR_", "HEARTBEAT_", "BACKFILL_"),
@@ -47,16 +46,8 @@ def pytest_collection() -> Generator[None, object, object]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What may take long comes first on each worker: at the end nobody could share the wait."""
-    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-    slow = [item for item in items if _patience_s(item) >= _LONG_S]
-    others = [item for item in items if _patience_s(item) < _LONG_S]
-    size = -(-len(others) // workers)
-    items[:] = [
-        item
-        for n in range(workers)
-        for item in (*slow[n::workers], *others[n * size : (n + 1) * size])
-    ]
+    """What may take long is mostly waiting, and comes first: on one worker, while others work."""
+    items.sort(key=_patience_s, reverse=True)
 
 
 def _patience_s(item: pytest.Item) -> float:
