@@ -62,7 +62,7 @@ class Names:
         _could_be_one(words, usage)
         pipeline = await self.ladder.of(chosen.day)
         window = sessions_ending(chosen.day, max(wish.many, LOOKBACK_SESSIONS))
-        renames = await pipeline.record.renames(window[0].date, window[-1].date)
+        renames = await _renames(pipeline, words, window)
         ticker, renamed = await self._named(words, pipeline, window, renames, usage)
         history, row, prints = await asyncio.gather(
             history_of(pipeline, ticker, window, wish.many, renames),
@@ -159,6 +159,18 @@ class Names:
 
     async def _flags(self, ticker: str) -> list[Flag]:
         return await flags_of(self.ladder, ticker, _FLAGS)
+
+
+async def _renames(
+    pipeline: Pipeline, words: Sequence[str], window: Sequence[TradingDay]
+) -> list[Rename]:
+    """All of the newest sessions, whose names are known by them; of the years before only those
+    of what is typed."""
+    newest, last = window[-LOOKBACK_SESSIONS:], window[-1].date
+    renames = await pipeline.record.renames(newest[0].date, last)
+    text = (words[0] if words else "").strip().removeprefix("$")
+    own = await pipeline.record.renames_of({text, text.upper()}, window[0].date, last)
+    return sorted({*renames, *own})
 
 
 async def history_of(

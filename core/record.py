@@ -30,6 +30,8 @@ _JOINED_SESSIONS = 10
 
 # Six sessions measured at once took 709 MB; a Record is made anew for each call.
 _ONE_AT_A_TIME = threading.Lock()
+_LINES_KEPT = 256
+"""Everybody asks about the same few names; each is a row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +137,10 @@ class Record:
         """The verified ones from first to last, both included."""
         return await Universe(self.db).renames(first, last)
 
+    async def renames_of(self, tickers: Collection[str], first: date, last: date) -> list[Rename]:
+        """Those of them that have to do with these tickers, by whichever of their names."""
+        return await Universe(self.db).renames_of(tickers, first, last)
+
     async def splits(
         self, first: date, last: date, tickers: Collection[str] | None = None
     ) -> list[Split]:
@@ -143,7 +149,8 @@ class Record:
         rows = await self.db.rows(
             "SELECT execution_date, ticker, split_from, split_to FROM splits"
             " WHERE series = ? AND execution_date BETWEEN ? AND ?"
-            " AND (? OR ticker IN (SELECT value FROM json_each(?)))",
+            " AND (? OR ticker IN (SELECT value FROM json_each(?)))"
+            " ORDER BY execution_date, ticker, split_from, split_to",
             (self.series.key, str(first), str(last), every, json.dumps(sorted(tickers or ()))),
         )
         return [Split(date.fromisoformat(r[0]), r[1], r[2], r[3]) for r in rows]
@@ -157,14 +164,16 @@ class Record:
         """One ticker's row of scores(); None if it did not trade."""
         window, known = await self._known(day)
         # Whether its first four letters trade as well tells what a fifth one means.
-        asked = {ticker, ticker[:4]}
-        types = await Universe(self.db).types(asked)
+        types = await Universe(self.db).types({ticker, ticker[:4]})
+        asked = (day, rule, ticker, tuple(sorted(types.items())))
 
         def line() -> dict[str, Any] | None:
-            rows = self._measured(window, known).filter(pl.col("ticker").is_in(list(asked)))
-            if rows.filter(ticker=ticker, session=day.date).is_empty():
-                return None
-            return next(score(rows, rule, types).filter(ticker=ticker).iter_rows(named=True))
+            made_of = self._made_of(window, known)
+            try:
+                found = _line_of(self.store, self.series, made_of, *asked)
+            except LookupError:
+                found = _line(self._measured(window, known), *asked)
+            return None if found is None else dict(found)
 
         return await asyncio.to_thread(line)
 
@@ -228,6 +237,36 @@ class Record:
         )
         self.store.keep_measured(self.series, window[-1], made_of, found)
         return found
+
+
+@lru_cache(maxsize=_LINES_KEPT)
+def _line_of(
+    store: Store,
+    series: Series,
+    made_of: str,
+    day: TradingDay,
+    rule: Rule,
+    ticker: str,
+    types: tuple[tuple[str, str], ...],
+) -> dict[str, Any] | None:
+    """Raises LookupError, which is not kept, while the session is not measured."""
+    rows = store.measured(series, day, made_of)
+    if rows is None:
+        raise LookupError
+    return _line(rows, day, rule, ticker, types)
+
+
+def _line(
+    measured: pl.DataFrame,
+    day: TradingDay,
+    rule: Rule,
+    ticker: str,
+    types: tuple[tuple[str, str], ...],
+) -> dict[str, Any] | None:
+    rows = measured.filter(pl.col("ticker").is_in([ticker, ticker[:4]]))
+    if rows.filter(ticker=ticker, session=day.date).is_empty():
+        return None
+    return next(score(rows, rule, dict(types)).filter(ticker=ticker).iter_rows(named=True))
 
 
 @lru_cache(maxsize=4)

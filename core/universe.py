@@ -65,6 +65,20 @@ class Universe:
         )
         return [Rename(date.fromisoformat(r["renamed_on"]), r["old"], r["new"]) for r in rows]
 
+    async def renames_of(self, tickers: Collection[str], first: date, last: date) -> list[Rename]:
+        """Those of them that core.renames.concerning would leave for any of these tickers."""
+        rows = await self.db.rows(
+            "WITH RECURSIVE own AS (SELECT DISTINCT renamed_on, old, new FROM renames"
+            " WHERE renamed_on BETWEEN ? AND ?),"
+            " about(name) AS (SELECT value FROM json_each(?)"
+            " UNION SELECT own.new FROM own JOIN about ON own.old = about.name"
+            " UNION SELECT own.old FROM own JOIN about ON own.new = about.name)"
+            " SELECT renamed_on, old, new FROM own WHERE old IN (SELECT name FROM about)"
+            " ORDER BY renamed_on, old, new",
+            (str(first), str(last), json.dumps(sorted(tickers))),
+        )
+        return [Rename(date.fromisoformat(r["renamed_on"]), r["old"], r["new"]) for r in rows]
+
 
 @dataclass(frozen=True, slots=True)
 class Census:

@@ -1,6 +1,7 @@
 """core.universe: asked for weekly, kept over restarts, never lost to a vendor who is away."""
 
 import logging
+import random
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -9,10 +10,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from core.db import Db
+from core.db import Db, Value, insert
 from core.errors import BadBars, SourceError, SourceRefused, SourceUnavailable
 from core.instruments import Instrument
-from core.renames import Rename
+from core.renames import Rename, concerning
 from core.universe import (
     ASK_AFTER,
     QUESTIONS_A_NIGHT,
@@ -194,6 +195,26 @@ async def test_renames_that_the_vendor_tells_of_are_remembered(house: House) -> 
     assert await found.renames(*EVER) == [*second, *META]
     assert await found.renames(date(2020, 1, 2), date(2022, 6, 9)) == [second[1], *META]
     assert await found.renames(date(2020, 1, 3), date(2022, 6, 8)) == []
+
+
+async def test_the_renames_of_a_few_are_those_that_concern_them(house: House) -> None:
+    chance, names = random.Random(3), [f"T{n}" for n in range(40)]
+    renames = {
+        Rename(date(2020, 1, 1) + timedelta(days=chance.randrange(2_000)), *chance.sample(names, 2))
+        for _ in range(30)
+    }
+    async with house.db.transaction() as writer:
+        for r in renames:
+            row: dict[str, Value] = {"asked": r.new, "old": r.old, "new": r.new}
+            await insert(writer, "renames", row | {"renamed_on": str(r.on)})
+    found = house.universe()
+    since, last = date(2021, 6, 1), date(2024, 6, 1)
+    known = await found.renames(since, last)
+    assert 0 < len(known) < len(renames)
+    for name in (*names, "NONE"):
+        assert await found.renames_of([name], since, last) == concerning(name, known)
+    both = await found.renames_of(names[:2], since, last)
+    assert both == sorted({r for name in names[:2] for r in concerning(name, known)})
 
 
 async def test_each_is_asked_about_once_a_week_whatever_the_answer(house: House) -> None:
