@@ -13,6 +13,7 @@ from bot.fill import left_behind
 from bot.logs import say
 from bot.once import refreshed
 from bot.platforms.console import render, terminal_width
+from core.errors import BarsAway
 from core.plan import Plan
 
 Ask = Callable[[str], Coroutine[Any, Any, str]]
@@ -34,7 +35,14 @@ async def agreed(app: App, words: list[str], ask: Ask | None) -> bool:
     await refreshed(app)
     if await left_behind(app, app.backfilling.wish("run", words)) is not None:
         return True
-    plan, said = await planned(app, words)
+    try:
+        plan, said = await planned(app, words)
+    except BarsAway as error:
+        if ask is not None:
+            raise
+        # Nobody is asked, and the job itself waits until they are there.
+        say(f"no plan: {error}")
+        return True
     say(said)
     if ask is None or not plan.to_read:
         return True

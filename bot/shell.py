@@ -41,7 +41,7 @@ from bot.setting_checks import notices
 from bot.settings import Settings, form_asked, load, secrets_asked, strangers
 from core.bars import Scope
 from core.db import Unwritable
-from core.errors import CommandError, ConfigError, NotPublished, SourceError
+from core.errors import BarsAway, CommandError, ConfigError, NotPublished, SourceError
 from core.jobs import JobState
 from core.sources import NoneServed
 
@@ -85,6 +85,9 @@ def _carried_out(chosen: argparse.Namespace, level: int, form: logs.Form) -> int
     except CommandError as error:
         say(str(error), logging.ERROR)
         return Exit.USAGE
+    except BarsAway as error:
+        say(f"the bars cannot be had: {error}: run it again when that is over", logging.ERROR)
+        return Exit.TRY_AGAIN
     except KeyboardInterrupt:
         return Exit.INTERRUPTED
 

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from bot.app import App, opened, utc_now
+from bot.once import Exit
 from bot.settings import load
+from bot.shell import main
 from bot.storage import copied, keep_at, opened_files
 from bot.worker import work
 from core.alone import alone
@@ -23,6 +25,7 @@ from core.files import Folder
 from core.lease import Lease
 from core.sources.next_step import Part
 from tests.bot.small_market import STORED, ask, at, shown, stored_market
+from tests.grid import free_port
 from tests.market import NOW
 from tests.servers.faults import Reset
 from tests.servers.s3_writable import WritableS3Server
@@ -217,3 +220,23 @@ async def test_a_worker_leaves_in_the_bucket_what_the_bot_takes(
         stored = await asyncio.to_thread(app.ladder.top.store.read, source.series, [STORED[-1]])
         assert taken.equals(stored)
         assert not [key for key in there.server.objects if "staged" in key]
+
+
+@pytest.mark.parametrize(
+    "words", [["2026-03-02", "2026-03-03"], ["plan", "2026-03-02", "2026-03-03"]]
+)
+async def test_a_shell_whose_bucket_is_away_says_so_and_is_to_be_run_again(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+) -> None:
+    monkeypatch.setenv("DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("DATA_URL", "s3://tape/kept")
+    monkeypatch.setenv("DATA_ENDPOINT_URL", f"http://127.0.0.1:{free_port()}")
+    monkeypatch.setenv("DATA_ACCESS_KEY_ID", "nobody")
+    monkeypatch.setenv("DATA_SECRET_ACCESS_KEY", "s" * 32)
+    assert await asyncio.to_thread(main, ["backfill", *words]) == Exit.TRY_AGAIN
+    said = capsys.readouterr().err
+    assert "the bars cannot be had: s3://tape/kept" in said
+    assert "Traceback" not in said
