@@ -26,6 +26,7 @@ RUNS, AT_ONCE = 64, 6
 """At once: a run rests most of the time."""
 _MOST_STARTS, _PATIENCE_S = 12, 600.0
 _NOT_NOW = (75, 78)
+_SAID = ("full", "cannot be written", "the bars cannot be had")
 _AGAIN_S = 0.3
 
 
@@ -148,7 +149,7 @@ async def _filled(world: World, told: Run) -> None:
             return
         said = _said(world)
         # It says so, and is begun again. SQLite calls a full disk an I/O error, now and then.
-        if code in _NOT_NOW and ("full" in said or "cannot be written" in said):
+        if code in _NOT_NOW and any(words in said for words in _SAID):
             await asyncio.sleep(_AGAIN_S)
         elif code != -9:
             told.problems.append(f"start {world.starts} ended with {code}: {_said(world)}")
