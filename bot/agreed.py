@@ -40,7 +40,7 @@ async def agreed(app: App, words: list[str], ask: Ask | None) -> bool:
     except BarsAway as error:
         if ask is not None:
             raise
-        # Nobody is asked, and the job itself waits until they are there.
+        # Nobody is asked anything: what the job meets is what counts.
         say(f"no plan: {error}")
         return True
     say(said)

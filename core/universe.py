@@ -9,7 +9,7 @@ from typing import Protocol
 
 import polars as pl
 
-from core.db import Db, Value, insert, iso
+from core.db import Db, Row, Value, insert, iso
 from core.errors import BadBars, SourceError, SourceUnavailable
 from core.instruments import Instrument
 from core.renames import Rename
@@ -63,7 +63,7 @@ class Universe:
             " WHERE renamed_on BETWEEN ? AND ? ORDER BY renamed_on, old, new",
             (str(first), str(last)),
         )
-        return [Rename(date.fromisoformat(r["renamed_on"]), r["old"], r["new"]) for r in rows]
+        return [_rename(row) for row in rows]
 
     async def renames_of(self, tickers: Collection[str], first: date, last: date) -> list[Rename]:
         """Those of them that core.renames.concerning would leave for any of these tickers."""
@@ -77,7 +77,11 @@ class Universe:
             " ORDER BY renamed_on, old, new",
             (str(first), str(last), json.dumps(sorted(tickers))),
         )
-        return [Rename(date.fromisoformat(r["renamed_on"]), r["old"], r["new"]) for r in rows]
+        return [_rename(row) for row in rows]
+
+
+def _rename(row: Row) -> Rename:
+    return Rename(date.fromisoformat(row["renamed_on"]), row["old"], row["new"])
 
 
 @dataclass(frozen=True, slots=True)
