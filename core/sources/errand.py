@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import signal
 import sys
 from asyncio import StreamReader, StreamWriter
 from asyncio.subprocess import PIPE, Process
@@ -19,7 +20,6 @@ from core.sources.errand_child import Heard, Told
 logger = logging.getLogger(__name__)
 
 _STARTS = 3
-_SIGKILL = 9
 _COMPLAINT_BYTES = 4096
 _ROOT = Path(__file__).parents[2]
 
@@ -129,13 +129,20 @@ async def _child(program: str, python: str, environment: dict[str, str]) -> Asyn
     try:
         yield _Child(process, stdin, stdout, complaint)
     finally:
-        with suppress(ProcessLookupError):
-            process.kill()
+        _end(process)
         stdin.close()
         # To their ends, or asyncio keeps the pipes.
         await stdout.read()
         await complaint
         await process.wait()
+
+
+def _end(process: Process) -> None:
+    # Its kill() asks first whether the process has ended, which takes the answer away from asyncio:
+    # that then speaks of an unknown child.
+    if process.returncode is None:
+        with suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGKILL)
 
 
 def _environment(cache: Path | None) -> dict[str, str]:
@@ -174,8 +181,8 @@ async def _last_line(stderr: StreamReader) -> str:
 
 
 def _why(status: int, complaint: str, errand: Errand) -> str:
-    if status == -_SIGKILL:
-        return f"killed (signal {_SIGKILL}): out of memory?"
+    if status == -signal.SIGKILL:
+        return f"killed (signal {signal.SIGKILL}): out of memory?"
     if status < 0:
         return f"ended by signal {-status}"
     for secret in errand.secrets:

@@ -86,6 +86,13 @@ async def test_a_result_of_any_size_comes_back(tmp_path: Path) -> None:
     assert await run(Odd("echo"), tmp_path, pids) == b""
 
 
+async def test_nothing_is_said_of_those_that_have_ended_by_themselves(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    await asyncio.gather(*(run(Odd("echo"), tmp_path, Pids()) for _ in range(12)))
+    assert [record.getMessage() for record in caplog.records] == []
+
+
 async def test_errors_are_the_errands_own(tmp_path: Path) -> None:
     error = await failure(Odd("refuse"), tmp_path, Pids())
     assert (type(error), error.seen) == (BadBars, "a header and no trade")
