@@ -172,7 +172,7 @@ class Record:
             try:
                 found = _line_of(self.store, self.series, made_of, *asked)
             except LookupError:
-                found = _line(self._measured(window, known), *asked)
+                found = _line(self._measured(window, known, made_of), *asked)
             return None if found is None else dict(found)
 
         return await asyncio.to_thread(line)
@@ -199,7 +199,10 @@ class Record:
 
     async def measured(self, day: TradingDay) -> pl.DataFrame:
         """core.measure.measure of a session: read if it was measured from the same before."""
-        return await asyncio.to_thread(self._measured, *await self._known(day))
+        window, known = await self._known(day)
+        return await asyncio.to_thread(
+            lambda: self._measured(window, known, self._made_of(window, known))
+        )
 
     async def is_measured(self, day: TradingDay) -> bool:
         """Would measured() only have to read?"""
@@ -218,8 +221,7 @@ class Record:
         both = [self.series, *([self.other] if self.other else [])]
         return self.store.state(both, window, f"{VERSION} {known!r}")
 
-    def _measured(self, window: Sequence[TradingDay], known: Known) -> pl.DataFrame:
-        made_of = self._made_of(window, known)
+    def _measured(self, window: Sequence[TradingDay], known: Known, made_of: str) -> pl.DataFrame:
         kept = self.store.measured(self.series, window[-1], made_of)
         if kept is not None:
             return kept

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from core.calendar import TradingDay, last_complete, sessions_ending
-from core.errors import NotPublished
+from core.errors import NotPublished, SourceError, SourceUnavailable, Verdict
 
 _RECENT_SESSIONS = 10
 _WELL_BACK_SESSIONS = 30
@@ -19,6 +19,12 @@ def control_day(day: TradingDay, now: datetime) -> TradingDay:
     if day >= recent[0]:
         return sessions_ending(day, _WELL_BACK_SESSIONS)[0]
     return recent[-3]
+
+
+def unclear(seen: str, control: TradingDay, why: SourceError) -> SourceUnavailable:
+    """What is said of a refusal whose control day could not be asked for."""
+    unasked = f"{seen}; why is not known: {control} could not be asked ({why.seen})"
+    return SourceUnavailable(unasked, Verdict.REFUSAL_UNCLEAR)
 
 
 def still_open(day: TradingDay, now: datetime) -> bool:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from core.bars import Family, Scope, Series
 from core.calendar import TradingDay
-from core.errors import NotPublished, SourceError, SourceRefused, SourceUnavailable, Verdict
+from core.errors import NotPublished, SourceError, SourceRefused, Verdict
 from core.sources import Served
 from core.sources.bounds import DAY_FILE_PACKED_BYTES
-from core.sources.control import control_day, raise_if_open
+from core.sources.control import control_day, raise_if_open, unclear
 from core.sources.day_aggs import key, parse
 from core.sources.s3_names import Forbidden, Gone
 
@@ -100,6 +100,5 @@ def why_forbidden(reader: "S3Reader", data_set: str, day: TradingDay, now: datet
     except Forbidden:
         return SourceRefused(f"{seen}; so is {control}", Verdict.PLAN_LACKS_DATA_SET)
     except SourceError as error:
-        unasked = f"{seen}; why is not known: {control} could not be asked ({error.seen})"
-        return SourceUnavailable(unasked, Verdict.REFUSAL_UNCLEAR)
+        return unclear(seen, control, error)
     return SourceRefused(f"{seen}; {control} can be read", Verdict.DATE_OUTSIDE_PLAN)

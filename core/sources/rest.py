@@ -26,7 +26,7 @@ from core.errors import (
 )
 from core.sources import Served
 from core.sources.bounds import ANSWER, TABLE, Bounds, Tally
-from core.sources.control import control_day, raise_if_open
+from core.sources.control import control_day, raise_if_open, unclear
 from core.sources.fetch import ANSWER_S, Reply, client, fetch, retried
 from core.sources.grouped import parse, results_of
 from core.sources.pace import Pace
@@ -222,8 +222,7 @@ async def _why_refused(
     try:
         other = await ask(control)
     except SourceError as error:
-        unasked = f"{seen}; why is not known: {control} could not be asked ({error.seen})"
-        return SourceUnavailable(unasked, Verdict.REFUSAL_UNCLEAR)
+        return unclear(seen, control, error)
     if other.status == 200 and not other.refused:
         seen = f"{seen}; {control} is served"
         if control < day:
