@@ -1,4 +1,4 @@
-"""Backfills of 120 sessions that are killed, starved of disk and answered badly, by seeds.
+"""Backfills that are killed, starved of disk and answered badly, by seeds.
 
 python -m bench backfill-kills [RUNS] [FIRST SEED] (one seed is run again by: 1 SEED)
 """
@@ -11,18 +11,21 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 
 from bench import backfill_world as worlds
-from bench.backfill_trouble import DISK, KINDS, Blow, Trouble, planned
-from bench.backfill_world import SESSIONS, World
+from bench.backfill_trouble import COUNTED, DISK, KINDS, Blow, Trouble, planned, sessions_of
+from bench.backfill_world import SESSIONS, Kept, World
 from bench.chat_process import service
 from bench.data import Data
 from bench.harness import Goal, lined_up
+from bench.scaling_runs import TRADES
+from tests.market import compiled_once
+from tests.servers.s3 import S3Server
 
-RUNS, AT_ONCE = 64, 6
+RUNS, AT_ONCE = 72, 6
 """At once: a run rests most of the time."""
 _MOST_STARTS, _PATIENCE_S = 12, 600.0
 _NOT_NOW = (75, 78)
@@ -72,15 +75,36 @@ def measured(runs: int = RUNS, first: int = 0) -> list[Goal]:
     ]  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class Market:
+    """What a vendor has of a job's sessions, and what a run of it leaves that nobody disturbs."""
+
+    files: Mapping[str, bytes]
+    more: Mapping[str, str] = field(default_factory=dict)
+    """Settings."""
+    sessions: int = SESSIONS
+    right: Kept = field(default_factory=Kept)
+
+    def world(self, folder: Path, vendor: S3Server) -> World:
+        """To run it in."""
+        return World(folder, vendor, more=self.more, sessions=self.sessions)
+
+
 async def _all(folder: Path, seeds: Sequence[int]) -> list[Run]:
-    files = await asyncio.to_thread(worlds.objects, worlds.days())
-    right = await _undisturbed(folder / "right", files)
-    await asyncio.to_thread(worlds.put_down, files, folder / "rest")
+    days = await asyncio.to_thread(worlds.objects, worlds.days())
+    await asyncio.to_thread(worlds.put_down, days, folder / "rest")
+    by_day = await _undisturbed(folder / "right", Market(days))
+    counted = by_day
+    if any(_kind(seed) == COUNTED for seed in seeds):
+        sessions = sessions_of(COUNTED)
+        tapes = await asyncio.to_thread(worlds.tapes, worlds.days()[:sessions])
+        counted = await _undisturbed(folder / "right trades", Market(tapes, TRADES, sessions))
     turn = asyncio.Semaphore(AT_ONCE)
 
     async def one(seed: int) -> Run:
         async with turn:
-            told = await _run(folder / str(seed), seed, files, right)
+            market = counted if _kind(seed) == COUNTED else by_day
+            told = await _run(folder / str(seed), seed, market)
         print("!" if told.problems else ".", end="", file=sys.stderr, flush=True)
         _print_wrong(told)
         return told
@@ -88,22 +112,29 @@ async def _all(folder: Path, seeds: Sequence[int]) -> list[Run]:
     return await asyncio.gather(*map(one, seeds))
 
 
-async def _undisturbed(folder: Path, files: dict[str, bytes]) -> dict[str, bytes]:
-    """The bars of a run that nobody disturbed."""
-    async with worlds.vendor(files) as vendor:
-        world = World(folder, vendor)
-        assert await _once(world, "backfill", *_span()) == 0, "the undisturbed run has failed"
-        return world.stored("bars")
+async def _undisturbed(folder: Path, market: Market) -> Market:
+    async with worlds.vendor(dict(market.files)) as vendor:
+        world = market.world(folder, vendor)
+        await asyncio.to_thread(compiled_once, world.data)
+        assert await _once(world, *_backfill(world)) == 0, "the undisturbed run has failed"
+        kept = world.kept()
+    assert len({line[1] for line in kept.ledger}) == market.sessions, "a session is missing"
+    return replace(market, right=kept)
 
 
-async def _run(folder: Path, seed: int, files: dict[str, bytes], right: Mapping[str, bytes]) -> Run:
-    kind = list(KINDS)[seed % len(KINDS)]
+def _kind(seed: int) -> str:
+    return list(KINDS)[seed % len(KINDS)]
+
+
+async def _run(folder: Path, seed: int, market: Market) -> Run:
+    kind = _kind(seed)
     chance = Random(seed)
-    # A service's nightly run, which reads some of these sessions, may well take REST's.
-    two = seed // len(KINDS) % 2 == 1 and kind != "service"
+    # A service's nightly run, which reads some of these sessions, may well take REST's; and what
+    # REST has is no bar of trades that were counted.
+    two = seed // len(KINDS) % 2 == 1 and kind not in ("service", COUNTED)
     told, began = Run(seed, kind, two, planned(kind, chance)), time.monotonic()
     try:
-        async with _world(folder, kind, dict(files)) as world, AsyncExitStack() as stack:
+        async with _world(folder, kind, market) as world, AsyncExitStack() as stack:
             if two:
                 server = worlds.rest(folder.parent / "rest")
                 world.rest = await stack.enter_async_context(server)
@@ -117,7 +148,7 @@ async def _run(folder: Path, seed: int, files: dict[str, bytes], right: Mapping[
             finally:
                 coming.cancel()
             told.starts = world.starts
-            told.problems += world.wrong(right)
+            told.problems += world.wrong(market.right)
             if coming.done() and not coming.cancelled() and (error := coming.exception()):
                 told.problems.append(f"the trouble itself failed: {error!r}")
             await asyncio.wait([coming])
@@ -128,14 +159,17 @@ async def _run(folder: Path, seed: int, files: dict[str, bytes], right: Mapping[
 
 
 @asynccontextmanager
-async def _world(folder: Path, kind: str, files: dict[str, bytes]) -> AsyncIterator[World]:
+async def _world(folder: Path, kind: str, market: Market) -> AsyncIterator[World]:
     async with AsyncExitStack() as stack:
-        world = World(folder, await stack.enter_async_context(worlds.vendor(files)))
+        vendor = await stack.enter_async_context(worlds.vendor(dict(market.files)))
+        world = market.world(folder, vendor)
         if DISK in KINDS[kind]:
             disk = worlds.small_disk(folder / "disk")
             world.disk = await stack.enter_async_context(disk)
         if kind == "bucket":
             world.bucket = await stack.enter_async_context(worlds.bucket())
+        if kind == COUNTED:
+            await asyncio.to_thread(compiled_once, world.data)
         if kind == "cluster":
             world.grid = await stack.enter_async_context(worlds.cluster(world))
         yield world
@@ -144,7 +178,7 @@ async def _world(folder: Path, kind: str, files: dict[str, bytes]) -> AsyncItera
 async def _filled(world: World, told: Run) -> None:
     """`python -m bot backfill`, begun anew until a run comes to its end by itself."""
     while world.starts < _MOST_STARTS:
-        code = await _once(world, "backfill", *_span())
+        code = await _once(world, *_backfill(world))
         if code == 0:
             return
         said = _said(world)
@@ -158,7 +192,7 @@ async def _filled(world: World, told: Run) -> None:
 
 async def _served(world: World, told: Run) -> None:
     """`/backfill run`, and a service that is begun anew whenever it is killed."""
-    first, last = _span()
+    first, last = world.wanted[0], world.wanted[-1]
     while world.state()[0] == "none" and world.starts < _MOST_STARTS:
         await _once(world, "ask", f"/backfill run {first} {last}")
     while world.starts < _MOST_STARTS:
@@ -195,21 +229,20 @@ def _said(world: World) -> str:
     return "" if world.running is None else world.running.said(6)
 
 
-def _span() -> tuple[str, str]:
-    wanted = worlds.days()[:SESSIONS]
-    return str(wanted[0]), str(wanted[-1])
+def _backfill(world: World) -> tuple[str, ...]:
+    return "backfill", world.wanted[0], world.wanted[-1]
 
 
 def _print(told: Sequence[Run]) -> None:
-    print(f"\n  {len(told)} runs of {SESSIONS} sessions; load {os.getloadavg()[0]:.1f}")
-    rows = [("kind", "runs", "starts", "wrong", "seconds", "what happened")]
+    print(f"\n  {len(told)} runs; load {os.getloadavg()[0]:.1f}")
+    rows = [("kind", "sessions", "runs", "starts", "wrong", "seconds", "what happened")]
     for kind in KINDS:
         these = [one for one in told if one.kind == kind]
         if not these:
             continue
         happened = sum((one.happened for one in these), Counter[str]())
         rows.append((
-            kind, str(len(these)), str(sum(one.starts for one in these)),
+            kind, str(sessions_of(kind)), str(len(these)), str(sum(one.starts for one in these)),
             str(sum(bool(one.problems) for one in these)),
             f"{sum(one.seconds for one in these) / len(these):.0f}",
             ", ".join(f"{count} {what}" for what, count in sorted(happened.items())),

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from random import Random
 
+from bench import tree
 from bench.backfill_world import SESSIONS, WORKER, World, begun, killed, until
 from tests.servers.faults import Fault, Reset, Status, Truncated
 from tests.servers.local import LocalServer
@@ -16,6 +17,7 @@ from tests.servers.s3 import internal_error, slow_down, too_many
 BOT, WORKERS, DISK, VENDOR = "bot killed", "worker killed", "disk full", "vendor's faults"
 BUCKET, BUCKET_FULL, BUCKET_AWAY = "bucket's faults", "bucket full", "bucket away"
 SCHEDULER, CLUSTER_WORKER = "scheduler killed", "cluster's worker killed"
+READER = "reader killed"
 
 KINDS: dict[str, Sequence[str]] = {
     "bot": (BOT,),
@@ -26,8 +28,16 @@ KINDS: dict[str, Sequence[str]] = {
     "service": (BOT, WORKERS, VENDOR),
     "all": (BOT, WORKERS, DISK, VENDOR),
     "cluster": (SCHEDULER, CLUSTER_WORKER, BOT),
+    "trades": (BOT, WORKERS, READER, VENDOR),
 }
 """What may befall a run of each kind."""
+COUNTED, _COUNTED_SESSIONS = "trades", 40
+"""The kind whose bars are counted from trades files: each of them takes a process of its own."""
+
+
+def sessions_of(kind: str) -> int:
+    """How many a job of this kind has."""
+    return _COUNTED_SESSIONS if kind == COUNTED else SESSIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +65,7 @@ def planned(kind: str, chance: Random) -> list[Blow]:
     for what in [chance.choice(KINDS[kind]) for _ in range(chance.randint(2, 4))]:
         # One in three comes while somebody starts.
         early = chance.random() < 0.33
-        after = 0 if early else chance.randint(1, SESSIONS - 5)
+        after = 0 if early else chance.randint(1, sessions_of(kind) - 5)
         wait_s = chance.uniform(0.2, 4.0) if early else chance.uniform(0.0, 0.4)
         faults = tuple(_fault(chance) for _ in range(chance.randint(3, 8)))
         blows.append(Blow(what, after, wait_s, chance.uniform(0.5, 6.0), faults))
@@ -90,6 +100,7 @@ class Trouble:
             BUCKET_AWAY: self._bucket_away,
             SCHEDULER: self._scheduler,
             CLUSTER_WORKER: self._cluster_worker,
+            READER: self._reader,
         }
         for blow in plan:
             await until(partial(self._is_past, blow.after))
@@ -114,6 +125,17 @@ class Trouble:
     def _workers(self) -> list[int]:
         running = self.world.running
         return [] if running is None else sorted(running.children(WORKER))
+
+    async def _reader(self, blow: Blow) -> bool:
+        """Of a trades file: a process of the worker's."""
+        await until(lambda: bool(self._readers()))
+        there = self._readers()
+        return bool(there) and killed(there[0])
+
+    def _readers(self) -> list[int]:
+        running = self.world.running
+        seen = [] if running is None else tree.below(running.pid)
+        return sorted(one.pid for one in seen if one.role == tree.READER)
 
     async def _disk(self, blow: Blow) -> bool:
         assert self.world.disk is not None

@@ -6,10 +6,11 @@ workers and a cluster are processes of their own, so that they can be killed.
 
 import asyncio
 import errno
+import gzip
 import os
 import signal
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -20,7 +21,7 @@ from bench.stream import ACCESS_KEY_ID, SECRET
 from core.calendar import TradingDay, last_complete, sessions_ending
 from core.sources.day_aggs import key
 from tests.grid import Grid
-from tests.market import day_file
+from tests.market import MARKET, day_file
 from tests.servers.s3 import S3Server
 from tests.servers.s3_writable import WritableS3Server
 from tests.servers.vendor import VendorServer
@@ -31,17 +32,27 @@ DISK_MB = 24
 BUCKET, API_KEY = "tape", "k3yk3yk3yk3yk3yk3yk3yk3yk3yk3y42"
 WORKER, CHUNK = "spawn_main", 1 << 16
 _LOOK_S = 0.02
+_TAPED = 12
+"""Names of a trades file: each costs what any other does."""
 _GOOD = ("stored", "same")
 
 
 def days() -> list[TradingDay]:
-    """All that the vendor has, oldest first; the first SESSIONS of them are the job's."""
+    """All that the vendor has, oldest first; the first ones are a job's."""
     return sessions_ending(last_complete(datetime.now(UTC)), SESSIONS + NEWER)
 
 
 def objects(of: Iterable[TradingDay]) -> dict[str, bytes]:
     """The built-in market as the vendor's files."""
     return {key("day_aggs_v1", day.date): day_file(day) for day in of}
+
+
+def tapes(of: Sequence[TradingDay]) -> dict[str, bytes]:
+    """The trades files of a few names that trade in each of the sessions."""
+    rows = [gzip.decompress(day_file(day)).decode().splitlines()[1:] for day in of]
+    always = sorted(set.intersection(*({row.split(",")[0] for row in day} for day in rows)))
+    names = set(always[:: len(always) // _TAPED][:_TAPED])
+    return {key("trades_v1", day.date): MARKET.trades(day, names) for day in of}
 
 
 @dataclass(slots=True)
@@ -91,6 +102,16 @@ async def begun(grid: Grid, workers: int) -> None:
         await asyncio.to_thread(grid.begin_worker)
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What a job has left behind."""
+
+    bars: Mapping[str, bytes] = field(default_factory=dict)
+    """By name of the file."""
+    ledger: Sequence[tuple[object, ...]] = ()
+    """series, session, revision, status, of each session once a series."""
+
+
 @dataclass(slots=True)
 class World:
     """One run's surroundings."""
@@ -107,6 +128,13 @@ class World:
     """Settings beside the usual ones."""
     running: Service | None = None
     starts: int = 0
+    sessions: int = SESSIONS
+    """Of the job."""
+
+    @property
+    def wanted(self) -> list[str]:
+        """The job's sessions, oldest first."""
+        return [str(day) for day in days()[: self.sessions]]
 
     @property
     def data(self) -> Path:
@@ -148,34 +176,39 @@ class World:
         found = self._asked("SELECT state, reason FROM jobs ORDER BY id DESC LIMIT 1")
         return (str(found[0][0]), str(found[0][1])) if found else ("none", "")
 
-    def wrong(self, right: Mapping[str, bytes]) -> list[str]:
-        """What is not as after a run that nobody disturbed; `right` has its bars."""
-        wanted = [day.isoformat() for day in (d.date for d in days()[:SESSIONS])]
+    def kept(self) -> "Kept":
+        """Of the job's sessions."""
         ledger = self._asked(
-            "SELECT session, revision, status FROM sessions WHERE session BETWEEN ? AND ?"
-            " ORDER BY session, series",
-            (wanted[0], wanted[-1]),
+            "SELECT series, session, revision, status FROM sessions"
+            " WHERE session BETWEEN ? AND ? ORDER BY series, session",
+            self.wanted[:: self.sessions - 1],
         )
+        return Kept(self.stored("bars"), ledger)
+
+    def wrong(self, right: "Kept") -> list[str]:
+        """What is not as after the run that nobody disturbed."""
         units = self._asked("SELECT session, state, seen FROM job_sessions ORDER BY session")
-        there = self.stored("bars")
-        last = max(right)
+        own = self.kept()
+        there, last = own.bars, max(right.bars)
         # Half a file that a killed writer left is never read (core.whole), and goes by itself.
-        surplus = [n for n in there if n < last and n not in right and not n.endswith(".partial")]
+        surplus = [
+            n for n in there if n < last and n not in right.bars and not n.endswith(".partial")
+        ]
         found = [
-            *(f"ledger: {line}" for line in ledger if line[1:] != (1, "finished")),
+            *(f"ledger: {line}" for line in own.ledger if line not in right.ledger),
             *(f"unit: {line}" for line in units if line[1] not in _GOOD),
             *(f"staged: {name}" for name in self.stored("staged")),
             *(
                 f"bars differ: {name}, {len(there.get(name, b'')):,} bytes, not {len(body):,}"
-                for name, body in right.items()
+                for name, body in right.bars.items()
                 if there.get(name) != body
             ),
             *(f"bars: {name} should not be there" for name in surplus),
         ]
-        if [line[0] for line in ledger] != wanted:
-            found.append(f"ledger: {len(ledger)} lines for {len(wanted)} sessions")
-        if [line[0] for line in units] != wanted:
-            found.append(f"units: {len(units)} for {len(wanted)} sessions")
+        if own.ledger != right.ledger:
+            found.append(f"ledger: {len(own.ledger)} lines, not {len(right.ledger)}")
+        if [line[0] for line in units] != self.wanted:
+            found.append(f"units: {len(units)} for {self.sessions} sessions")
         if self.state()[0] != "done":
             found.append(f"job: {self.state()}")
         return found
@@ -188,7 +221,7 @@ class World:
         files = [path for path in (self.data / kind).rglob("*") if path.is_file()]
         return {path.relative_to(self.data).as_posix(): path.read_bytes() for path in files}
 
-    def _asked(self, sql: str, values: tuple[str, ...] = ()) -> list[tuple[object, ...]]:
+    def _asked(self, sql: str, values: Sequence[str] = ()) -> list[tuple[object, ...]]:
         path = self.data / "state.db"
         # Not there yet, or the disk too full for SQLite to read with another process.
         try:

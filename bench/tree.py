@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _TICKS = os.sysconf("SC_CLK_TCK")
-_NAMED = {"spawn_main": "worker", "dask worker": "worker", "tape_child": "reader"}
-ROOT, TRACKER = "bot", "helper"
+ROOT, READER, TRACKER = "bot", "reader", "helper"
+_NAMED = {"spawn_main": "worker", "dask worker": "worker", "tape_child": READER}
 
 
 @dataclass(frozen=True, slots=True)
