@@ -82,10 +82,7 @@ class Service:
                 task.cancel()
             await asyncio.gather(*beside, stopping, return_exceptions=True)
         if self.lease.lost.is_set():
-            say(
-                "another copy has taken over: this one was silent for too long, and has ended",
-                logging.ERROR,
-            )
+            say(f"{self.lease.why}; it has ended", logging.ERROR)
             return Exit.TRY_AGAIN
         return Exit.DONE
 

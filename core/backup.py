@@ -10,12 +10,11 @@ import re
 import sqlite3
 import tarfile
 import tempfile
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import Any
 
-from core.alone import SERVICE, locked
+from core.alone import SERVICE
 from core.aside import PLACE, STATE, left_there, put_aside
 from core.errors import CommandError
 from core.manifest import LIST, Packing, fault_in, is_ended
@@ -23,6 +22,7 @@ from core.passing import InUse, is_passing
 from core.schema import newer, newest_schema, schema_of
 from core.snapshot import copy_database, flushed
 from core.whole import written_whole
+from core.working import LOST_AFTER_S, is_heard_of, left_alone
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +32,7 @@ _LISTED_SINCE = 10
 _EXPECTED = re.compile(
     r"state\.db|bars\.at|manifest\.json|(bars|held)/\w[\w.-]*/\w[\w.-]*\.parquet"
 )
+_KILLED = f"one that was killed counts as working for {LOST_AFTER_S:.0f} seconds more"
 # Python 3.11.0 to 3.11.3 know no filters; the names alone keep everything inside.
 _SAFELY: dict[str, Any] = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
 
@@ -81,30 +82,30 @@ def restore(source: Path, data_dir: Path, *, set_aside: bool = False) -> int:
     """
     if not source.is_file():
         raise CommandError(f"there is no file {source}")
-    with _to_itself(data_dir):
-        if not set_aside and (there := left_there(data_dir)):
-            raise CommandError(_in_the_way(data_dir, there))
+    busy = f"a copy of the service works on DATA_DIR={data_dir}: stop it first ({_KILLED})"
+    # A folder that no service has worked on gets no lock, and need not be there.
+    is_known = (data_dir / SERVICE).exists()
+    with left_alone(data_dir / STATE, busy) if is_known else nullcontext():
+        _ask(data_dir, set_aside=set_aside)
         data_dir.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=data_dir, prefix=".restore-") as name:
             folder = Path(name)
             is_cut = not _unpacked(source, folder)
             _check_files(folder, source, _schema(folder / STATE, source), is_cut=is_cut)
-            if set_aside and left_there(data_dir):
+            # All that takes its time, and a copy of the service may have begun meanwhile.
+            if is_heard_of(data_dir / STATE):
+                raise InUse(busy)
+            _ask(data_dir, set_aside=set_aside)
+            if left_there(data_dir):
                 facts = {"folder": str(put_aside(data_dir))}
                 logger.warning("what was there is kept", extra=facts)
             return _put_in_place(folder, data_dir)
 
 
-@contextmanager
-def _to_itself(data_dir: Path) -> Iterator[None]:
-    """The folder, and no copy of the service at work on it."""
-    if not (data_dir / SERVICE).exists():
-        yield
-        return
-    if (lock := locked(data_dir / SERVICE)) is None:
-        raise InUse(f"a copy of the service works on DATA_DIR={data_dir}: stop it first")
-    with lock:
-        yield
+def _ask(data_dir: Path, *, set_aside: bool) -> None:
+    """May what is there be put aside, if there is anything?"""
+    if not set_aside and (there := left_there(data_dir)):
+        raise CommandError(_in_the_way(data_dir, there))
 
 
 def _in_the_way(data_dir: Path, there: list[str]) -> str:

@@ -23,13 +23,13 @@ from core.alone import SERVICE, alone
 from core.db import Db, iso
 from core.migrate import (
     FIRST_LEASED,
-    LOST_AFTER_S,
     connected,
     damage_in_words,
     migrate,
     newest_schema,
     schema_of,
 )
+from core.working import LOST_AFTER_S
 
 logger = logging.getLogger(__name__)
 
@@ -100,6 +100,14 @@ class Lease:
     """When the database took a word of this one last."""
     lost: asyncio.Event = field(default_factory=asyncio.Event)
     """Another one has it: nothing may be done here any more."""
+    why: str = "another copy has taken over: this one was silent for too long"
+    """It was lost, if it was."""
+    _kernel: str | None = None
+    """Told to the others by whoever has the lock: without it this may be dead and the lock not
+    free, or the other way round.
+    """
+    _file: tuple[int, int] | None = None
+    """Which one it is in."""
     _heard: tuple[str, datetime] | None = None
     """What the other one wrote last."""
     _heard_at: float = 0.0
@@ -124,22 +132,33 @@ class Lease:
         while True:
             async with alone(self.path.with_name(SERVICE)) as locked:
                 if await asyncio.to_thread(self._taken, locked):
-                    async with self._kept():
+                    async with self._kept(locked):
                         yield
                     return
             await asyncio.sleep(self.timing.look_s)
 
     @asynccontextmanager
-    async def _kept(self) -> AsyncIterator[None]:
+    async def _kept(self, locked: bool) -> AsyncIterator[None]:
         self.is_held, self.other = True, None
         renewing = asyncio.create_task(self._renewing(), name="lease")
+        locking = None if locked else asyncio.create_task(self._locking(), name="lock")
         try:
             yield
         finally:
             self.is_held = False
-            renewing.cancel()
-            await asyncio.gather(renewing, return_exceptions=True)
+            await _ended(renewing)
             await asyncio.to_thread(self._given_back)
+            if locking is not None:
+                await _ended(locking)
+
+    async def _locking(self) -> None:
+        """The lock as well, and to the end, once whoever was silent is gone."""
+        while True:
+            async with alone(self.path.with_name(SERVICE)) as locked:
+                if locked:
+                    self._kernel = await asyncio.to_thread(self.boot)
+                    await asyncio.Event().wait()
+            await asyncio.sleep(self.timing.look_s)
 
     async def _renewing(self) -> None:
         fails = False
@@ -167,12 +186,12 @@ class Lease:
             if other is not None and not self._is_over(*other, locked):
                 self._meet(other[0])
                 return False
-            # Without the lock this may be dead and its lock not free, or the other way round.
-            kernel = self.boot() if locked else None
+            self._kernel = self.boot() if locked else None
+            self._file = _identity(self.path)
             db.execute(
                 "INSERT OR REPLACE INTO lease (one, holder, place, kernel, since, renewed_at)"
                 " VALUES (1, ?, ?, ?, ?, ?)",
-                (self.me.id, self.me.place, kernel, iso(now), iso(now)),
+                (self.me.id, self.me.place, self._kernel, iso(now), iso(now)),
             )
         self.renewed_at, self._sure_at = now, begun
         if other is not None:
@@ -198,9 +217,14 @@ class Lease:
 
     def _renewed(self) -> bool:
         now, begun = self.now(), self.uptime()
+        if _identity(self.path) != self._file:
+            # What is open here has no name any more, or another: all that is written is lost.
+            self.why = f"{self.path} was moved or replaced under this copy, which kept the old one"
+            return False
         with closing(connected(self.path)) as db:
             cursor = db.execute(
-                "UPDATE lease SET renewed_at = ? WHERE holder = ?", (iso(now), self.me.id)
+                "UPDATE lease SET renewed_at = ?, kernel = ? WHERE holder = ?",
+                (iso(now), self._kernel, self.me.id),
             )
             if cursor.rowcount == 1:
                 self.renewed_at, self._sure_at = now, begun
@@ -208,6 +232,8 @@ class Lease:
 
     def _given_back(self) -> None:
         """On a full disk it ends by itself."""
+        if _identity(self.path) != self._file:
+            return
         with suppress(sqlite3.OperationalError), closing(connected(self.path)) as db:
             db.execute("DELETE FROM lease WHERE holder = ?", (self.me.id,))
 
@@ -224,6 +250,19 @@ async def at_work(db: Db, now: datetime, timing: Timing = USUAL) -> Holder | Non
         return None
     holder, renewed_at = _holder((row[0], row[1], row[2], row[3], row[4]))
     return None if now - renewed_at > timedelta(seconds=timing.lost_after_s) else holder
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Which file has this name now; None if there is none."""
+    with suppress(FileNotFoundError):
+        found = path.stat()
+        return found.st_dev, found.st_ino
+    return None
 
 
 def _prepare(path: Path) -> None:

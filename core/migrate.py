@@ -3,10 +3,9 @@
 import logging
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 
-from core.alone import SERVICE, locked
 from core.errors import ConfigError
 from core.passing import InUse, Unwritable, is_damage, is_passing
 from core.schema import MIGRATIONS as MIGRATIONS
@@ -14,6 +13,7 @@ from core.schema import newer
 from core.schema import newest_schema as newest_schema
 from core.schema import schema_of as schema_of
 from core.snapshot import copy_database
+from core.working import left_alone
 
 logger = logging.getLogger(__name__)
 
@@ -22,9 +22,6 @@ _PATIENCE_S = BUSY_TIMEOUT_MS / 1000
 _COPIES_KEPT = 2
 FIRST_LEASED = 9
 """Databases of before this schema know no lease (core.lease)."""
-LOST_AFTER_S = 20.0
-"""For so long whoever has the lease may be silent."""
-_HEARD_OF = "SELECT 1 FROM lease WHERE unixepoch() - unixepoch(renewed_at) <= ?"
 
 
 def migrate(
@@ -49,7 +46,8 @@ def migrate(
                 raise _unusable(path, why)
             connection.execute("PRAGMA journal_mode = WAL")
             if version < len(scripts):
-                with _left_alone(path, version, is_asked=not beside_a_service):
+                is_asked = not beside_a_service and version >= FIRST_LEASED
+                with left_alone(path, _busy(path, version)) if is_asked else nullcontext():
                     _upgrade(connection, path, scripts)
     except InUse:
         raise
@@ -59,29 +57,11 @@ def migrate(
         raise _unusable(path, str(error)) from error
 
 
-@contextmanager
-def _left_alone(path: Path, version: int, *, is_asked: bool) -> Iterator[None]:
-    """While a copy of the service is at work it is; nobody begins to in the block."""
-    if not is_asked or version < FIRST_LEASED:
-        yield
-        return
-    lock = locked(path.with_name(SERVICE))
-    try:
-        if lock is None or _is_heard_of(path):
-            raise InUse(
-                f"a copy of the service works on {path}, which has schema {version}, and this"
-                " version would change that: stop the service first, or start it in this version"
-            )
-        yield
-    finally:
-        if lock is not None:
-            lock.close()
-
-
-def _is_heard_of(path: Path) -> bool:
-    """Has somebody, on another machine perhaps, said lately that the database is theirs?"""
-    with closing(connected(path)) as connection:
-        return connection.execute(_HEARD_OF, (LOST_AFTER_S,)).fetchone() is not None
+def _busy(path: Path, version: int) -> str:
+    return (
+        f"a copy of the service works on {path}, which has schema {version}, and this version would"
+        " change that: stop the service first, or start it in this version"
+    )
 
 
 def connected(path: Path, patience_s: float = _PATIENCE_S) -> sqlite3.Connection:

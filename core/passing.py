@@ -11,11 +11,9 @@ class InUse(Unwritable):
     """A copy of the service works there: its text says what to do."""
 
 
+_OF_LOCKS = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _OF_DISKS = {errno.ENOSPC, errno.EDQUOT, errno.EIO}
-_OF_DATABASES = {
-    *(sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR),
-    *(sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED),
-}
+_OF_DATABASES = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, *_OF_LOCKS}
 _DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _PRIMARY = 0xFF
 """The rest of SQLite's code says where it happened."""
@@ -26,6 +24,11 @@ def is_passing(error: sqlite3.Error | OSError) -> bool:
     if isinstance(error, OSError):
         return error.errno in _OF_DISKS
     return _code(error) in _OF_DATABASES
+
+
+def is_locked(error: sqlite3.Error) -> bool:
+    """Somebody else is at the database just now."""
+    return _code(error) in _OF_LOCKS
 
 
 def is_damage(error: sqlite3.Error) -> bool:

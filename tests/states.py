@@ -35,3 +35,13 @@ def overwrite(path: Path, table: str) -> None:
     with path.open("r+b") as file:
         file.seek((page - 1) * size)
         file.write(b"\xa5" * size)
+
+
+def leased(path: Path, ago_s: int) -> None:
+    """Its holder was heard of so many seconds ago, and has no lock."""
+    sql = (
+        "INSERT OR REPLACE INTO lease (one, holder, place, kernel, since, renewed_at)"
+        " VALUES (1, 'somebody', 'elsewhere', NULL, datetime('now'), datetime('now', ?))"
+    )
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(sql, (f"-{ago_s} seconds",))

@@ -17,7 +17,7 @@ from core.migrate import migrate
 from core.passing import InUse
 from core.store import Store
 from tests.frames import bars, day, row
-from tests.states import overwrite
+from tests.states import leased, overwrite
 
 DAY = day("2026-11-19")
 SERIES = Series(Scope.ALL, Family.DAILY)
@@ -159,6 +159,42 @@ def test_a_folder_that_a_service_works_on_is_left_alone(data: Path, tmp_path: Pa
     assert lock is not None
     with lock, pytest.raises(InUse, match="a copy of the service works on"):
         restore(tmp_path / "b.tar", data, set_aside=True)
+    assert restore(tmp_path / "b.tar", data, set_aside=True) == 3
+
+
+def test_one_that_took_over_and_has_no_lock_is_left_alone_too(data: Path, tmp_path: Path) -> None:
+    backup(data, tmp_path / "b.tar")
+    (data / SERVICE).touch()
+    leased(data / "state.db", ago_s=5)
+    before = sorted(data.rglob("*"))
+    with pytest.raises(InUse, match=r"stop it first \(one that was killed counts .* 20 "):
+        restore(tmp_path / "b.tar", data, set_aside=True)
+    assert sorted(data.rglob("*")) == before
+    leased(data / "state.db", ago_s=25)
+    assert restore(tmp_path / "b.tar", data, set_aside=True) == 3
+
+
+def test_one_that_begins_while_a_backup_is_looked_at_is_left_alone(
+    data: Path, tmp_path: Path
+) -> None:
+    """The folder has no lock then, or its holder is one that the newcomer did not wait for."""
+    backup(data, tmp_path / "b.tar")
+    leased(data / "state.db", ago_s=5)
+    assert not (data / SERVICE).exists()
+    with pytest.raises(InUse, match="a copy of the service works on"):
+        restore(tmp_path / "b.tar", data, set_aside=True)
+
+
+@pytest.mark.parametrize("sql", ["DROP TABLE lease", ""])
+def test_a_state_that_has_no_lease_or_cannot_be_read_is_nobodys(
+    data: Path, tmp_path: Path, sql: str
+) -> None:
+    backup(data, tmp_path / "b.tar")
+    (data / SERVICE).touch()
+    if sql:
+        state_of(data / "state.db", sql)
+    else:
+        (data / "state.db").write_bytes(b"no database" * 1000)
     assert restore(tmp_path / "b.tar", data, set_aside=True) == 3
 
 

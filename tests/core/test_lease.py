@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from core.alone import SERVICE, alone
 from core.db import Db
 from core.errors import ConfigError, LeaseLost
 from core.lease import Lease, Timing, at_work, uptime_s
 from core.migrate import migrate
+from core.snapshot import copy_database
 from tests.servers.local import utc_now
 from tests.states import overwrite
 
@@ -145,6 +147,44 @@ async def test_one_that_is_silent_for_too_long_loses_it_and_learns_it(path: Path
             assert await row(path) == (second.me.id, None)
         assert not slow.lost.is_set()
         assert await theirs.rows("SELECT 1") != []
+
+
+async def test_whoever_took_over_by_silence_has_the_lock_once_that_is_free(path: Path) -> None:
+    """And keeps it to the end; by then its row says under which kernel that proves something."""
+    seconds, third = Seconds(), lease(path)
+    second = lease(path, seconds=seconds)
+    async with AsyncExitStack() as theirs:
+        await theirs.enter_async_context(lease(path, timing=Timing(renew_s=60.0)).held())
+        async with waiting(second) as has:
+            await met(second)
+            seconds.at = 21.0
+            await asyncio.wait_for(has.wait(), 5)
+            assert await row(path) == (second.me.id, None)
+            await theirs.aclose()
+            async with asyncio.timeout(5):
+                while await row(path) != (second.me.id, "k"):  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
+            async with alone(path.with_name(SERVICE)) as is_free:
+                assert not is_free
+            async with waiting(third):
+                await met(third)
+                assert not second.lost.is_set()
+    async with alone(path.with_name(SERVICE)) as is_free:
+        assert is_free
+
+
+@pytest.mark.parametrize("is_replaced", [True, False])
+async def test_a_state_that_is_moved_away_is_a_lease_lost(path: Path, is_replaced: bool) -> None:
+    one, aside = lease(path), path.with_name("aside.db")
+    async with one.held():
+        await asyncio.to_thread(path.rename, aside)
+        if is_replaced:
+            await asyncio.to_thread(copy_database, aside, path)
+        await asyncio.wait_for(one.lost.wait(), 5)
+        assert not one.is_held
+        assert one.why == f"{path} was moved or replaced under this copy, which kept the old one"
+    assert await asyncio.to_thread(path.exists) is is_replaced
+    assert not is_replaced or await row(path) == (one.me.id, "k")
 
 
 @pytest.mark.parametrize("shift_s", [-3600, -30, 30, 3600])

@@ -14,6 +14,7 @@ from core.alone import SERVICE, locked
 from core.errors import ConfigError
 from core.migrate import MIGRATIONS, migrate
 from core.passing import InUse, Unwritable, is_passing
+from tests.states import leased
 
 SCRIPTS = sorted(MIGRATIONS.glob("[0-9]*.sql"))
 NEWEST = len(SCRIPTS)
@@ -215,16 +216,6 @@ def test_an_upgrade_without_room_has_changed_nothing_and_is_tried_again(tmp_path
             migrate(path)
         assert dump(path) == before
     migrate(path)
-
-
-def leased(path: Path, ago_s: int) -> None:
-    """Its holder was heard of so many seconds ago."""
-    sql = (
-        "INSERT OR REPLACE INTO lease (one, holder, place, kernel, since, renewed_at)"
-        " VALUES (1, 'somebody', 'elsewhere', NULL, datetime('now'), datetime('now', ?))"
-    )
-    with closing(sqlite3.connect(path)) as connection, connection:
-        connection.execute(sql, (f"-{ago_s} seconds",))
 
 
 def test_a_service_at_work_keeps_the_schema_that_it_knows(tmp_path: Path) -> None:
