@@ -19,7 +19,7 @@ from core.aside import PLACE, STATE, left_there, put_aside
 from core.errors import CommandError
 from core.manifest import LIST, Packing, fault_in, is_ended
 from core.passing import InUse, is_passing
-from core.schema import newer, newest_schema, schema_of
+from core.schema import FIRST_LEASED, newer, newest_schema, schema_of
 from core.snapshot import copy_database, flushed
 from core.whole import written_whole
 from core.working import LOST_AFTER_S, is_heard_of, left_alone
@@ -32,6 +32,7 @@ _LISTED_SINCE = 10
 _EXPECTED = re.compile(
     r"state\.db|bars\.at|manifest\.json|(bars|held)/\w[\w.-]*/\w[\w.-]*\.parquet"
 )
+_KEEP = "keep the last backup that is whole"
 _KILLED = f"one that was killed counts as working for {LOST_AFTER_S:.0f} seconds more"
 # Python 3.11.0 to 3.11.3 know no filters; the names alone keep everything inside.
 _SAFELY: dict[str, Any] = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
@@ -49,7 +50,8 @@ def backup(data_dir: Path, to: Path) -> int:
         state = Path(name) / STATE
         copy_database(data_dir / STATE, state)
         if why := _damage(state):
-            raise CommandError(f"the state is damaged ({why}): keep the last backup that is whole")
+            raise CommandError(f"the state is damaged ({why}): {_KEEP}")
+        _forgotten(state, _schema(state, f"DATA_DIR={data_dir}", _KEEP))
         # What is one file by two names is two here: one of the names may not be put back.
         with (
             written_whole(to) as file,
@@ -91,7 +93,9 @@ def restore(source: Path, data_dir: Path, *, set_aside: bool = False) -> int:
         with tempfile.TemporaryDirectory(dir=data_dir, prefix=".restore-") as name:
             folder = Path(name)
             is_cut = not _unpacked(source, folder)
-            _check_files(folder, source, _schema(folder / STATE, source), is_cut=is_cut)
+            schema = _whole(folder / STATE, source)
+            _check_files(folder, source, schema, is_cut=is_cut)
+            _forgotten(folder / STATE, schema)
             # All that takes its time, and a copy of the service may have begun meanwhile.
             if is_heard_of(data_dir / STATE):
                 raise InUse(busy)
@@ -155,22 +159,34 @@ def _check_files(folder: Path, source: Path, schema: int, *, is_cut: bool) -> No
         logger.warning("an old backup, without a list of what is in it: its bars are unchecked")
 
 
-def _schema(state: Path, source: Path) -> int:
-    """Of a state that is whole, ours, and of a schema that is known."""
+def _whole(state: Path, source: Path) -> int:
+    """Its schema, if it was backed up as it should be."""
     if not state.exists():
         raise CommandError(f"{source} is no backup of Tapewatch: it has no {STATE}")
     if why := _damage(state):
         raise CommandError(f"the state in {source} is damaged ({why}): take another backup")
+    return _schema(state, str(source), "take another backup")
+
+
+def _schema(state: Path, where: str, way_out: str) -> int:
+    """Of a state that is ours, and of a schema that is known."""
     try:
         with closing(sqlite3.connect(state)) as connection:
             schema = schema_of(connection)
     except sqlite3.DatabaseError as error:
-        raise CommandError(f"the state in {source} cannot be used: {error}") from error
+        raise CommandError(f"the state in {where} cannot be used: {error}") from error
     if schema == 0:
-        raise CommandError(f"the state in {source} has nothing in it: take another backup")
+        raise CommandError(f"the state in {where} has nothing in it: {way_out}")
     if why := newer(schema, newest_schema()):
-        raise CommandError(f"the state in {source} is {why}: install the version that wrote it")
+        raise CommandError(f"the state in {where} is {why}: install the version that wrote it")
     return schema
+
+
+def _forgotten(state: Path, schema: int) -> None:
+    """Who worked with it that day: nobody does with this one, and nobody is to wait for them."""
+    if schema >= FIRST_LEASED:
+        with closing(sqlite3.connect(state)) as connection, connection:
+            connection.execute("DELETE FROM lease")
 
 
 def _damage(state: Path) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from core.errors import ConfigError
 from core.passing import InUse, Unwritable, is_damage, is_passing
+from core.schema import FIRST_LEASED as FIRST_LEASED
 from core.schema import MIGRATIONS as MIGRATIONS
 from core.schema import newer
 from core.schema import newest_schema as newest_schema
@@ -20,8 +21,6 @@ logger = logging.getLogger(__name__)
 BUSY_TIMEOUT_MS = 10_000
 _PATIENCE_S = BUSY_TIMEOUT_MS / 1000
 _COPIES_KEPT = 2
-FIRST_LEASED = 9
-"""Databases of before this schema know no lease (core.lease)."""
 
 
 def migrate(

@@ -6,6 +6,8 @@ from pathlib import Path
 MIGRATIONS = Path(__file__).parent / "migrations"
 APPLICATION_ID = 1414551380
 """As a script has it; databases before that one have none."""
+FIRST_LEASED = 9
+"""Databases of before this schema know no lease (core.lease)."""
 _SIGNED_SINCE = 10
 _ALWAYS = {"sessions", "attempts", "splits", "anomalies", "digests", "deliveries"}
 """The tables of every schema."""

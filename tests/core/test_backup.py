@@ -1,6 +1,7 @@
 """core.backup: what was backed up while others wrote is put back as it was at one moment."""
 
 import io
+import shutil
 import sqlite3
 import tarfile
 import threading
@@ -25,6 +26,8 @@ WRITES = (
     "INSERT INTO attempts (at, series, session, source, verdict, seen)"
     " VALUES (?, '', '', '', '', ?)"
 )
+
+AS_OF_9 = "PRAGMA application_id = 0; PRAGMA user_version = 9"
 
 
 @pytest.fixture
@@ -243,6 +246,34 @@ def test_a_state_that_the_next_start_would_refuse_is_refused_at_once(
         restore(tar_of(tmp_path / "b.tar", **{"state.db": state}), tmp_path / "new")
     assert list((tmp_path / "new").iterdir()) == []
 
+    with pytest.raises(CommandError, match=said):
+        backup(data, tmp_path / "c.tar")
+    assert not (tmp_path / "c.tar").exists()
+
+
+def test_an_empty_file_is_not_backed_up(tmp_path: Path) -> None:
+    (tmp_path / "state.db").touch()
+    with pytest.raises(CommandError, match="has nothing in it: keep the last backup that is whole"):
+        backup(tmp_path, tmp_path / "b.tar")
+    assert [p.name for p in tmp_path.iterdir()] == ["state.db"]
+
+
+def test_nobody_waits_for_whoever_worked_on_the_day_of_the_backup(
+    data: Path, tmp_path: Path
+) -> None:
+    leased(data / "state.db", ago_s=0)
+    backup(data, tmp_path / "b.tar")
+    old = tar_of(tmp_path / "old.tar", **{"state.db": state_of(data / "state.db", AS_OF_9)})
+    restore(old, tmp_path / "new")
+    with (
+        tarfile.open(tmp_path / "b.tar") as tar,
+        (packed := tmp_path / "packed.db").open("wb") as to,
+    ):
+        shutil.copyfileobj(tar.extractfile("state.db") or io.BytesIO(), to)
+    for state in (packed, tmp_path / "new" / "state.db"):
+        with closing(sqlite3.connect(state)) as connection:
+            assert connection.execute("SELECT * FROM lease").fetchall() == []
+
 
 def test_a_state_with_nothing_in_it_is_refused(tmp_path: Path) -> None:
     state = state_of(tmp_path / "empty.db")
@@ -319,8 +350,7 @@ def test_what_is_not_as_it_was_is_refused_and_leaves_nothing(data: Path, tmp_pat
 @pytest.fixture
 def old(data: Path, tmp_path: Path) -> Path:
     """A backup as they were before there was a list in it."""
-    script = "PRAGMA application_id = 0; PRAGMA user_version = 9"
-    state_of(data / "state.db", script)
+    state_of(data / "state.db", AS_OF_9)
     with tarfile.open(tmp_path / "old.tar", "w") as tar:
         tar.add(data / "state.db", "state.db")
         for name in sorted(files_kept(data)):
