@@ -22,6 +22,8 @@ SELECT CASE WHEN state = 'pending' AND destination IN (
     count(*) AS count, min(created_at) AS oldest
 FROM deliveries GROUP BY 1
 """
+# Each from when its age counts: what an operator sent again late took no longer for that. Nothing
+# changes a row that is sent.
 _LAGS = """
 WITH newest AS (
     SELECT series, session, revision, stored_at FROM sessions
@@ -29,8 +31,8 @@ WITH newest AS (
 )
 SELECT substr(destination, 1, instr(destination, ':') - 1) AS platform,
     unixepoch(min(created_at)) - unixepoch(min(stored_at)) AS published,
-    CASE WHEN sum(state IN ('pending', 'sending', 'ambiguous')) = 0
-        THEN unixepoch(max(changed_at)) - unixepoch(min(created_at)) END AS delivered
+    CASE WHEN min(state = 'sent')
+        THEN max(unixepoch(changed_at) - unixepoch(created_at)) END AS delivered
 FROM deliveries JOIN newest USING (series, session, revision)
 WHERE kind IN ('digest', 'edit', 'correction') GROUP BY 1
 """
@@ -67,7 +69,7 @@ class Lag:
     published_s: float
     """From its bars on disk to its message in the outbox."""
     delivered_s: float | None
-    """From there until the last channel had it; None while one waits."""
+    """From there until the last channel had it; None while one waits, or where one never got it."""
 
 
 async def depths(db: Db, now: datetime) -> Sequence[Depth]:
