@@ -126,7 +126,7 @@ class Lease:
     async def held(self) -> AsyncIterator[None]:
         """Waits until it is ours, and gives it back at the end.
 
-        Raises ConfigError if the database is of no use.
+        Raises ConfigError if the database is of no use, also if it is so only at the end.
         """
         await asyncio.to_thread(_prepare, self.path)
         while True:
@@ -231,10 +231,14 @@ class Lease:
             return cursor.rowcount == 1
 
     def _given_back(self) -> None:
-        """On a full disk it ends by itself."""
+        """On a full disk it ends by itself; ConfigError if the database is damaged by now."""
         if _identity(self.path) != self._file:
             return
-        with suppress(sqlite3.OperationalError), closing(connected(self.path)) as db:
+        with (
+            suppress(sqlite3.OperationalError),
+            damage_in_words(self.path),
+            closing(connected(self.path)) as db,
+        ):
             db.execute("DELETE FROM lease WHERE holder = ?", (self.me.id,))
 
 

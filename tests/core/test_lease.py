@@ -314,3 +314,9 @@ async def test_a_lease_that_cannot_be_read_is_a_damaged_database(tmp_path: Path)
     with pytest.raises(ConfigError, match="is damaged"):
         async with asyncio.timeout(5), lease(path).held():
             pytest.fail("nobody knows who has it")
+
+
+async def test_one_that_cannot_be_given_back_is_a_damaged_database(path: Path) -> None:
+    with pytest.raises(ConfigError, match="is damaged"):
+        async with lease(path).held():
+            await asyncio.to_thread(overwrite, path, "lease")
