@@ -53,7 +53,8 @@ def migrate(
     except (sqlite3.DatabaseError, OSError) as error:
         if is_passing(error):
             raise Unwritable(str(error)) from error
-        raise _unusable(path, str(error)) from error
+        is_damaged = isinstance(error, sqlite3.Error) and is_damage(error)
+        raise (_damaged if is_damaged else _unusable)(path, str(error)) from error
 
 
 def _busy(path: Path, version: int) -> str:

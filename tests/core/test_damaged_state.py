@@ -49,6 +49,18 @@ def test_whoever_meets_it_later_says_the_same(path: Path) -> None:
         asyncio.run(read())
 
 
+@pytest.mark.parametrize(("start", "end"), [(0, 5000), (0, 50), (16, None), (4096, None)])
+def test_one_that_was_cut_off_or_lost_its_header_is_damaged_not_of_another_version(
+    path: Path, start: int, end: int | None
+) -> None:
+    path.write_bytes(path.read_bytes()[start:end])
+    with pytest.raises(ConfigError) as caught:
+        migrate(path)
+    (fault,) = caught.value.faults
+    assert f"the state database {path} is damaged (" in fault
+    assert STEPS in fault
+
+
 def test_a_lock_that_somebody_holds_is_no_damage(path: Path) -> None:
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
