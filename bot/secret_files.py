@@ -1,7 +1,10 @@
 """Secrets out of files: NAME_FILE=/run/secrets/name in the place of NAME."""
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+
+from bot.setting_types import looks_secret
 
 SUFFIX = "_FILE"
 _MOST_BYTES = 65_536
@@ -26,8 +29,19 @@ def read(
                 found[names[0]] = _text(Path(place))
             except (OSError, ValueError) as error:
                 said = error.strerror if isinstance(error, OSError) else error
-                faults.append(f"{name}={place!r}: should be a file with the value ({said})")
+                faults.append(
+                    f"{name}={place!r}: should be a file with the value ({said})"
+                    if is_place(place)
+                    else f"{name}='(hidden)': should be the path of a file, not the value itself"
+                )
     return found, faults
+
+
+def is_place(text: str) -> bool:
+    """Is this surely a path? What is not may be the secret itself; blocking."""
+    # Path.exists raises where a name is too long to be one.
+    there = os.path.exists(text)  # noqa: PTH110
+    return there or ("/" in text and "//" not in text and not looks_secret(text))
 
 
 def _files(names: Iterable[str]) -> list[str]:

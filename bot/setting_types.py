@@ -162,13 +162,16 @@ _TOKEN = re.compile(
     r"xox[a-z]-|xapp-|^[\w-]{20,}\.[\w-]+\.|//.*[@?]|//[^/]*/api/webhooks/|//hooks\."
 )
 """Tokens of Slack and Discord, and addresses that hold a password, a signature or a token."""
+_KEY = re.compile(r"(?=.*[0-9])(?=.*[A-Za-z])[\w+=-][\w+/=-]{19,}")
+"""As a vendor's or S3's are, whole: long, of letters and digits. What begins with / is a path."""
 DISCORD_ID = r"[0-9]{15,20}"
 SLACK_ID = r"[CGD][A-Z0-9]{7,20}"
 
 
 def looks_secret(text: str) -> bool:
-    """Is a token in it, where none belongs?"""
-    return any(_TOKEN.search(part.strip()) for part in text.split(","))
+    """Is a token or a key in it, where none belongs?"""
+    parts = [part.strip() for part in text.split(",")]
+    return any(_TOKEN.search(part) or _KEY.fullmatch(part) for part in parts)
 
 
 PLATFORMS = {"discord": DISCORD_ID, "slack": SLACK_ID}

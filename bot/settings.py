@@ -246,7 +246,10 @@ def secrets_asked() -> list[str]:
     """Secrets as they are typed, also where other settings are wrong; blocking."""
     with contextlib.suppress(OSError, UnicodeDecodeError):
         held = _environment()
-        return [held[name] for name in (*map(str.upper, SECRETS), *_ALSO) if name in held]
+        names = [name for field in SECRETS for name in _names(field)]
+        files = [held[f"{name}{_FILE}"] for name in names if f"{name}{_FILE}" in held]
+        pasted = [value for value in files if not secret_files.is_place(value)]
+        return [held[name] for name in names if name in held] + pasted
     return []
 
 

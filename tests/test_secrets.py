@@ -57,7 +57,7 @@ class Day:
         socket = {} if self.by_http else {"SLACK_APP_TOKEN": APP_TOKEN}
         return socket | {
             **self.vendor.environment(self.folder / "data"),
-            "DISCORD_TOKEN": DISCORD_TOKEN,
+            "DISCORD_TOKEN_FILE": str(self.folder / "vendor" / "discord-token"),
             "DISCORD_API_URL": self.discord.api_url,
             "DISCORD_GATEWAY_URL": self.discord.gateway_url,
             "DISCORD_ALERT_CHANNEL": str(DISCORD_CHANNEL),
@@ -136,6 +136,8 @@ async def a_day(shared: Shared, folder: Path) -> AsyncIterator[Day]:
         heart = await enter(Watch(port=0, now=utc_now, clock_shift=utc_now() - utc_now()))
         discord.add_channel(DISCORD_CHANNEL)
         slack.add_channel(SLACK_CHANNEL, name="alerts")
+        # Beside the vendor's, which are no files of ours to look into.
+        await asyncio.to_thread((folder / "vendor" / "discord-token").write_text, DISCORD_TOKEN)
         yield Day(folder, vendor, discord, slack, heart, free_port())
 
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.setting_checks import notices
-from bot.settings import _SPELLED, Settings, load, strangers
+from bot.settings import _SPELLED, Settings, load, secrets_asked, strangers
 from core.errors import ConfigError
 
 ROOT = Path(__file__).parent.parent.parent
@@ -452,6 +452,33 @@ def test_one_secret_from_two_places_is_a_fault(
     values = {n: "key" if n.endswith("_FILE") else f"{SECRET}-{n}" for n in names}
     (said,) = faults(monkeypatch, **values)
     assert said == f"{names[0]} and {names[1]} are both set: which of them counts?"
+
+
+def test_only_what_is_surely_a_path_is_shown_of_a_file_that_is_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "key").write_text("")
+    shown = ("/run/secrets/polygon_api_key_2", "secrets/polygon", "key")
+    hidden = (SECRET, "wJalrXUtnFEMI/K7MDENG/bPxRfiCY1", f"https://example.org/{SECRET}", "x" * 999)
+    for value in (*shown, *hidden):
+        (said,) = faults(monkeypatch, HEARTBEAT_URL_FILE=value)
+        assert (value in said) is (value in shown)
+        assert (value in secrets_asked()) is (value in hidden)
+
+
+@pytest.mark.parametrize(
+    "name", ["FLATFILES_BUCKET", "ALERT_FLOOR_USD", "ALERT_TOP", "POLYGON_REST_URL", "DATA_URL",
+             "SLACK_OPERATORS", "OPERATOR_CHANNEL", "BACKFILL_SCHEDULER", "EOD_DEADLINE"]
+)  # fmt: skip
+@pytest.mark.parametrize(
+    "key", ["AbCdEfGhIjKlMnOpQrStUvWxYz012345", "0F1E2D3C-1111-2222-3333-444455556666"]
+)
+def test_a_key_that_is_put_where_it_does_not_belong_is_not_shown(
+    monkeypatch: pytest.MonkeyPatch, name: str, key: str
+) -> None:
+    said = "\n".join(faults(monkeypatch, **{name: key}))
+    assert f"{name}='(hidden)': should be" in said
+    assert key not in said
 
 
 def test_one_key_under_both_names_is_one_key(monkeypatch: pytest.MonkeyPatch) -> None:

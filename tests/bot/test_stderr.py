@@ -16,6 +16,7 @@ ROOT = Path(__file__).parent.parent.parent
 
 
 SECRET = "s3cr3t/s3cr3t+s3cr3t"
+KEY = "AbCdEfGhIjKlMnOpQrStUvWxYz012345"
 
 
 async def ended(folder: Path, environment: Mapping[str, str], *words: str) -> tuple[int, str]:
@@ -59,6 +60,23 @@ async def test_notices_and_progress_are_records_as_well(tmp_path: Path) -> None:
     assert code == Exit.DONE
     assert told[0] == ("WARNING", "ALERT_TOPP is no setting: did you mean ALERT_TOP?")
     assert any(said.startswith("filling the baseline: 10 of ") for _, said in told)
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+@pytest.mark.parametrize("where", ["environment", ".env"])
+async def test_a_key_in_the_place_of_its_file_is_not_told(
+    tmp_path: Path, form: str, where: str
+) -> None:
+    pasted = {"POLYGON_API_KEY_FILE": KEY, "DATA_SECRET_ACCESS_KEY_FILE": SECRET}
+    if where == ".env":
+        lines = [f"{name}={value}" for name, value in pasted.items()]
+        await asyncio.to_thread((tmp_path / ".env").write_text, "\n".join(lines))
+        pasted = {}
+    code, said = await ended(tmp_path, {**pasted, "LOG_FORMAT": form}, "-m", "bot", "doctor")
+    assert code == Exit.CONFIG
+    assert "POLYGON_API_KEY_FILE='(hidden)': should be the path of a file, not the" in said
+    assert KEY not in said
+    assert SECRET not in said
 
 
 HALF = f"'{SECRET[:7]}' + '{SECRET[7:]}'"
