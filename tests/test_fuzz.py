@@ -48,6 +48,14 @@ _FIT = {
     "day_file": _lines(","),
     "trades_file": _lines(","),
     "finra": _lines("|"),
+    "signature": st.tuples(
+        st.sampled_from([b"", b"1790863200", b"soon"]),
+        st.sampled_from([b"", b"v0=00", b"text/plain; charset=no-such"]),
+        st.sampled_from([b"ssl_check=1&", b"payload=", b"command=", b'{"type":"ssl_check=1","a":'])
+        | st.binary(max_size=20),
+        st.sampled_from([b"[" * 20_000, b"a&" * 400, b"%5B" * 5_000, b"{}"])
+        | _LIKELY.map(_as_json),
+    ).map(lambda made: b"\n".join((*made[:2], made[2] + made[3]))),
     "slack_text": st.text(max_size=200).map(_encoded),
     "a_setting": st.tuples(st.integers(0, 255), st.text(max_size=60)).map(
         lambda made: bytes([made[0]]) + _encoded(made[1])

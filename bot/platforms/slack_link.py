@@ -10,6 +10,7 @@ import json
 import logging
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import parse_qsl
 
 import aiohttp
 from aiohttp import web
@@ -37,8 +38,7 @@ _APP = (
 _SWITCH = f"switch Socket Mode on at {_APPS}, Socket Mode, and start again"
 _HOPELESS = (Reason.TOKEN_REFUSED, Reason.NO_PERMISSION)
 _GOODBYE_S = 1.0
-_CHECK, _CHECK_WITHIN = b"ssl_check=1", 200
-"""Slack looks whether the address is there; bolt answers that, whoever asks."""
+_FORM, _CHECK_BYTES = "application/x-www-form-urlencoded", 500
 
 
 class LinkLost(TapewatchError):
@@ -190,7 +190,7 @@ class Posts:
 
     async def served(self, leave: asyncio.Event) -> None:
         """Until it is time to leave; LinkLost if the port cannot be had."""
-        self.door.slack = self._posted
+        self.door.slack = self.posted
         try:
             while not leave.is_set():
                 if self.door.is_open:
@@ -201,12 +201,13 @@ class Posts:
         finally:
             self.door.slack = None
 
-    async def _posted(self, request: web.Request) -> web.StreamResponse:
+    async def posted(self, request: web.Request) -> web.StreamResponse:
         """Before bolt, which reads what a stranger sent before it looks at the signature."""
         body = await request.read()
+        if _only_looks(request.content_type, body):
+            return web.Response()
         when = request.headers.get("X-Slack-Request-Timestamp", "")
-        signed = is_signed(self.verifier, body, when, request.headers.get("X-Slack-Signature", ""))
-        if not signed and _CHECK not in body[:_CHECK_WITHIN]:
+        if not is_signed(self.verifier, body, when, request.headers.get("X-Slack-Signature", "")):
             self._notice()
             return web.Response(status=401, text="not signed")
         clock = asyncio.get_running_loop().time
@@ -215,7 +216,7 @@ class Posts:
             told = await self.app.async_dispatch(await to_bolt_request(request))
             self.timings.acknowledged("slack", clock() - came)
             return await to_aiohttp_response(told)
-        except (ValueError, TypeError, AttributeError) as error:
+        except (ValueError, TypeError, AttributeError, LookupError, RecursionError) as error:
             logger.warning("a request cannot be read", extra={"seen": type(error).__name__})
             return web.Response(status=400, text="unreadable")
 
@@ -227,6 +228,12 @@ class Posts:
                 "a request was not signed with SLACK_SIGNING_SECRET, or came too late; if nothing"
                 " that is typed in Slack arrives, check the secret and this machine's clock"
             )
+
+
+def _only_looks(kind: str, body: bytes) -> bool:
+    """Is it Slack's look whether the address is there, which need not be signed?"""
+    small = kind == _FORM and len(body) <= _CHECK_BYTES
+    return small and dict(parse_qsl(body.decode("latin-1"))).get("ssl_check") == "1"
 
 
 def is_signed(verifier: SignatureVerifier, body: bytes, when: str, signature: str) -> bool:

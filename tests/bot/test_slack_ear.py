@@ -343,6 +343,32 @@ async def test_what_is_not_signed_by_slack_now_is_refused(
         await fresh.acknowledged()
 
 
+_FORM, _JSON = "application/x-www-form-urlencoded", "application/json"
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "status"),
+    [
+        (_FORM, b"ssl_check=1&token=verif", 200),
+        (_FORM, b"ssl_check=1&" + b"a&" * 300, 401),
+        (_FORM, b"payload=%7B%7D&not_ssl_check=1", 401),
+        (_FORM, b"ssl_check=1&payload=" + b"[" * 200_000, 401),
+        (_JSON, b'{"a":"ssl_check=1","b":' + b"[" * 200_000 + b"]" * 200_000 + b"}", 401),
+        (_JSON, b"ssl_check=1", 401),
+    ],
+)
+async def test_who_looks_whether_the_address_is_there_gets_nothing_read(
+    stored: Path, kind: str, body: bytes, status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with desk(stored, "http") as slack, aiohttp.ClientSession() as stranger:
+        headers = {"Content-Type": kind}
+        async with stranger.post(slack.posts_to, data=body, headers=headers) as answer:
+            assert answer.status == status
+            assert await answer.read() == (b"" if status == 200 else b"not signed")
+        assert (await slack.server.http.check_ssl()) == (200, b"")
+    assert "Traceback" not in caplog.text
+
+
 @pytest.mark.parametrize("body", [b"{", b"payload={", b"[1]", b"\xff\xfe", b"", b"command="])
 @pytest.mark.parametrize("when", ["", "soon", "9" * 40, "\u0661"])
 async def test_what_strangers_send_is_not_even_read(

@@ -19,7 +19,11 @@ _SEEDS: dict[str, list[bytes]] = {
         b"A,12,0,4,7,1790863200000000000,10.25,1,1790863200000000001,100,1,202,1790863200000000000\n",
     ],
     "finra": [b"20261001|A|1.0|0|2.0|B,Q,N\n1\n"],
-    "signature": [b"1790863200\nv0=00\ncommand=%2Fticker"],
+    "signature": [
+        b"1790863200\nv0=00\ncommand=%2Fticker",
+        b"\n\nssl_check=1&token=a",
+        b'\n\n{"type":"ssl_check=1","event":{}}',
+    ],
     "interaction": [
         b'{"name":"ticker","options":[{"name":"symbol","type":3,"value":"NVDA","focused":true}]}',
         b'{"callback_id":"mute","private_metadata":"{}","state":{"values":{}}}',
