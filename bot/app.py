@@ -80,7 +80,7 @@ class Copy:
 _SHELLS = Copy()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)  # all that it knows: the whole market
 class App:
     """Everything open and wired."""
 
