@@ -30,6 +30,7 @@ from tests.filled import EVE, Kind, until
 from tests.market import NEWEST, NOW, Vendor
 from tests.servers.faults import Status as Answered
 from tests.shared import Shared
+from tests.typed import Typist
 
 ROOT = Path(__file__).parent.parent
 DAYS = market.window()
@@ -44,6 +45,11 @@ async def vendor(shared: Shared, tmp_path: Path) -> AsyncIterator[Vendor]:
     """All sessions published, both servers up."""
     async with market.vendor(tmp_path / "vendor", DAYS, shared=shared) as running:
         yield running
+
+
+@pytest.fixture
+def typed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Typist:
+    return Typist(monkeypatch, capsys)
 
 
 @pytest.fixture
@@ -241,28 +247,30 @@ def before(shared: Shared, tmp_path: Path) -> Path:
     return until(shared, Kind.FLAT_FILES, DAYS[-3], tmp_path / "before")
 
 
-async def test_the_command_line_does_a_day(vendor: Vendor, before: Path, tmp_path: Path) -> None:
+async def test_the_command_line_does_a_day(
+    vendor: Vendor, before: Path, tmp_path: Path, typed: Typist
+) -> None:
     environment, day = vendor.environment(before), str(DAYS[-2])
     code, out, err = await run(environment, "once", "--session", day, "--json", folder=tmp_path)
     assert code == Exit.DONE, err
     told = json.loads(out)
     assert told["session"] == day
     assert told["status"] == "finished"
-    again = await run(environment, "once", "--session", day, "--json", folder=tmp_path)
+    again = await typed(environment, "once", "--session", day, "--json")
     assert json.loads(again[1]) == told
-    code, out, _ = await run(environment, "anomalies", day, "--json", folder=tmp_path)
+    code, out, _ = await typed(environment, "anomalies", day, "--json")
     assert code == Exit.DONE
     assert json.loads(out) == told["anomalies"]
-    code, out, _ = await run(environment, "anomalies", day, "--all", "--csv", folder=tmp_path)
+    code, out, _ = await typed(environment, "anomalies", day, "--all", "--csv")
     header, *rows = out.splitlines()
     assert len(rows) == told["market"]["eligible"]
     assert set(header.split(",")) >= PROMISED
-    code, out, _ = await run(environment, "ask", f"/anomalies {day}", folder=tmp_path)
+    code, out, _ = await typed(environment, "ask", f"/anomalies {day}")
     assert code == Exit.DONE
     assert day[:4] in out
 
 
-async def test_the_shell_is_told_how_it_went(vendor: Vendor, tmp_path: Path) -> None:
+async def test_the_shell_is_told_how_it_went(vendor: Vendor, tmp_path: Path, typed: Typist) -> None:
     environment = vendor.environment(tmp_path / "data")
     vendor.s3.faults.always(Answered(500))
     vendor.rest.faults.always(Answered(503))
@@ -274,12 +282,12 @@ async def test_the_shell_is_told_how_it_went(vendor: Vendor, tmp_path: Path) -> 
     wrong = environment | {"POLYGON_API_KEY": "wrongwrong", "USE_FLAT_FILES": "false"}
     vendor.rest.faults.clear()
     vendor.s3.faults.clear()
-    code, _, err = await run(wrong, "once", "--session", day, folder=tmp_path)
+    code, _, err = await typed(wrong, "once", "--session", day)
     assert code == Exit.REFUSED
     assert "wrongwrong" not in err
-    code, _, err = await run(environment, "once", "--session", "2026-03-07", folder=tmp_path)
+    code, _, err = await typed(environment, "once", "--session", "2026-03-07")
     assert (code, "Saturday" in err) == (Exit.USAGE, True)
-    code, _, err = await run({"ALERT_TOP": "many"}, "once", folder=tmp_path)
+    code, _, err = await typed({"ALERT_TOP": "many"}, "once")
     assert (code, "ALERT_TOP='many'" in err) == (Exit.CONFIG, True)
 
 
@@ -296,7 +304,7 @@ async def test_the_service_without_a_terminal_prints_the_digest_and_leaves_on_si
 
 
 async def test_a_killed_run_leaves_nothing_half_done(
-    vendor: Vendor, shared: Shared, before: Path, tmp_path: Path
+    vendor: Vendor, shared: Shared, before: Path, tmp_path: Path, typed: Typist
 ) -> None:
     folder = await asyncio.to_thread(until, shared, Kind.FLAT_FILES, DAYS[-26], tmp_path / "data")
     environment, day = vendor.environment(folder), str(DAYS[-2])
@@ -304,10 +312,10 @@ async def test_a_killed_run_leaves_nothing_half_done(
     await written(process.stderr, "10 of ")
     process.kill()
     await process.communicate()
-    code, out, err = await run(environment, "once", "--session", day, "--json", folder=tmp_path)
+    code, out, err = await typed(environment, "once", "--session", day, "--json")
     assert code == Exit.DONE, err
     clean = vendor.environment(before)
-    _, undisturbed, _ = await run(clean, "once", "--session", day, "--json", folder=tmp_path)
+    _, undisturbed, _ = await typed(clean, "once", "--session", day, "--json")
     assert json.loads(out)["anomalies"] == json.loads(undisturbed)["anomalies"]
     with sqlite3.connect(tmp_path / "data/state.db") as db:
         (count,) = db.execute("SELECT count(*) FROM deliveries WHERE state = 'sent'").fetchone()
@@ -341,12 +349,12 @@ async def test_two_processes_on_one_folder_do_the_same_day_once(
 
 
 async def test_a_finished_day_is_shown_though_the_source_is_away(
-    vendor: Vendor, before: Path, tmp_path: Path
+    vendor: Vendor, before: Path, typed: Typist
 ) -> None:
     environment, day = vendor.environment(before), str(DAYS[-2])
-    first = await run(environment, "once", "--session", day, folder=tmp_path)
+    first = await typed(environment, "once", "--session", day)
     away = environment | {"FLATFILES_ENDPOINT_URL": "http://127.0.0.1:1"}
-    again = await run(away, "once", "--session", day, folder=tmp_path)
+    again = await typed(away, "once", "--session", day)
     assert (first[0], again[0]) == (Exit.DONE, Exit.DONE)
     assert again[1] == first[1]
     assert "whether it was republished is not known" in again[2]

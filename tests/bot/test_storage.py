@@ -30,6 +30,7 @@ from tests.market import NOW
 from tests.servers.faults import Reset
 from tests.servers.s3_writable import WritableS3Server
 from tests.shared import Shared
+from tests.typed import Typist
 
 ROOT = Path(__file__).parent.parent.parent
 KEY_ID, SECRET = "AKIDAKIDAKIDAKIDAKID", "s3cr3ts3cr3ts3cr3ts3cr3ts3cr3ts3cr3ts3cr"
@@ -41,6 +42,7 @@ class There:
 
     folder: Path
     server: WritableS3Server
+    typed: Typist
 
     @property
     def environment(self) -> dict[str, str]:
@@ -76,10 +78,15 @@ class There:
 
         await asyncio.to_thread(move)
 
-    async def copy_bars(self, *words: str) -> tuple[int | None, str]:
+    async def copy_bars(self, *words: str) -> tuple[int, str]:
         """`python -m bot copy-bars`: exit code, and what was said."""
+        code, _, said = await self.typed(self.environment, "copy-bars", *words)
+        return code, said
+
+    async def copy_bars_apart(self) -> tuple[int | None, str]:
+        """The same by a process of its own."""
         done = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "bot", "copy-bars", *words),
+            *(sys.executable, "-m", "bot", "copy-bars"),
             cwd=ROOT,
             env={"PATH": "/usr/bin:/bin", **self.environment},
             stderr=asyncio.subprocess.PIPE,
@@ -89,12 +96,17 @@ class There:
 
 
 @pytest.fixture
-async def there(shared: Shared, tmp_path: Path) -> AsyncIterator[There]:
+async def there(
+    shared: Shared,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> AsyncIterator[There]:
     async with WritableS3Server(
         access_key_id=KEY_ID, secret_access_key=SECRET, bucket="tape"
     ) as server:
         folder = await asyncio.to_thread(stored_market, shared, tmp_path / "data")
-        yield There(folder, server)
+        yield There(folder, server, Typist(monkeypatch, capsys))
 
 
 def stored_bytes(folder: Path) -> dict[str, bytes]:
@@ -113,7 +125,7 @@ async def test_bars_of_a_disk_move_to_a_bucket_and_every_answer_stays(there: The
     ):
         async with there.app():
             pass
-    code, said = await there.copy_bars()
+    code, said = await there.copy_bars_apart()
     assert code == 0, said
     assert "files copied" in said
     code, said = await there.copy_bars()
