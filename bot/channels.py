@@ -172,7 +172,8 @@ class Channels:
 
 def wanted_by(words: Sequence[str]) -> Wants:
     """What the words of /subscribe ask for; CommandError names the one that nobody understands."""
-    wants, left = EVERYTHING, list(words)
+    wants, left = EVERYTHING, _joined(words)
+    quiet = zone = None
     while left:
         word = left.pop(0)
         name, colon, value = word.partition(":")
@@ -185,11 +186,23 @@ def wanted_by(words: Sequence[str]) -> Wants:
         elif name == "top" and colon:
             wants = replace(wants, top=_most(value))
         elif name == "quiet" and colon:
-            zone = left.pop(0) if left and _may_be_zone(left[0]) else _USUAL_ZONE
-            wants = replace(wants, quiet=_quiet(value, zone))
+            quiet = value
+            zone = left.pop(0) if left and _may_be_zone(left[0]) else zone
+        elif name == "zone" and colon:
+            zone = value
         else:
             raise CommandError(f"{word[:40]!r} is nothing to subscribe to. {_USAGE}")
+    if quiet is not None:
+        return replace(wants, quiet=_quiet(quiet, _USUAL_ZONE if zone is None else zone))
+    if zone is not None:
+        raise CommandError(f"zone:{zone[:40]} goes with quiet hours, such as quiet:22:00-07:00")
     return wants
+
+
+def _joined(words: Sequence[str]) -> list[str]:
+    """`quiet:22:00 – 07:00` as `quiet:22:00-07:00`: a phone makes a dash of two hyphens, or of one
+    between numbers."""
+    return re.sub(r"[\s_]*-[\s_]*", "-", " ".join(words).translate(_DASHES)).split()
 
 
 _USAGE = f"/subscribe {SUBSCRIBE_USAGE}"
@@ -208,12 +221,11 @@ def _most(value: str) -> int:
 
 
 def _may_be_zone(word: str) -> bool:
-    return "/" in word or word.lower() in _ZONES
+    return ":" not in word and word.lower() not in _PLAIN
 
 
 def _quiet(value: str, zone: str) -> QuietHours:
-    # A phone makes a dash of two hyphens, or of one between numbers.
-    match = re.fullmatch(f"{_HOUR}-{_HOUR}", value.translate(_DASHES))
+    match = re.fullmatch(f"{_HOUR}-{_HOUR}", value)
     if match is None:
         raise CommandError(
             f"quiet:{value[:40]} should be like quiet:22:00-07:00, with a time zone such as"

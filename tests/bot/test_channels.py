@@ -203,6 +203,11 @@ async def test_only_operators_change_what_others_are_told(desk: Desk) -> None:
         ("/subscribe top:²", "top:² should be a number from 1 to 50."),
         ("/subscribe quiet:25-7", "quiet:25-7 should be like quiet:22:00-07:00"),
         ("/subscribe quiet:22-7 Europe/Berln", "'Europe/Berln' is no time zone"),
+        ("/subscribe quiet:22-7 zone:Berlin", "'Berlin' is no time zone; one is like Europe"),
+        ("/subscribe quiet:22-7 Berlin", "'Berlin' is no time zone; one is like Europe"),
+        ("/subscribe quiet:22-7 zone:", "'' is no time zone"),
+        ("/subscribe zone:Europe/Berlin", "zone:Europe/Berlin goes with quiet hours"),
+        ("/subscribe quiet:", "quiet: should be like quiet:22:00-07:00"),
         ("/subscribe quiet:7-7", "quiet:7-7 begins when it ends"),
         ("/subscribe discord:alerts", "'discord:alerts': a channel is named by its id"),
         ("/unsubscribe now", "'now' is one word too many."),
@@ -327,6 +332,13 @@ def test_all_wishes_at_once() -> None:
         quiet=QuietHours(time(22, 30), time(7), "Europe/Berlin"),
         silent=True,
     )
+    night = QuietHours(time(22), time(7), "Europe/Berlin")
+    for words in (
+        "quiet:22:00-07:00 zone:Europe/Berlin",
+        "zone:Europe/Berlin quiet:22:00_-_07:00",
+        "quiet:22:00 – 07:00 Europe/Berlin",
+    ):
+        assert wanted_by(words.split()).quiet == night
     assert wanted_by(["quiet:9-10"]).quiet == QuietHours(time(9), time(10), "America/New_York")
 
 
