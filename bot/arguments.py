@@ -9,6 +9,7 @@ from datetime import date, datetime
 from typing import Protocol
 
 from alerts.words import day as words_for
+from bot.forms import SESSION
 from core.bars import is_ticker
 from core.calendar import (
     FIRST_DAY,
@@ -61,16 +62,16 @@ class Sessions:
                 "There is no data yet: `python -m bot once` reads the newest session, and"
                 " `python -m bot backfill FROM TO` a span of them"
             )
-        if (text or "").lower() in _NEWEST_WORDS:
+        if _meant(text or "") in _NEWEST_WORDS:
             return await self._newest(span[1])
         return await self._dated(self.typed(text or ""), span)
 
     def typed(self, text: str) -> date:
         """A typed date, `today` for the newest session; CommandError if it is none or too late."""
         newest = last_complete(self.now())
-        if text.lower() in _NEWEST_WORDS:
+        if _meant(text) in _NEWEST_WORDS:
             return newest.date
-        wanted = parse_date(text)
+        wanted = parse_date(_meant(text))
         if wanted > self.now().astimezone(NEW_YORK).date():
             raise CommandError(f"{wanted} is in the future; the newest session is {newest}")
         if wanted < FIRST_DAY:
@@ -109,6 +110,11 @@ class Sessions:
         if entry is not None and entry.revision > 0:
             return Chosen(day, notes)
         raise CommandError(" ".join((*notes, _missing(day, entry, span))))
+
+
+def _meant(text: str) -> str:
+    """`session:today` as Discord shows it, and `today`, are the same."""
+    return text.strip().lower().removeprefix(SESSION)
 
 
 def _not_over(day: TradingDay, newest: TradingDay) -> str:

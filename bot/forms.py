@@ -1,9 +1,11 @@
 """Every command as a form: which fields it has, and how a filled one is typed. Pure data.
 
 Discord makes options of it, Slack a form in a window; what both send is the line that a person
-would have typed, so there is one reader of commands.
+would have typed, so there is one reader of commands. What is filled into a field stays in it: no
+value becomes another word of the command.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -16,6 +18,14 @@ POLICIES = ("missing", "missing+failed", "all")
 """core.jobs.Policy"""
 
 
+SESSION = "session:"
+"""What may stand in front of a date, so that it is nothing else."""
+NOT_A_CHANNEL = "channel:"
+"""In front of what was filled in where a channel belongs; CommandRequest.redirected refuses it."""
+_PLACE = re.compile(r"(discord|slack):\w+", re.ASCII)
+_APART = re.compile(r"[\s,;]+")
+
+
 class Kind(StrEnum):
     """What goes into a field."""
 
@@ -25,7 +35,11 @@ class Kind(StrEnum):
     WHOLE = "whole number"
     CHOICE = "choice"
     FLAG = "yes or no"
+    CHANNEL = "channel"
     TEXT = "text"
+    """One word."""
+    WORDS = "words"
+    """As many as one likes, at the end of the line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +60,25 @@ class Field:
         """The value as it is typed; empty if there is nothing to type."""
         if value is None or value is False:
             return ""
-        return self.types if value is True else self.types.format(" ".join(str(value).split()))
+        if value is True:
+            return self.types
+        said = self._said(str(value))
+        return said and self.types.format(said)
+
+    def _said(self, value: str) -> str:
+        match self.kind:
+            case Kind.WORDS:
+                return " ".join(value.split())
+            case Kind.TICKERS:
+                # `here` and `label:x` are words of commands; with a dollar, tickers.
+                return " ".join(
+                    f"${name.removeprefix('$')}" for name in _APART.split(value) if name
+                )
+        word = "_".join(value.split())
+        if self.kind is Kind.TICKER:
+            return word and f"${word.removeprefix('$')}"
+        is_other = self.kind is Kind.CHANNEL and not _PLACE.fullmatch(word)
+        return f"{NOT_A_CHANNEL}{word}" if word and is_other else word
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +101,12 @@ class Form:
         return " ".join(filter(None, [command, *there, *action, *rest]))
 
 
-_CHANNEL = Field("channel", "another one: discord:ID or slack:ID (operators)", Kind.TEXT)
+_CHANNEL = Field("channel", "another one (operators)", Kind.CHANNEL)
 _SYMBOL = Field("symbol", "a ticker, such as NVDA", Kind.TICKER, required=True)
 _SYMBOLS = Field("symbols", "one ticker, or several: NVDA AMD", Kind.TICKERS, required=True)
-_SESSION = Field("session", "today, or a date such as 2026-11-25", Kind.SESSION)
+_SESSION = Field(
+    "session", "today, or a date such as 2026-11-25", Kind.SESSION, types=f"{SESSION}{{}}"
+)
 _HERE = Field("here", "the list of this channel, not your own", Kind.FLAG, types="here")
 _NUMBER = Field("number", "its number in the list", Kind.WHOLE, required=True, least=1)
 _FROM = Field("first", "the first session, such as 2026-06-01", Kind.SESSION, required=True)
@@ -94,7 +128,7 @@ _SILENCE = (
     Field("until", "a date", Kind.TEXT, types="until:{}"),
     Field("mine", "only in what you are shown", Kind.FLAG, types="mine"),
     _CHANNEL,
-    Field("because", "the reason, for those who wonder later", Kind.TEXT, types="because {}"),
+    Field("because", "the reason, for those who wonder later", Kind.WORDS, types="because {}"),
 )
 _DOUBLE = Field("double", "until its score doubles", Kind.FLAG, types="until:double")
 
@@ -201,7 +235,7 @@ _ALL = (
             Field("watchlist", "only this channel's list", Kind.FLAG, types="watchlist"),
             Field("etfs", "with or without ETFs", Kind.CHOICE, choices=("etfs", "no-etfs")),
             Field("quiet", "no sound from-to, such as 22:00-07:00", Kind.TEXT, types="quiet:{}"),
-            Field("zone", "of the quiet hours, such as Europe/Berlin", Kind.TEXT),
+            Field("zone", "of the quiet hours, such as Europe/Berlin", Kind.TEXT, types="zone:{}"),
             Field("sound", "with or without a sound", Kind.CHOICE, choices=("sound", "silent")),
             _CHANNEL,
         ),

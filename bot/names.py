@@ -18,7 +18,7 @@ from alerts.watch_view import places
 from alerts.why import why
 from bot.arguments import Sessions, current, find_ticker, no_more_than, whole
 from bot.digests import Digests
-from bot.forms import MAX_TICKER_SESSIONS
+from bot.forms import MAX_TICKER_SESSIONS, SESSION
 from bot.requests import CommandRequest
 from core.bars import Family, is_ticker
 from core.baseline import LOOKBACK_SESSIONS
@@ -210,7 +210,7 @@ def _wished(words: Sequence[str], usage: str) -> _Wish:
         small = word.lower()
         if small in (_CHART, _TEXT):
             wish = replace(wish, show=small)
-        elif small in _DATES or _DATE.match(word):
+        elif small in _DATES or small.startswith(SESSION) or _DATE.match(word):
             wish = replace(wish, session=word)
         else:
             wish = replace(wish, many=whole(word, MAX_TICKER_SESSIONS, usage))

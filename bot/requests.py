@@ -3,7 +3,9 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 
+from alerts.budget import clipped
 from alerts.model import TERMINAL, Destination, Message
+from bot.forms import NOT_A_CHANNEL
 from bot.setting_types import PLATFORMS, channel_id
 from core.errors import CommandError
 
@@ -74,13 +76,14 @@ class CommandRequest:
         Raises CommandError for a name that is no id, and for anybody but an operator.
         """
         first = self.words[0] if self.words else ""
-        platform, colon, channel = first.partition(":")
-        if not colon or platform.lower() not in PLATFORMS:
+        named = first.removeprefix(NOT_A_CHANNEL)
+        platform, colon, channel = named.partition(":")
+        if named == first and (not colon or platform.lower() not in PLATFORMS):
             return self
         if not channel_id(platform.lower(), channel):
             raise CommandError(
-                f"{first[:40]!r}: a channel is named by its id, such as"
-                " discord:123456789012345678 or slack:C0123ABCDEF"
+                f"{clipped(named, 40)!r}: a channel is picked from the list that is offered, or"
+                " named by its id, such as discord:123456789012345678 or slack:C0123ABCDEF"
             )
         self.only_operators("Asking for another channel", everywhere=True)
         return replace(self, words=self.words[1:], where=f"{platform.lower()}:{channel}")

@@ -16,11 +16,16 @@ Json = dict[str, Any]
 CHOICES, CHOICE = 25, 100
 """So many choices or suggestions, each so long."""
 
-_COMMAND, _SUBCOMMAND, _STRING, _INTEGER, _BOOLEAN = 1, 1, 3, 4, 5
+_COMMAND, _SUBCOMMAND, _STRING, _INTEGER, _BOOLEAN, _CHANNEL = 1, 1, 3, 4, 5, 7
+_TEXT_CHANNELS = (0, 5)
+"""Of a server: text, and announcements."""
 _DESCRIPTION = 100
 _IN_GUILDS, _WITH_THE_BOT, _ON_SERVERS = 0, 1, 0
-_TYPES = {Kind.WHOLE: _INTEGER, Kind.FLAG: _BOOLEAN}
-_LONGEST = {Kind.TICKER: 24, Kind.TICKERS: 400, Kind.SESSION: 40, Kind.TEXT: 200}
+_TYPES = {Kind.WHOLE: _INTEGER, Kind.FLAG: _BOOLEAN, Kind.CHANNEL: _CHANNEL}
+_LONGEST = {
+    **{Kind.TICKER: 24, Kind.TICKERS: 400, Kind.SESSION: 40},
+    **{Kind.TEXT: 200, Kind.WORDS: 200},
+}
 _SUGGESTED = (Kind.TICKER, Kind.TICKERS, Kind.SESSION)
 
 
@@ -35,7 +40,7 @@ def line(data: Mapping[str, Any]) -> str:
     if form is None:
         # Discord still offers what was registered before: the answer says what there is.
         return inert(str(data.get("name", "")))
-    return form.line({option["name"]: option.get("value") for option in options})
+    return form.line({option["name"]: _value(option) for option in options})
 
 
 def focused(data: Mapping[str, Any]) -> tuple[Kind, str] | None:
@@ -57,6 +62,11 @@ def choices(found: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
         if words.strip() and 0 < len(value) <= CHOICE
     ]
     return fit[:CHOICES]
+
+
+def _value(option: Mapping[str, Any]) -> object:
+    value = option.get("value")
+    return f"discord:{value}" if option.get("type") == _CHANNEL else value
 
 
 def _command(name: str, forms: Sequence[Form]) -> Json:
@@ -99,6 +109,8 @@ def _bounds(field: Field) -> Json:
         bounds = {name: limit for name, limit in limits.items() if limit is not None}
     elif field.kind is Kind.CHOICE:
         bounds = {"choices": [{"name": c, "value": c} for c in field.choices[:CHOICES]]}
+    elif field.kind is Kind.CHANNEL:
+        bounds = {"channel_types": list(_TEXT_CHANNELS)}
     elif field.kind in _LONGEST:
         bounds = {"max_length": _LONGEST[field.kind]}
     if field.kind in _SUGGESTED:

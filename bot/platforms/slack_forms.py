@@ -55,8 +55,9 @@ def form_of(submitted: View) -> Form | None:
 def line_of(form: Form, submitted: View) -> str:
     """What somebody would have typed who filled it in like this."""
     state = (submitted.get("state") or {}).get("values") or {}
-    values = {field.name: _value(state.get(field.name) or {}) for field in form.fields}
-    return forgiven(form.line(values))
+    return form.line(
+        {field.name: _value(field, state.get(field.name) or {}) for field in form.fields}
+    )
 
 
 def metadata(submitted: View) -> Mapping[str, str]:
@@ -97,6 +98,9 @@ def _element(field: Field) -> View:
             return {"type": "static_select", "options": _options(field.choices)}
         case Kind.FLAG:
             return {"type": "checkboxes", "options": _options([field.about])}
+        case Kind.CHANNEL:
+            channels = {"include": ["public", "private"], "exclude_bot_users": True}
+            return {"type": "conversations_select", "filter": channels}
         case _:
             return {"type": "plain_text_input", "max_length": 300}
 
@@ -105,12 +109,14 @@ def _options(texts: Sequence[str]) -> list[View]:
     return [{"text": plain(clipped(text, _LABEL)), "value": clipped(text, 150)} for text in texts]
 
 
-def _value(state: Mapping[str, Any]) -> object:
+def _value(field: Field, state: Mapping[str, Any]) -> object:
     """What was filled into one field; None if nothing was."""
     told = state.get("value") or {}
     if "selected_options" in told:
         return bool(told["selected_options"])
     if chosen := told.get("selected_option"):
         return str(chosen["value"])
-    text = told.get("selected_date") or told.get("value")
-    return cleaned(str(text)) if text else None
+    if picked := told.get("selected_conversation"):
+        return f"slack:{picked}"
+    text = cleaned(str(told.get("selected_date") or told.get("value") or ""))
+    return text if field.kind is Kind.WORDS else forgiven(text)

@@ -146,7 +146,7 @@ async def test_any_command_can_be_asked_for_another_channel_by_operators(desk: D
     assert said.banners == (f"this channel's watchlist is empty: /watch {THERE} add TICKER here",)
     refused = await desk.ask(f"/watch {THERE} list here", operator=False)
     assert refused.message.lead == "Asking for another channel is for operators; ask one of them"
-    assert "'slack:general': a channel is named by its id" in await desk.told(
+    assert "'slack:general': a channel is picked from the list" in await desk.told(
         "/mutes slack:general"
     )
 
@@ -209,7 +209,7 @@ async def test_only_operators_change_what_others_are_told(desk: Desk) -> None:
         ("/subscribe zone:Europe/Berlin", "zone:Europe/Berlin goes with quiet hours"),
         ("/subscribe quiet:", "quiet: should be like quiet:22:00-07:00"),
         ("/subscribe quiet:7-7", "quiet:7-7 begins when it ends"),
-        ("/subscribe discord:alerts", "'discord:alerts': a channel is named by its id"),
+        ("/subscribe discord:alerts", "'discord:alerts': a channel is picked from the list"),
         ("/unsubscribe now", "'now' is one word too many."),
         ("/channels tset", "/channels tset: there is /channels and /channels test"),
         ("/outbox resend", "/outbox resend needs one number from the list"),

@@ -80,9 +80,10 @@ def test_fields_are_what_they_are() -> None:
         for form in forms:
             for field in form.fields:
                 option = found[f"{form.command} {form.action}".strip(), field.name]
-                kinds = {Kind.WHOLE: 4, Kind.FLAG: 5}
+                kinds = {Kind.WHOLE: 4, Kind.FLAG: 5, Kind.CHANNEL: 7}
                 assert option["type"] == kinds.get(field.kind, 3)
                 assert option["required"] is field.required
+                assert option.get("channel_types", []) == [0, 5] * (field.kind is Kind.CHANNEL)
                 assert option.get("autocomplete", False) is (
                     field.kind in (Kind.TICKER, Kind.TICKERS, Kind.SESSION)
                 )
@@ -96,10 +97,22 @@ def test_fields_are_what_they_are() -> None:
 
 def test_what_was_filled_in_is_read_as_a_line() -> None:
     options = [{"name": "symbol", "type": 3, "value": "NVDA"}, {"name": "sessions", "value": 60}]
-    assert commands.line({"name": "ticker", "options": options}) == "ticker NVDA 60"
+    assert commands.line({"name": "ticker", "options": options}) == "ticker $NVDA 60"
     assert commands.line({"name": "help"}) == "help"
     end = {"name": "end", "type": 1, "options": [{"name": "number", "type": 4, "value": 1}]}
     assert commands.line({"name": "mutes", "options": [end]}) == "mutes end 1"
+
+
+def test_a_channel_that_is_picked_is_named_by_its_id() -> None:
+    def listed(kind: int, value: str) -> str:
+        option = {"name": "channel", "type": kind, "value": value}
+        inner = {"name": "list", "type": 1, "options": [option]}
+        return commands.line({"name": "watch", "options": [inner]})
+
+    assert listed(7, "900000000000000011") == "watch discord:900000000000000011 list"
+    # Whoever has not reloaded still types.
+    assert listed(3, "discord:900000000000000011") == "watch discord:900000000000000011 list"
+    assert listed(3, "add NVDA") == "watch channel:add_NVDA list"
 
 
 def test_what_is_no_longer_known_is_a_line_too() -> None:

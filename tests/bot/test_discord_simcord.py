@@ -14,6 +14,7 @@ import pytest
 import simcord
 from discord.gateway import DiscordWebSocket
 from discord.http import Route
+from simcord.backend.errors import OptionError
 
 from bot.app import App
 from bot.forms import FORMS
@@ -169,6 +170,18 @@ async def test_operators_are_those_who_manage_the_server(folder: Path) -> None:
         chief = guild.add_member(there.env.create_user("chief"), roles=[desk])
         asked = await chief.slash(there.channel, "channels test")
         assert "for operators" not in text(asked.response)
+
+
+async def test_another_channel_is_picked_and_never_typed(folder: Path) -> None:
+    async with scene(folder) as there:
+        guild = there.ann.guild
+        desk = guild.create_role("desk", permissions=discord.Permissions(manage_guild=True))
+        chief = guild.add_member(there.env.create_user("chief"), roles=[desk])
+        other = guild.create_text_channel("other")
+        asked = await chief.slash(there.channel, "watch list", here=True, channel=other)
+        assert "reaches beyond this server" in text(asked.response)
+        with pytest.raises(OptionError, match="channel"):
+            await chief.slash(there.channel, "watch list", channel="add QWOH")
 
 
 async def test_it_asks_for_nothing_that_must_be_granted(folder: Path) -> None:

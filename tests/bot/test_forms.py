@@ -36,7 +36,6 @@ def filled(field: Field, name: str) -> object:
         "min": "4.5",
         "floor": "5M",
         "price": "5",
-        "channel": "discord:123456789012345678",
         "series": "sample",
     }
     return {
@@ -46,7 +45,9 @@ def filled(field: Field, name: str) -> object:
         Kind.WHOLE: field.least or 2,
         Kind.CHOICE: field.choices[0] if field.choices else "",
         Kind.FLAG: True,
+        Kind.CHANNEL: "discord:123456789012345678",
         Kind.TEXT: texts.get(field.name, ""),
+        Kind.WORDS: texts.get(field.name, ""),
     }[field.kind]
 
 
@@ -94,11 +95,11 @@ async def test_what_each_field_types_is_understood(app: App, form: Form) -> None
 def test_a_line_is_what_a_person_would_have_typed() -> None:
     (mute,) = (form for form in FORMS["mute"] if form.action == "ticker")
     values = {"symbol": "NVDA", "sessions": 5, "double": True, "mine": False, "because": " a\nb "}
-    assert mute.line(values) == "mute NVDA 5 until:double because a b"
+    assert mute.line(values) == "mute $NVDA 5 until:double because a b"
     (summary,) = (form for form in FORMS["feedback"] if form.action == "summary")
     assert summary.line({}) == "feedback"
     where = {"symbol": "NVDA", "channel": "slack:C0123ABCDEF"}
-    assert mute.line(where) == "mute slack:C0123ABCDEF NVDA"
+    assert mute.line(where) == "mute slack:C0123ABCDEF $NVDA"
     (plan,) = (form for form in FORMS["backfill"] if form.action == "plan")
     span = {"first": "2026-06-01", "last": "2026-11-25", "policy": "all", "oldest_first": True}
     chosen = span | {"announce": True, "series": "off_exchange"}
@@ -107,6 +108,72 @@ def test_a_line_is_what_a_person_would_have_typed() -> None:
     )
     (added,) = (form for form in FORMS["watch"] if form.action == "add")
     there = {"symbols": "NVDA AMD", "here": True, "channel": "discord:123456789012345678"}
-    assert added.line(there) == "watch discord:123456789012345678 add NVDA AMD here"
+    assert added.line(there) == "watch discord:123456789012345678 add $NVDA $AMD here"
     (listed,) = (form for form in FORMS["watch"] if form.action == "list")
     assert listed.line({"here": True}) == "watch list here"
+
+
+def form_of(name: str, action: str) -> Form:
+    return next(form for form in FORMS[name] if form.action == action)
+
+
+OTHERS = (
+    *("here", "add QWOH", "mine because", "mine", "text", "csv", "silent", "label:news-like", "5"),
+    *("announce", "oldest-first", "top:5", "QWOH,here", "discord:456", "until:double"),
+)
+"""What is another word somewhere."""
+
+
+@pytest.mark.parametrize("form", ALL, ids=lambda form: f"{form.command} {form.action}".strip())
+def test_what_is_filled_in_becomes_no_other_word(form: Form) -> None:
+    for field in form.fields:
+        if field.kind in (Kind.FLAG, Kind.CHOICE, Kind.WHOLE):
+            continue
+        before = form.line({field.name: "X"}).split()
+        for value in OTHERS:
+            words = form.line({field.name: value}).split()
+            if field.kind is Kind.WORDS:
+                assert words == [*before[:-1], *value.split()]
+            elif field.kind is Kind.TICKERS:
+                assert words[: len(before) - 1] == before[:-1]
+                assert all(word.startswith("$") for word in words[len(before) - 1 :])
+            else:
+                assert len(words) == len(before), "it is one word"
+                (changed,) = (w for w, b in zip(words, before, strict=True) if w != b)
+                is_placed = form.command == "backfill" and field.kind is Kind.SESSION
+                assert is_placed or changed not in value.split() or changed == "discord:456"
+        assert form.line({field.name: " "}) == form.line({})
+
+
+@pytest.mark.parametrize(
+    "typed", ["XKAD because", "add XKAD", "#alerts", "<#900000000000000011>", "alerts", "label:x"]
+)
+async def test_a_channel_that_is_none_is_named_and_nothing_else_is_done(
+    app: App, typed: str
+) -> None:
+    for name, action, rest in (("mute", "ticker", {"symbol": "QWOH"}), ("watch", "list", {})):
+        reply = await ask(app, form_of(name, action).line({**rest, "channel": typed}))
+        assert not reply.ok
+        assert reply.message.lead.startswith(f"{typed.replace(' ', '_')!r}: a channel is picked")
+    assert not await app.db.rows("SELECT * FROM mutes")
+    assert not await app.db.rows("SELECT * FROM watchlists")
+
+
+@pytest.mark.parametrize(
+    ("name", "action", "values", "said"),
+    [
+        ("mute", "ticker", {"symbol": "label:news-like"}, "'$label:news-like': did you mean"),
+        ("mute", "ticker", {"symbol": "QWOH mine"}, "QWOH_mine is not a ticker"),
+        ("ticker", "", {"symbol": "QWOH 5 text"}, "QWOH_5_text is not a ticker"),
+        ("ticker", "", {"symbol": "QWOH", "session": "5"}, "'5' is no date"),
+        ("ticker", "", {"symbol": "QWOH", "session": "text"}, "'text' is no date"),
+        ("anomalies", "", {"session": "csv"}, "'csv' is no date"),
+        ("watch", "add", {"symbols": "here"}, "here is not a ticker"),
+        ("watch", "add", {"symbols": "QWOH,here"}, "QWOH added"),
+    ],
+)
+async def test_a_value_is_read_as_what_its_field_is_for(
+    app: App, name: str, action: str, values: dict[str, object], said: str
+) -> None:
+    assert said in (await ask(app, form_of(name, action).line(values))).message.lead
+    assert not await app.db.rows("SELECT * FROM watchlists WHERE owner = 'discord:456'")

@@ -65,6 +65,8 @@ def test_what_is_filled_in_is_the_line_that_the_form_would_make(form: Form) -> N
                 shown[field.name] = meant[field.name] = "2026-03-06"
             case Kind.WHOLE:
                 shown[field.name] = meant[field.name] = str(field.least)
+            case Kind.CHANNEL:
+                shown[field.name], meant[field.name] = "C0123ABCDEF", "slack:C0123ABCDEF"
             case _:
                 shown[field.name] = meant[field.name] = "QWOH"
     assert line_of(form, submitted(form, shown)) == form.line(meant)
@@ -72,10 +74,12 @@ def test_what_is_filled_in_is_the_line_that_the_form_would_make(form: Form) -> N
 
 def test_what_is_filled_in_is_read_as_forgivingly_as_what_is_typed() -> None:
     (add,) = (form for form in ALL if form.action == "add")
-    assert line_of(add, submitted(add, {"symbols": "NVDA, $amd."})) == "watch add NVDA amd"
+    assert line_of(add, submitted(add, {"symbols": "NVDA, $amd."})) == "watch add $NVDA $amd"
     mute = FORMS["mute"][0]
     filled = submitted(mute, {"symbol": "nvda.", "because": "it is, well, late."})
-    assert line_of(mute, filled) == "mute nvda because it is, well, late."
+    assert line_of(mute, filled) == "mute $nvda because it is, well, late."
+    filled = submitted(mute, {"symbol": "nvda, mine", "channel": "C0123ABCDEF"})
+    assert line_of(mute, filled) == "mute slack:C0123ABCDEF $nvda_mine"
 
 
 def test_nothing_filled_in_is_nothing_typed() -> None:

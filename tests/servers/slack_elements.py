@@ -22,8 +22,14 @@ ACTIONS = ("button", "static_select", "overflow", "datepicker", "checkboxes", "r
 ACCESSORIES = (*ACTIONS, "image")
 INPUTS = (
     *("plain_text_input", "number_input", "datepicker"),
-    *("static_select", "checkboxes", "radio_buttons"),
+    *("static_select", "checkboxes", "radio_buttons", "conversations_select"),
 )
+_CONVERSATIONS = _ELEMENT | {
+    *("initial_conversation", "default_to_current_conversation", "response_url_enabled"),
+    *("filter", "placeholder"),
+}
+_FILTER = {"include", "exclude_external_shared_channels", "exclude_bot_users"}
+_INCLUDED = ("im", "mpim", "private", "public")
 OVERFLOW_LEAST = 2
 """slack_sdk's; slackblocks is content with one."""
 
@@ -107,6 +113,19 @@ def _groups(groups: Any, at: str) -> Found:
         yield from _options(group.get("options"), f"{pointer}/options", most)
 
 
+def _conversations(menu: Row, at: str) -> Found:
+    yield from keys(menu, _CONVERSATIONS, at)
+    yield from _placeholder(menu, at, limits.SELECT_PLACEHOLDER_MAX_LENGTH)
+    chosen = menu.get("filter", {"exclude_bot_users": False})
+    if not isinstance(chosen, dict) or not chosen:
+        yield BlockProblem(f"{at}/filter", "must define at least one filter")
+        return
+    yield from keys(chosen, _FILTER, f"{at}/filter")
+    included = chosen.get("include", ["public"])
+    if not included or not set(included) <= set(_INCLUDED):
+        yield BlockProblem(f"{at}/filter/include", f"must be some of: {', '.join(_INCLUDED)}")
+
+
 def _overflow(menu: Row, at: str) -> Found:
     yield from keys(menu, {"type", "action_id", "confirm", "options"}, at)
     options, most = menu.get("options"), limits.OVERFLOW_OPTIONS_MAX_ITEMS
@@ -187,6 +206,7 @@ _CHECKS: dict[str, Callable[[Row, str], Found]] = {
     "image": picture,
     "button": _button,
     "static_select": _select,
+    "conversations_select": _conversations,
     "overflow": _overflow,
     "datepicker": _datepicker,
     "checkboxes": _boxes,

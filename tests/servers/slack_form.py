@@ -1,5 +1,6 @@
 """What Slack's own client does with blocks: finds what is pressed, and fills in what is typed."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -66,6 +67,9 @@ def filled(element: Row, value: object) -> Row:
         return {"type": kind, "value": text}
     if kind == "datepicker":
         return {"type": kind, "selected_date": value or element.get("initial_date")}
+    if kind == "conversations_select":
+        _picked(value)
+        return {"type": kind, "selected_conversation": value or element.get("initial_conversation")}
     if kind == "checkboxes":
         chosen = element.get("initial_options", []) if value is None else _several(element, value)
         return {"type": kind, "selected_options": chosen}
@@ -103,6 +107,12 @@ def _option(element: Row, value: object) -> Row:
         if option["value"] == value:
             return option
     raise Impossible(f"{value!r} is no option of {element.get('action_id')!r}")
+
+
+def _picked(value: object) -> None:
+    """Nobody can type there: a channel of the list has an id."""
+    if value is not None and not re.fullmatch("[CG][A-Z0-9]+", str(value)):
+        raise Impossible(f"{value!r} is no channel to pick")
 
 
 def _several(element: Row, values: Any) -> list[Row]:
