@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Protocol
 
+from alerts.budget import clipped
 from alerts.words import day as words_for
 from bot.forms import SESSION
 from core.bars import is_ticker
@@ -27,6 +28,13 @@ from core.renames import Rename
 _SUGGESTIONS = 3
 MONTH_SESSIONS = 21
 _NEWEST_WORDS = {"", "today", "latest", "newest", "last"}
+_SUCH = "use today, or one like 2026-11-20"
+_LABEL = re.compile(
+    r"(?<![^\s:])(?:(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*,?[\s_]+)?"
+    r"(\d{1,2}[\s_]+[a-z]{3}[\s_]+\d{4})(?!\S)",
+    re.IGNORECASE | re.ASCII,
+)
+"""As alerts.words.day() says a date."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +70,14 @@ class Sessions:
                 "There is no data yet: `python -m bot once` reads the newest session, and"
                 " `python -m bot backfill FROM TO` a span of them"
             )
-        if _meant(text or "") in _NEWEST_WORDS:
+        if _meant(text or "").lower() in _NEWEST_WORDS:
             return await self._newest(span[1])
         return await self._dated(self.typed(text or ""), span)
 
     def typed(self, text: str) -> date:
         """A typed date, `today` for the newest session; CommandError if it is none or too late."""
         newest = last_complete(self.now())
-        if _meant(text) in _NEWEST_WORDS:
+        if _meant(text).lower() in _NEWEST_WORDS:
             return newest.date
         wanted = parse_date(_meant(text))
         if wanted > self.now().astimezone(NEW_YORK).date():
@@ -114,7 +122,8 @@ class Sessions:
 
 def _meant(text: str) -> str:
     """`session:today` as Discord shows it, and `today`, are the same."""
-    return text.strip().lower().removeprefix(SESSION)
+    plain = text.strip()
+    return plain[len(SESSION) :] if plain.lower().startswith(SESSION) else plain
 
 
 def _not_over(day: TradingDay, newest: TradingDay) -> str:
@@ -149,13 +158,41 @@ def span(first: str, last: str | None, here: Sessions) -> list[TradingDay]:
 
 
 def parse_date(text: str) -> date:
-    """YYYY-MM-DD; CommandError otherwise."""
+    """YYYY-MM-DD, or as we say dates ourselves; CommandError otherwise."""
+    found = _date(text)
+    if found is None:
+        raise CommandError(f"{clipped(text, 40)!r} is no date: {_SUCH}")
+    return found
+
+
+def date_or_number(text: str, most: int, usage: str) -> str | int:
+    """What Sessions.resolve() reads, or a number of sessions from 2 to `most`."""
+    if text.lower().startswith(SESSION) or text.lower() in _NEWEST_WORDS or _date(text):
+        return text
+    if len(text) <= len(str(most)) and text.isascii() and text.isdigit():
+        return whole(text, most, usage)
+    raise CommandError(
+        f"{clipped(text, 40)!r} is neither a number of sessions from 2 to {most} nor a date:"
+        f" {_SUCH}. {usage}"
+    )
+
+
+def dated(words: Sequence[str], after: int = 0) -> tuple[str, ...]:
+    """With `Fri 27 Nov 2026` as one word, which parse_date() reads; the words before `after` may
+    be tickers, and are left as they are."""
+    text = _LABEL.sub(lambda found: found[0].replace(" ", "_"), " ".join(words[after:]))
+    return (*words[:after], *text.split())
+
+
+def _date(text: str) -> date | None:
+    plain = text.strip().replace("/", "-")
     try:
-        return date.fromisoformat(text.strip().replace("/", "-"))
-    except ValueError as error:
-        raise CommandError(
-            f"{text[:40]!r} is no date: use today, or one like 2026-11-20"
-        ) from error
+        if label := _LABEL.fullmatch(plain):
+            said = " ".join(re.split(r"[\s_]+", label[1]))
+            return datetime.strptime(f"{said} +0000", "%d %b %Y %z").date()
+        return date.fromisoformat(plain)
+    except ValueError:
+        return None
 
 
 def find_ticker(typed: str, known: AbstractSet[str], usage: str, *, suggest: bool = True) -> str:
@@ -189,7 +226,8 @@ def current(typed: str, known: AbstractSet[str], renames: Iterable[Rename]) -> t
 
 def whole(text: str, most: int, usage: str) -> int:
     """A whole number from 2 to `most`."""
-    if not text.isascii() or not text.isdigit() or not 2 <= int(text) <= most:
+    fits = text.isascii() and text.isdigit() and len(text) <= len(str(most))
+    if not fits or not 2 <= int(text) <= most:
         raise CommandError(
             f"{text[:40]!r} should be a number of sessions from 2 to {most}. {usage}"
         )

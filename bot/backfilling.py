@@ -15,7 +15,7 @@ from alerts.backfill_card import (
 )
 from alerts.message import stamp
 from alerts.model import Message
-from bot.arguments import Sessions, no_more_than, span
+from bot.arguments import Sessions, dated, no_more_than, span
 from bot.estimate import Estimates
 from bot.requests import CommandRequest
 from bot.runner import Runner
@@ -96,6 +96,7 @@ class Backfilling:
 
     def wish(self, action: str, words: Sequence[str]) -> Wish:
         """FROM TO and what may stand beside them, in any order; CommandError for anything else."""
+        words = dated(words)
         if len(words) < 2:
             raise CommandError(f"From when to when? /backfill {action} {_SUCH}")
         wish = Wish(span(words[0], words[1], self.sessions), self.ladder.top)

@@ -15,7 +15,7 @@ from alerts.raw import LINES, raw_list
 from alerts.spreadsheet import spreadsheet
 from alerts.words import day as words_for
 from alerts.words import some
-from bot.arguments import Chosen, Sessions, no_more_than
+from bot.arguments import Chosen, Sessions, dated, no_more_than
 from bot.requests import CommandRequest
 from core.calendar import TradingDay
 from core.detect import raw_hits
@@ -45,7 +45,7 @@ class Digests:
 
     async def answer(self, request: CommandRequest) -> Message:
         """Raises CommandError in one sentence."""
-        words = request.words
+        words = dated(request.words)
         options = {word.lower() for word in words} & _OPTIONS
         rest = [word for word in words if word.lower() not in _OPTIONS]
         for word in rest:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from alerts.kinds import LABELS, RULES
-from bot.arguments import parse_date
+from bot.arguments import dated, parse_date
 from core.errors import CommandError
 
 USAGE = "TICKER|label:news-like|rule:trades [5] [until:double|DATE] [mine] [because WORDS]"
@@ -108,7 +108,7 @@ def _reason(words: Sequence[str]) -> tuple[list[str], str]:
 def _joined(words: Sequence[str]) -> list[str]:
     """`until 2026-12-31` as `until:2026-12-31`."""
     text = re.sub(r"\buntil(: | )", "until:", " ".join(words))
-    return text.split()
+    return list(dated(text.split()))
 
 
 def _sessions(text: str) -> int:

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -16,9 +15,9 @@ from alerts.model import TERMINAL, ChartOf, Message
 from alerts.publish import delivered
 from alerts.watch_view import places
 from alerts.why import why
-from bot.arguments import Sessions, current, find_ticker, no_more_than, whole
+from bot.arguments import Sessions, current, date_or_number, dated, find_ticker, no_more_than
 from bot.digests import Digests
-from bot.forms import MAX_TICKER_SESSIONS, SESSION
+from bot.forms import MAX_TICKER_SESSIONS
 from bot.requests import CommandRequest
 from core.bars import Family, is_ticker
 from core.baseline import LOOKBACK_SESSIONS
@@ -33,8 +32,8 @@ USAGE = "SYM [sessions] [DATE] [chart|text]"
 _TICKER_SESSIONS = 20
 _FLAGS = 5
 _CHART, _TEXT = "chart", "text"
-_DATE = re.compile(r"\d{4}[-/]")
-_DATES = {"today", "latest", "newest", "last"}
+_UNITS = ("session", "sessions")
+"""`5 sessions` are 5."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +55,7 @@ class Names:
 
     async def ticker(self, request: CommandRequest) -> Message:
         """A card of its last sessions; CommandError in one sentence."""
-        words, usage = request.words, f"/ticker {USAGE}"
+        words, usage = dated(request.words, 1), f"/ticker {USAGE}"
         wish = _wished(words, usage)
         chosen = await self.sessions.resolve(wish.session)
         _could_be_one(words, usage)
@@ -95,7 +94,7 @@ class Names:
 
     async def why(self, request: CommandRequest) -> Message:
         """Every gate it passed or failed; CommandError in one sentence."""
-        words, usage = request.words, "/why SYM [DATE]"
+        words, usage = dated(request.words, 1), "/why SYM [DATE]"
         no_more_than(words, 2, usage)
         chosen = await self.sessions.resolve(words[1] if len(words) > 1 else None)
         _could_be_one(words, usage)
@@ -204,16 +203,17 @@ async def flags_of(ladder: Ladder, ticker: str, most: int) -> list[Flag]:
 
 def _wished(words: Sequence[str], usage: str) -> _Wish:
     """What stands after the ticker, in any order; CommandError for what nobody understands."""
-    no_more_than(words, 4, usage)
+    rest = [word for word in words[1:] if word.lower() not in _UNITS]
+    no_more_than(rest, 3, usage)
     wish = _Wish()
-    for word in words[1:]:
+    for word in rest:
         small = word.lower()
         if small in (_CHART, _TEXT):
             wish = replace(wish, show=small)
-        elif small in _DATES or small.startswith(SESSION) or _DATE.match(word):
-            wish = replace(wish, session=word)
-        else:
-            wish = replace(wish, many=whole(word, MAX_TICKER_SESSIONS, usage))
+            continue
+        meant = date_or_number(word, MAX_TICKER_SESSIONS, usage)
+        of = {"many": meant} if isinstance(meant, int) else {"session": meant}
+        wish = replace(wish, **of)
     return wish
 
 

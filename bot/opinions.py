@@ -10,7 +10,7 @@ from alerts.marks import NOISE, USEFUL, keep, marks
 from alerts.message import stamp
 from alerts.model import Message
 from alerts.publish import delivered
-from bot.arguments import Sessions, find_ticker, no_more_than
+from bot.arguments import Sessions, dated, find_ticker, no_more_than
 from bot.digests import Digests
 from bot.requests import CommandRequest
 from bot.reviews import Reviews
@@ -42,7 +42,7 @@ class Opinions:
         return await self._sum(request)
 
     async def _mark(self, request: CommandRequest) -> Message:
-        words, usage = request.words, f"/feedback {USAGE}"
+        words, usage = dated(request.words, 2), f"/feedback {USAGE}"
         no_more_than(words, 3, usage)
         verdict = words[0].lower()
         if verdict not in (USEFUL, NOISE):

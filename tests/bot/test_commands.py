@@ -1,6 +1,7 @@
 """Every command, asked rightly and wrongly, over a stored sample market."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -135,7 +136,7 @@ async def test_each_way_to_be_wrong_about_a_date_has_its_own_sentence(app: App) 
         "/anomalies today today": "'today' is one word too many",
         "/why": "Which ticker? /why SYM [DATE]",
         "/ticker XWUP 1": "'1' should be a number of sessions from 2 to 1260",
-        "/ticker XWUP -5": "'-5' should be a number",
+        "/ticker XWUP -5": "'-5' is neither a number of sessions from 2 to 1260 nor a date",
         "/ticker =1+1": "'=1+1' cannot be a ticker",
         "/source wat": "/source wat: there is only /source status",
         "/tick XWUP": "There is no command /tick; did you mean /ticker?",
@@ -143,6 +144,36 @@ async def test_each_way_to_be_wrong_about_a_date_has_its_own_sentence(app: App) 
     }
     for text, sentence in sentences.items():
         assert (await told(app, text)).startswith(sentence), text
+
+
+@pytest.mark.parametrize(
+    "typed", ["yesterday", "Nov", "27.11.2026", "11/27/2026", "2026-13-01", "9" * 5]
+)
+async def test_what_is_no_date_and_no_number_is_told_both_readings(app: App, typed: str) -> None:
+    assert await told(app, f"/ticker XWUP {typed}") == (
+        f"{typed!r} is neither a number of sessions from 2 to 1260 nor a date: use today, or one"
+        " like 2026-11-20. /ticker SYM [sessions] [DATE] [chart|text]"
+    )
+
+
+@pytest.mark.parametrize(
+    "typed",
+    ["20260305", "Thu 5 Mar 2026", "5 mar 2026", "thursday, 05 MAR 2026", "session:2026-03-05"],
+)
+async def test_a_date_is_read_as_we_write_it_in_every_command(app: App, typed: str) -> None:
+    for before in ("/ticker XWUP 5", "/why XWUP", "/anomalies", "/anomalies raw"):
+        plain = await ask(app, f"{before} 2026-03-05")
+        assert plain.ok
+        assert await ask(app, f"{before} {typed}") == plain
+    assert "2026-03-05" in await told(app, f"/feedback noise ZVZZT {typed}")
+    said = await told(app, f"/backfill plan {typed.removeprefix('session:')} 6 Mar 2026")
+    assert "2026-03-05 to 2026-03-06" in said
+
+
+async def test_sessions_may_be_said_behind_their_number(app: App) -> None:
+    for text in ("/ticker XWUP 5 sessions", "/ticker XWUP 5 session today chart"):
+        plain = re.sub(" sessions?", "", text)
+        assert await ask(app, text) == await ask(app, plain), text
 
 
 async def test_a_weekend_says_which_session_was_used(app: App) -> None:

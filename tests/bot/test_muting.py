@@ -82,6 +82,13 @@ def test_forgiving_words(typed: str, wish: Wish) -> None:
     assert parse(typed.split()) == wish
 
 
+@pytest.mark.parametrize("until", ["until:", "until ", "until: "])
+def test_a_date_is_read_as_we_write_it_and_a_reason_is_left_alone(until: str) -> None:
+    wish = parse(f"FRI {until}Fri 27 Nov 2026 mine because of Fri 27 Nov 2026".split())
+    assert (wish.value, wish.until, wish.mine) == ("FRI", date(2026, 11, 27), True)
+    assert wish.why == "of Fri 27 Nov 2026"
+
+
 @pytest.mark.parametrize("name", [*LABELS, *RULES])
 @pytest.mark.parametrize("spelled", [str, str.upper, lambda n: n.replace(" ", "-"), repr])
 def test_every_label_and_rule_can_be_spelled(name: str, spelled: type[str]) -> None:
