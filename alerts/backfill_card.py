@@ -84,6 +84,14 @@ def numbers(standing: Standing) -> str:
     return text
 
 
+def instead(job: Job) -> str:
+    """Asked for one series, read another: why; empty if it read what it was begun with."""
+    if job.series == job.asked:
+        return job.moved
+    why = f": {job.moved}" if job.moved else ""
+    return f"asked for {job.asked}, read {job.series}{why}"
+
+
 def last_error(standing: Standing) -> str:
     """2026-11-20: REST grouped daily: unreachable (asked again); empty if all came in since."""
     if (last := standing.last_error) is None:
@@ -95,6 +103,7 @@ def last_error(standing: Standing) -> str:
 def backfill_card(standing: Standing, stamp: str) -> Message:
     """The card of a job; edited in place."""
     job = standing.job
+    reason = "" if job.stage is Stage.NOTHING else job.reason
     facts = [("series", job.series), ("order", _order(job)), ("begun", _begun(job))]
     if standing.failures:
         facts.append(("by cause", by_cause(standing.failures)))
@@ -103,7 +112,7 @@ def backfill_card(standing: Standing, stamp: str) -> Message:
     return Message(
         title=f"Backfill · {job.first} to {job.last}",
         lead=f"{bar(standing.through, standing.total)} {numbers(standing)}: {_state(standing)}.",
-        banners=(job.reason,) if job.reason and job.stage is not Stage.NOTHING else (),
+        banners=tuple(filter(None, (instead(job), reason))),
         facts=tuple(facts),
         footer=("nothing is announced of the past", *_more(standing)),
         stamp=stamp,
@@ -127,6 +136,7 @@ def summary_card(standing: Standing, stamp: str) -> Message:
     return Message(
         title=f"Backfill · {job.first} to {job.last}",
         lead=f"Backfilled: {numbers(standing)}{f'; {changed}' if changed else ''}.",
+        banners=tuple(filter(None, (instead(job),))),
         facts=(("series", job.series), ("by cause", by_cause(standing.failures))),
         stamp=stamp,
     )

@@ -26,7 +26,7 @@ from core.jobs import Job, JobState, Policy
 from core.ladder import Ladder
 from core.pipeline import Pipeline
 from core.plan import sort_out
-from core.tried import last_error, pace_s
+from core.tried import failures, last_error, pace_s
 
 USAGE = (
     "[plan|run FROM TO] [missing|missing+failed|all] [oldest-first] [announce] [series:NAME]"
@@ -148,7 +148,7 @@ class Backfilling:
         return Standing(
             job,
             await jobs.counts(job),
-            await jobs.failures(job),
+            await failures(jobs.db, job),
             await pace_s(jobs.db, job),
             self.runner.pool.crew.size,
             self.runner.pool.crew.lets_end,

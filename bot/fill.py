@@ -6,7 +6,14 @@ from typing import Any, TextIO
 
 from tqdm import tqdm
 
-from alerts.backfill_card import WAY_OUT, Standing, difference, last_error, numbers
+from alerts.backfill_card import (
+    WAY_OUT,
+    Standing,
+    difference,
+    instead,
+    last_error,
+    numbers,
+)
 from bot.app import App
 from bot.backfilling import Wish
 from bot.beside import Beside
@@ -15,7 +22,7 @@ from bot.once import refreshed
 from bot.runner import Told, untold
 from core.afterwards import Afterwards
 from core.errors import CommandError
-from core.jobs import BAD, Job, JobState, Stage
+from core.jobs import BAD, GOOD, Job, JobState, Stage
 from core.renewed import alike
 
 _TOLD_EVERY = 10
@@ -39,6 +46,10 @@ class Filled:
     """Paused or cancelled: somebody, or a refusal, has ended it before all was read."""
     why: str = ""
     """What a person has to mend before it can go on."""
+    instead: str = ""
+    """That another series was read, and why."""
+    is_other: bool = False
+    """Is it one that was not asked for?"""
     changed: str = ""
     """What has changed, and which past alerts would differ by now; in words."""
 
@@ -50,15 +61,24 @@ async def fill(app: App, words: list[str]) -> Filled:
     job = await _begun(app, wish)
     if job is not None:
         await _through(app, job)
-    entries = await app.ladder.entries(wish.days)
-    stored = sum(entries[d.date].revision > 0 for d in wish.days if d.date in entries)
+    stored = await _stored(app, wish, job)
     standing = None if job is None else await app.backfilling.standing(job)
     if standing is None:
         return Filled(len(wish.days), stored, 0)
-    failed = sum(standing.counts.get(unit, 0) for unit in BAD)
+    good, failed = (sum(standing.counts.get(u, 0) for u in units) for units in (GOOD, BAD))
     job, changed = standing.job, difference(standing.compared)
     why = job.reason if job.state is JobState.PAUSED else ""
-    return Filled(len(wish.days), stored, failed, job.state, why, changed)
+    other = instead(job), job.series != job.asked
+    return Filled(len(wish.days), stored + good, failed, job.state, why, *other, changed)
+
+
+async def _stored(app: App, wish: Wish, job: Job | None) -> int:
+    """Sessions of what was asked for that were there already, so that no job was to read them."""
+    db, entries = app.backfilling.runner.jobs.db, await wish.pipeline.entries(wish.days)
+    number = None if job is None else job.id
+    rows = await db.rows("SELECT session FROM job_sessions WHERE job = ?", (number,))
+    own = {row["session"] for row in rows}
+    return sum(entry.revision > 0 and str(on) not in own for on, entry in entries.items())
 
 
 async def left_behind(app: App, wish: Wish) -> Job | None:

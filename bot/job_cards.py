@@ -167,7 +167,10 @@ class JobCards:
 
     def _early_s(self, job: Job) -> float:
         """How long to wait before it is shown again; none if it is another matter than before."""
-        now, told = asyncio.get_running_loop().time(), (job.state, job.stage, job.reason)
+        now, told = (
+            asyncio.get_running_loop().time(),
+            (job.state, job.stage, job.reason + job.moved),
+        )
         looked = self._looked.get(job.id)
         if looked is not None and looked[1:] == told and now - looked[0] < self.every_s:
             return self.every_s - (now - looked[0])

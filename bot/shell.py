@@ -21,7 +21,7 @@ from bot.app import opened
 from bot.arguments import Sessions, span
 from bot.commands import CommandRequest
 from bot.export import stored_bars
-from bot.fill import fill
+from bot.fill import Filled, fill
 from bot.forms import POLICIES
 from bot.logs import say
 from bot.once import (
@@ -301,10 +301,15 @@ async def _backfill(settings: Settings, chosen: argparse.Namespace) -> Exit:
             return Exit.TRY_AGAIN
         app.board.watchers.append(reading())
         done = await fill(app, words)
+    return filled(done)
+
+
+def filled(done: Filled) -> Exit:
+    """Say what became of a span; another series than that was asked for is a refusal."""
     print(f"{done.stored} of {done.wanted} sessions stored; {done.failed} failed in this run")
-    if done.changed:
-        print(done.changed)
-    if done.why:
+    for said in filter(None, (done.changed, done.instead)):
+        print(said)
+    if done.why or done.is_other:
         return Exit.REFUSED
     return Exit.DONE if done.state is JobState.DONE and not done.failed else Exit.TRY_AGAIN
 

@@ -91,7 +91,7 @@ class Afterwards:
 
     async def shown(self, job: Job) -> None:
         """Its card shows the job as it is here; or nobody can be shown it."""
-        seen = f"{job.state} {job.stage or ''} {job.reason}"
+        seen = f"{job.state} {job.stage or ''} {job.reason}{job.moved}"
         async with self.db.transaction() as writer:
             await writer.execute("UPDATE jobs SET shown = ? WHERE id = ?", (seen, job.id))
 
@@ -104,7 +104,8 @@ class Afterwards:
             "SELECT * FROM jobs WHERE (ended_at IS NULL OR ended_at >= ?)"
             # As shown() keeps it: what moves a card at once, whoever has moved the job.
             " AND (shown IS NOT state || ' ' || coalesce(stage, '') || ' ' || reason"
-            " OR (announce AND state = ? AND stage IS NOT ? AND summary IS NULL)) ORDER BY id",
+            " || moved OR (announce AND state = ? AND stage IS NOT ? AND summary IS NULL))"
+            " ORDER BY id",
             (iso(since), JobState.DONE, Stage.ALERTS),
         )
         return [job_of(row) for row in rows]

@@ -61,6 +61,10 @@ class Unit(StrEnum):
 
 _INTERRUPTED = "interrupted"
 _MOST_INTERRUPTIONS = 10
+MOVE = (
+    "UPDATE jobs SET series = ?, reason = '', moved = ltrim(moved || '; ' || ?, '; ') WHERE id = ?"
+)
+"""A job to another series, and why."""
 EARLIER = "earlier: "
 """Before an outcome: somebody has asked for the session once more since."""
 
@@ -94,6 +98,8 @@ class Job:
     """None while it is not over; and for one that was over before this was kept."""
     summary: str | None
     """The receipt of the one that was asked for."""
+    moved: str
+    """Why it reads another series than it was begun with; empty if it does not."""
 
     @property
     def is_over(self) -> bool:
@@ -298,12 +304,10 @@ class Jobs:
             )
             return cursor.rowcount > 0
 
-    async def move(self, job: Job, series: str, reason: str) -> None:
+    async def move(self, job: Job, series: str, why: str) -> None:
         """From now on it is about another series: what failed of this one waits for that."""
         async with self.db.transaction() as writer:
-            await writer.execute(
-                "UPDATE jobs SET series = ?, reason = ? WHERE id = ?", (series, reason, job.id)
-            )
+            await writer.execute(MOVE, (series, why, job.id))
             await writer.execute(
                 "UPDATE job_sessions SET state = ? WHERE job = ? AND state = ?",
                 (Unit.WAITING, job.id, Unit.FAILED),
@@ -313,18 +317,6 @@ class Jobs:
                 " WHERE series = ? AND session = u.session), 0) WHERE job = ? AND state = ?",
                 (series, job.id, Unit.WAITING),
             )
-
-    async def failures(self, job: Job) -> list[Failure]:
-        """The sessions that did not come in, newest first."""
-        rows = await self.db.rows(
-            "SELECT session, state, cause, seen FROM job_sessions WHERE job = ? AND state IN"
-            " (?, ?, ?) ORDER BY session DESC",
-            (job.id, *BAD),
-        )
-        return [
-            Failure(date.fromisoformat(r["session"]), Unit(r["state"]), r["cause"], r["seen"])
-            for r in rows
-        ]
 
 
 def job_of(row: Row) -> Job:
@@ -347,4 +339,5 @@ def job_of(row: Row) -> Job:
         ended_at=datetime.fromisoformat(row["ended_at"]) if row["ended_at"] else None,
         stage=Stage(row["stage"]) if row["stage"] else None,
         summary=row["summary"],
+        moved=row["moved"],
     )

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from core.bars import Series
 from core.conditions import Rules
-from core.jobs import EARLIER, GOOD, Job, Jobs, Unit
+from core.jobs import EARLIER, GOOD, MOVE, Job, Jobs, Unit
 from core.ladder import Ladder
 from core.pipeline import Pipeline
 
@@ -52,9 +52,7 @@ class Renewal:
 
     async def _anew(self, job: Job, series: str, why: str) -> None:
         async with self.jobs.db.transaction() as writer:
-            await writer.execute(
-                "UPDATE jobs SET series = ?, reason = ? WHERE id = ?", (series, why, job.id)
-            )
+            await writer.execute(MOVE, (series, why, job.id))
             await writer.execute(
                 "DELETE FROM job_attempts WHERE job = ? AND outcome = ?", (job.id, Unit.RUNNING)
             )

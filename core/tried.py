@@ -3,7 +3,7 @@
 from datetime import date
 
 from core.db import Db
-from core.jobs import EARLIER, GOOD, Failure, Job, Unit
+from core.jobs import BAD, EARLIER, GOOD, Failure, Job, Unit
 
 _NEWEST = 30
 
@@ -27,6 +27,19 @@ async def pace_of_series_s(db: Db, series: str) -> float | None:
         (series, *GOOD, _NEWEST),
     )
     return None if row is None else row["mean"]
+
+
+async def failures(db: Db, job: Job) -> list[Failure]:
+    """The sessions that did not come in, newest first."""
+    rows = await db.rows(
+        "SELECT session, state, cause, seen FROM job_sessions WHERE job = ? AND state IN"
+        " (?, ?, ?) ORDER BY session DESC",
+        (job.id, *BAD),
+    )
+    return [
+        Failure(date.fromisoformat(r["session"]), Unit(r["state"]), r["cause"], r["seen"])
+        for r in rows
+    ]
 
 
 async def last_error(db: Db, job: Job) -> Failure | None:

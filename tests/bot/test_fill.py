@@ -3,18 +3,25 @@
 import asyncio
 import threading
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from alerts.backfill_card import backfill_card, instead, summary_card
 from alerts.model import TERMINAL
-from bot.fill import fill
+from bot.fill import Filled, fill
+from bot.once import Exit
+from bot.shell import filled
+from core.bars import Family, Scope, Series
 from core.elsewhere import Receipt, Refused, Task
 from core.errors import CommandError, Verdict
 from core.jobs import Job, Jobs, JobState
 from core.lease import Lease
+from core.sources import Chain
 from tests.bot.small_market import ask
 from tests.bot.test_backfilling import WEEK, There, at, refused
+from tests.fakes import FakeSource
 from tests.filled import EVE, Kind, until
 from tests.shared import Shared
 
@@ -121,6 +128,10 @@ async def test_what_was_under_way_when_its_process_died_waits_though_the_job_was
     assert set((await there.units()).values()) == {"waiting", "stored"}
 
 
+def test_newer_rules_of_the_series_that_was_asked_for_are_no_refusal() -> None:
+    assert filled(Filled(3, 3, 0, instead="trades are counted by other rules now")) is Exit.DONE
+
+
 async def test_beside_a_service_it_looks_on(
     there: There, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -215,3 +226,52 @@ async def test_both_store_the_same_session_once(there: There, folder: Path) -> N
     assert sorted(changed) == [False, True]
     rows = await there.app.db.rows("SELECT revision FROM sessions WHERE session = ?", (str(day),))
     assert [row["revision"] for row in rows] == [1]
+
+
+def lacking_trades(there: There) -> None:
+    """Trades files are asked for, and the plan lacks them; the sample market is what is left."""
+    top, trades = there.app.ladder.top, Series(Scope.ALL, Family.TRADES, rules="vendor-1")
+    chain = Chain([FakeSource("trades files", series=trades)])
+    asked = replace(top, ledger=top.ledger.of(trades), chain=chain)
+    there.app.ladder.rungs, work = [asked, top], there.doing.work
+
+    def refusing(task: Task) -> Receipt | Refused:
+        gone = refused("SourceRefused", Verdict.PLAN_LACKS_DATA_SET)
+        return gone if task.series == trades.key else work(task)
+
+    there.doing.work = refusing
+
+
+async def test_that_another_series_was_read_is_said_at_the_end(
+    there: There, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await fill(there.app, [FIRST, FIRST])  # of the series that will be read instead
+    lacking_trades(there)
+    done = await fill(there.app, [FIRST, LAST])
+    said = "asked for all-trades-raw-vendor-1, read all-sample-raw: all-trades-raw-vendor-1 is"
+    assert done.instead.startswith(f"{said} refused: trades files: plan lacks this data set")
+    assert (done.state, done.stored, done.failed) == (JobState.DONE, 3, 0)
+    assert filled(done) is Exit.REFUSED
+    assert done.instead in capsys.readouterr().out
+    standing = await there.app.backfilling.standing()
+    assert standing is not None
+    for card in (backfill_card(standing, ""), summary_card(standing, "")):
+        assert card.banners == (done.instead,)
+
+
+async def test_what_another_series_has_is_not_counted_as_stored(there: There) -> None:
+    await fill(there.app, [FIRST, LAST])
+    lacking_trades(there)
+    there.doing.work = lambda task: refused("NotPublished", Verdict.NOT_PUBLISHED_YET)
+    done = await fill(there.app, [FIRST, LAST])
+    assert (done.stored, done.failed, done.instead) == (0, 3, "")
+
+
+async def test_why_another_series_is_read_outlives_a_pause(there: There) -> None:
+    job, own = await left_behind(there), there.app.backfilling.runner.jobs
+    await own.move(job, "all-daily-raw", "the first is refused")
+    await own.move(job, "all-other-raw", "and so is the next")
+    await own.state(job, JobState.PAUSED, "a person has to help")
+    await own.state(job, JobState.RUNNING)
+    said = "asked for all-sample-raw, read all-other-raw: the first is refused; and so is the next"
+    assert instead(await own.job(job.id)) == said
