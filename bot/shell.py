@@ -43,6 +43,7 @@ from core.bars import Scope
 from core.db import Unwritable
 from core.errors import BarsAway, CommandError, ConfigError, NotPublished, SourceError
 from core.jobs import JobState
+from core.passing import InUse
 from core.sources import NoneServed
 
 _READ_SESSIONS = ("run", "once", "backfill")
@@ -69,7 +70,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _carried_out(chosen: argparse.Namespace, level: int, form: logs.Form) -> int:
-    """Raises Unwritable alone."""
+    """Raises Unwritable alone, and not InUse."""
     try:
         settings = load()
         logs.set_up(settings.secrets, level, form)
@@ -85,6 +86,9 @@ def _carried_out(chosen: argparse.Namespace, level: int, form: logs.Form) -> int
     except CommandError as error:
         say(str(error), logging.ERROR)
         return Exit.USAGE
+    except InUse as error:  # what to do is in its words
+        say(str(error), logging.ERROR)
+        return Exit.TRY_AGAIN
     except BarsAway as error:
         say(f"the bars cannot be had: {error}: run it again when that is over", logging.ERROR)
         return Exit.TRY_AGAIN

@@ -7,6 +7,7 @@ import pytest
 
 from bot.once import Exit
 from bot.shell import main
+from core.alone import SERVICE, locked
 from tests.bot.small_market import ask, at, stored_market
 from tests.shared import Shared
 
@@ -56,6 +57,22 @@ def test_a_market_is_put_back_where_another_state_is(
             return (await ask(app, "/anomalies today")).ok
 
     assert asyncio.run(answers())
+
+
+def test_beside_a_service_a_restore_says_that_alone(
+    shared: Shared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    folder, file = stored_market(shared, tmp_path / "data"), str(tmp_path / "market.tar")
+    assert shell(folder, monkeypatch, "backup", file) == Exit.DONE
+    capsys.readouterr()
+    lock = locked(folder / SERVICE)
+    assert lock is not None
+    with lock:
+        assert shell(folder, monkeypatch, "restore", file, "--set-aside") == Exit.TRY_AGAIN
+    said = capsys.readouterr().err
+    assert said.startswith(f"a copy of the service works on DATA_DIR={folder}: stop it first (")
+    assert len(said.splitlines()) == 1
 
 
 def test_a_place_that_may_not_be_written_to_stays_so(
