@@ -73,7 +73,8 @@ class CommandRequest:
     def redirected(self) -> "CommandRequest":
         """As if it were asked in the channel that the first word names; as it is if none does.
 
-        Raises CommandError for a name that is no id, and for anybody but an operator.
+        Raises CommandError for a name that is no id, and for anybody but an operator, unless it is
+        the channel that they are in.
         """
         first = self.words[0] if self.words else ""
         named = first.removeprefix(NOT_A_CHANNEL)
@@ -85,8 +86,10 @@ class CommandRequest:
                 f"{clipped(named, 40)!r}: a channel is picked from the list that is offered, or"
                 " named by its id, such as discord:123456789012345678 or slack:C0123ABCDEF"
             )
-        self.only_operators("Asking for another channel", everywhere=True)
-        return replace(self, words=self.words[1:], where=f"{platform.lower()}:{channel}")
+        where = f"{platform.lower()}:{channel}"
+        if where != self.where:
+            self.only_operators("Asking for another channel", everywhere=True)
+        return replace(self, words=self.words[1:], where=where)
 
     def only_operators(self, what: str, *, everywhere: bool = False) -> None:
         """Raises CommandError for anybody else; what was demanded is on record either way.

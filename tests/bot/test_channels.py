@@ -151,6 +151,12 @@ async def test_any_command_can_be_asked_for_another_channel_by_operators(desk: D
     )
 
 
+async def test_whoever_names_the_channel_they_are_in_asks_for_no_other(desk: Desk) -> None:
+    plain = await desk.ask("/watch list here", operator=False)
+    assert plain.ok
+    assert await desk.ask(f"/watch {HERE} list here", operator=False) == plain
+
+
 async def test_off_exchange_only_says_so_where_nobody_reads_it(desk: Desk) -> None:
     said = (await desk.ask("/subscribe off-exchange")).message
     assert "off-exchange volume is not read here" in said.banners[0]

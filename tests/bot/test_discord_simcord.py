@@ -180,6 +180,8 @@ async def test_another_channel_is_picked_and_never_typed(folder: Path) -> None:
         other = guild.create_text_channel("other")
         asked = await chief.slash(there.channel, "watch list", here=True, channel=other)
         assert "reaches beyond this server" in text(asked.response)
+        asked = await chief.slash(there.channel, "watch list", here=True, channel=there.channel)
+        assert "watchlist is empty" in text(asked.response), "one is in it"
         with pytest.raises(OptionError, match="channel"):
             await chief.slash(there.channel, "watch list", channel="add QWOH")
 
