@@ -34,6 +34,7 @@ class Beside:
     async def through(self, job: Job, is_wanted: Callable[[Job], bool], work: Work) -> Job:
         """The job when it is no longer wanted, or `work` has given way."""
         runner = self.app.backfilling.runner
+        runner.look_s = self.look_s  # somebody waits for the prompt
         while is_wanted(job := await runner.jobs.job(job.id)):
             self.service = await at_work(self.app.db, self.app.now())
             if self.service is not None:

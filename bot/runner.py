@@ -38,7 +38,6 @@ _LOOK_S = 15.0
 Told = Callable[[Job], Awaitable[None]]
 """Hears of every session that is through, and of the end."""
 
-
 After = Callable[[Job], Awaitable[bool]]
 """Does what a job's stage asks for; False if it gave way to another job."""
 
@@ -129,12 +128,12 @@ class Runner:
 
     async def _nowhere(self, error: OSError | Unwritable) -> None:
         """There is no place to work in; whoever waits for a job is told why."""
-        job = await self._waiting()
         why = cannot_be_kept(error)
-        if job is not None:
-            return await self._rest(job, why)
-        logger.warning("no backfill could be read now", extra={"seen": why})
-        return await self._pause(self.rest_s)
+        if (job := await self._waiting()) is not None:
+            await self._rest(job, why)
+        else:
+            logger.warning("no backfill could be read now", extra={"seen": why})
+            await self._pause(self.rest_s)
 
     async def _waiting(self) -> Job | None:
         """The job that is under way, or else the first that has something left to do."""
@@ -191,9 +190,9 @@ class Runner:
             try:
                 await self._worked(job, pipeline)
             except NobodyToWork as error:
-                if (await self.jobs.job(job.id)).state is JobState.RUNNING:
-                    said = f"{error}; it goes on by itself when that is over"
-                    return await self._rest(job, said)
+                if not await self._is_moved(job):
+                    why = f"{error}; it goes on by itself when that is over"
+                    return await self._rest(job, why)
             await self._end(job)
         except (OSError, Unwritable) as error:
             await self._rest(job, cannot_be_kept(error))
@@ -308,19 +307,30 @@ class Runner:
             await self.jobs.state(job, JobState.PAUSED, str(error))
 
     async def _rest(self, job: Job, why: str) -> None:
-        """For a reason that the card tells."""
+        """For a reason that the card tells; not when somebody has moved the job, or does."""
+        if await self._is_moved(job):
+            return
         logger.warning("the backfill rests", extra={"job": job.id, "seen": why})
         with suppress(OSError, Unwritable):  # the log has it
             await self._unworked.because(job, why)
             await self.told(await self.jobs.job(job.id))
-        await self._pause(self.rest_s)
+        left_s = self.rest_s
+        # Whoever moves it may be another process: the tables know.
+        while left_s > 0 and not await self._is_moved(job):
+            is_woken = await self._pause(min(left_s, self.look_s))
+            left_s = 0 if is_woken else left_s - self.look_s
 
-    async def _pause(self, seconds: float) -> None:
-        """For a while, or until there is a word."""
+    async def _is_moved(self, job: Job) -> bool:
+        return (await self.jobs.job(job.id)).state is not job.state
+
+    async def _pause(self, seconds: float) -> bool:
+        """For a while, or until there is a word; was there one?"""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._woken.wait()
+        is_woken = self._woken.is_set()
         self._woken.clear()
+        return is_woken
 
     async def _end(self, job: Job) -> None:
         counts = await self.jobs.counts(job)
@@ -329,8 +339,7 @@ class Runner:
             # Nobody works any more: what is there was put there for somebody who was killed.
             await asyncio.to_thread(self.staged.empty)
             await self.jobs.state(job, JobState.DONE)
-            facts = {"job": job.id, "stored": good, "failed": bad}
-            logger.info("backfill done", extra=facts)
+            logger.info("backfill done", extra={"job": job.id, "stored": good, "failed": bad})
         await self.ladder.compact()
         await self.told(await self.jobs.job(job.id))
 

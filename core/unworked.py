@@ -71,8 +71,12 @@ class Unworked:
         await self._put(job, _MEANWHILE + what)
 
     async def _put(self, job: Job, why: str) -> None:
+        """Of a job that somebody has moved meanwhile it does not hold."""
         now = await self.db.row("SELECT reason FROM jobs WHERE id = ?", (job.id,))
         kept = "" if now is None else _FOR_NOW.split(now["reason"])[0]
         reason = "; ".join(filter(None, (kept, why)))
         async with self.db.transaction() as writer:
-            await writer.execute("UPDATE jobs SET reason = ? WHERE id = ?", (reason, job.id))
+            await writer.execute(
+                "UPDATE jobs SET reason = ? WHERE id = ? AND state = ?",
+                (reason, job.id, job.state),
+            )

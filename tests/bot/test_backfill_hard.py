@@ -1,6 +1,7 @@
 """Backfills beside the nightly run, beside each other, and beside what nobody foresaw."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -16,8 +17,9 @@ from core.backfill import Step
 from core.baseline import LOOKBACK_SESSIONS
 from core.calendar import sessions_ending
 from core.elsewhere import Receipt, Refused, Task
-from core.jobs import Unit
+from core.jobs import JobState, Unit
 from core.splits import Split
+from core.unworked import Unworked
 from tests.bot.small_market import ask, told
 from tests.bot.test_backfilling import AWAY, SPAN, WEEK, There, at, until_asked
 from tests.filled import EVE, Kind, until
@@ -96,6 +98,56 @@ async def test_a_source_that_is_away_is_said_on_the_card(folder: Path) -> None:
         runner.wake()
         assert await there.ended() == "5 of 5 sessions: done."
         assert (await ask(there.app, "/backfill")).message.banners == ()
+
+
+@pytest.mark.parametrize(
+    ("word", "state"), [("cancel", JobState.CANCELLED), ("pause", JobState.PAUSED)]
+)
+async def test_what_is_moved_during_an_attempt_does_not_rest(
+    folder: Path, word: str, state: JobState
+) -> None:
+    go = threading.Event()
+    async with at(folder) as there:
+        there.app.backfilling.runner.rest_s = 60
+
+        def away(task: Task) -> Refused:
+            assert go.wait(20)
+            return AWAY
+
+        there.doing.work = away
+        there.doing.faults = {day: [AWAY] for day in WEEK[3:]}
+        await told(there.app, f"/backfill run {SPAN}")
+        await until_asked(there, 3)
+        await told(there.app, f"/backfill {word}")
+        go.set()
+        for _ in range(50):  # the attempt ends, and it would have begun to rest
+            await asyncio.sleep(0.01)
+        assert len(there.doing.asked) == 3
+        job = await there.app.backfilling.runner.jobs.newest()
+        assert job is not None
+        assert (job.state, job.reason) == (state, "")
+
+
+async def test_a_cancel_of_another_process_ends_a_rest_within_a_look(folder: Path) -> None:
+    async with at(folder, running=False) as there, at(folder, running=False) as other:
+        there.app.backfilling.runner.rest_s = 60
+        there.doing.faults = {day: [AWAY] for day in WEEK[2:]}
+        filling = asyncio.create_task(fill(there.app, [str(WEEK[0]), str(WEEK[-1])]))
+        assert "at rest" in await banner(there)
+        await told(other.app, "/backfill cancel")
+        done = await asyncio.wait_for(filling, 20)
+        assert (done.state, done.why, len(there.doing.asked)) == (JobState.CANCELLED, "", 3)
+
+
+async def test_why_a_job_rests_is_not_said_of_one_that_was_moved_meanwhile(folder: Path) -> None:
+    async with at(folder, running=False) as there:
+        await told(there.app, f"/backfill run {SPAN}")
+        jobs = there.app.backfilling.runner.jobs
+        job = await jobs.newest()
+        assert job is not None
+        await jobs.state(job, JobState.PAUSED)
+        await Unworked(jobs.db).because(job, "the source is away")
+        assert (await jobs.job(job.id)).reason == ""
 
 
 async def test_sessions_that_are_the_same_again_have_a_pace(folder: Path) -> None:
