@@ -25,10 +25,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
 from core.bars import UNREADABLE
-from core.errors import BadBars, BarsAway, Verdict
+from core.errors import BadBars, BarsAway, SourceUnavailable, Verdict
 from core.files import Stamp, Which, every
 from core.sources.bounds import refuse_over
 from core.sources.s3 import bound_answers, client, code_of, translate
+from core.sources.s3_body import WHOLE_S, as_it_comes
 from core.sources.s3_names import S3Access
 from core.whole import written_whole
 
@@ -37,7 +38,6 @@ _NO_ANSWER = (
     *(urllib3.exceptions.HTTPError, http.client.HTTPException, ConnectionError, TimeoutError),
 )
 _AT_ONCE = 8
-_CHUNK_BYTES = 1 << 20
 _PASSING = ("staged", "probe")
 """Folders of what is written by one and read by another: no use for a copy here."""
 _STATE_CHARS = 16
@@ -87,15 +87,17 @@ class Bucket:
         attempts: int = 3,
         listed_for_s: float = 10,
         most: Most = USUAL,
+        whole_s: float = WHOLE_S,
     ) -> None:
         """`most_bytes`: of the cache; what is in use may be more. `listed_for_s`: so old a listing
-        may be, for others write there as well, and every question asks for one.
+        may be, for others write there as well, and every question asks for one. `whole_s`: an
+        answer that drips is waited for so long.
         """
         self._access, self._prefix = access, f"{prefix}/" if prefix else ""
         self._cache, self._most_bytes = cache, most_bytes
         self._client, self._most = client(access, attempts=attempts), most
-        bound_answers(self._client)
-        self._listed_for_s = listed_for_s
+        bound_answers(self._client, whole_s)
+        self._listed_for_s, self._whole_s = listed_for_s, whole_s
         self._listings = dict[str, _Listing]()
         self._turn = threading.RLock()
 
@@ -209,9 +211,10 @@ class Bucket:
             answer = self._client.get_object(**self._of(name))
             path = self._cached(name, self._noted(name, answer))
             with closing(answer["Body"]) as body, written_whole(path) as file:
-                refuse_over(answer.get("ContentLength", 0), most_bytes, "bytes", name)
+                length = answer.get("ContentLength", 0)
+                refuse_over(length, most_bytes, "bytes", name)
                 # What a proxy sends in chunks has no length.
-                while chunk := body.read(_CHUNK_BYTES):
+                for chunk in as_it_comes(body._raw_stream, name, length, whole_s=self._whole_s):
                     file.write(chunk)
                     refuse_over(file.tell(), most_bytes, "bytes", name)
             try:
@@ -289,10 +292,10 @@ class Bucket:
             raise BarsAway(seen, _verdict(status, code)) from error
         except BadBars as error:
             raise BarsAway(f"{self}: {verb}: {error.seen}", Verdict.VENDOR_FAULT) from error
-        except _NO_ANSWER as error:
+        except (SourceUnavailable, *_NO_ANSWER) as error:
             # It may have been done all the same.
             self._forget(name)
-            told = translate(error)
+            told = error if isinstance(error, SourceUnavailable) else translate(error)
             raise BarsAway(f"{self}: {verb}: {told.seen}", told.verdict) from error
 
     def _forget(self, name: str) -> None:

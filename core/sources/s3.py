@@ -8,7 +8,6 @@ HEAD and download_file are never used: they throw the reason of a refusal away.
 import http.client
 import os
 import re
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager
 from datetime import UTC, datetime, timedelta
@@ -32,9 +31,9 @@ from botocore.parsers import ResponseParserError, XMLParseError
 
 from core.errors import BadBars, SourceError, SourceRefused, SourceUnavailable, Verdict
 from core.sources.bounds import LISTING_BYTES, refuse_over
+from core.sources.s3_body import WHOLE_S, as_it_comes
 from core.sources.s3_names import Forbidden, Gone, Listed, Republished, S3Access
 
-_CHUNK_BYTES = 1 << 16
 _S3_DATA = botocore.loaders.create_loader()
 """What botocore knows of S3, megabytes of JSON: read for the first client, kept for the others."""
 _SKEW = timedelta(minutes=15)
@@ -73,10 +72,10 @@ def client(access: S3Access, *, attempts: int = 3, read_timeout_s: float = 20) -
     )
 
 
-def bound_answers(client: Any) -> None:
-    """From now on a call may raise BadBars: what is no object's content is read here.
+def bound_answers(client: Any, whole_s: float = WHOLE_S) -> None:
+    """From now on a call may raise BadBars, and SourceUnavailable for an answer that drips.
 
-    botocore would hold all that comes.
+    What is no object's content is read here: botocore would hold all that comes.
     """
     session = client._endpoint.http_session
 
@@ -85,7 +84,7 @@ def bound_answers(client: Any) -> None:
         answer = session.send(request)
         if not is_content or answer.status_code >= 300:
             try:
-                answer._content = _said(answer.raw)
+                answer._content = _said(answer.raw, whole_s)
             except urllib3.exceptions.HTTPError as error:
                 # As botocore calls it when it reads by itself, and tries again.
                 raise ConnectionClosedError(error=error, endpoint_url=request.url) from error
@@ -94,10 +93,10 @@ def bound_answers(client: Any) -> None:
     client.meta.events.register("before-send.s3", send)
 
 
-def _said(raw: Any) -> bytes:
+def _said(raw: Any, whole_s: float) -> bytes:
     with closing(raw):
         said = bytearray()
-        for chunk in raw.stream(_CHUNK_BYTES):
+        for chunk in as_it_comes(raw, "an answer of S3", whole_s=whole_s):
             said += chunk
             refuse_over(len(said), LISTING_BYTES, "bytes", "an answer of S3")
         return bytes(said)
@@ -118,11 +117,11 @@ class S3Reader:
         *,
         attempts: int = 3,
         read_timeout_s: float = 20,
-        whole_s: float = 120,
+        whole_s: float = WHOLE_S,
     ) -> None:
         self._access, self._now, self._whole_s = access, now, whole_s
         self._client = client(access, attempts=attempts, read_timeout_s=read_timeout_s)
-        bound_answers(self._client)
+        bound_answers(self._client, whole_s)
 
     def find(self, key: str) -> Listed | None:
         """The object of exactly this key, or None if the listing does not show it."""
@@ -149,22 +148,13 @@ class S3Reader:
             answer = self._client.get_object(Bucket=self._access.bucket, Key=key)
             with closing(answer["Body"]) as body:
                 # What a proxy sends in chunks has no length: so the bytes are counted as well.
-                _check_size(key, int(answer.get("ContentLength", 0)), limit_bytes)
-                for chunk in self._as_it_comes(key, body):
+                length = int(answer.get("ContentLength", 0))
+                _check_size(key, length, limit_bytes)
+                told = (f"get: {key}", length)
+                for chunk in as_it_comes(body._raw_stream, *told, whole_s=self._whole_s):
                     payload += chunk
                     _check_size(key, len(payload), limit_bytes)
-        if len(payload) < int(answer.get("ContentLength", 0)):
-            raise SourceUnavailable(f"get: {key} was cut off after {len(payload):,} bytes")
         return bytes(payload), answer.get("ETag", "").strip('"')
-
-    def _as_it_comes(self, key: str, body: Any) -> Iterator[bytes]:
-        # botocore's own read() returns only when a whole chunk is there: a drip of bytes, each
-        # within the read timeout, would hold the thread for hours.
-        end = time.monotonic() + self._whole_s
-        while chunk := body._raw_stream.read1(_CHUNK_BYTES):
-            yield chunk
-            if time.monotonic() > end:
-                raise SourceUnavailable(f"get: {key} was not whole after {self._whole_s:.0f} s")
 
     def open(self, listed: Listed, start: int = 0) -> "Body":
         """The bytes of exactly this copy from `start` on.

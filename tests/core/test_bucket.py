@@ -15,7 +15,7 @@ from core.errors import BarsAway, Verdict
 from core.files import parquet
 from core.sources.bounds import LISTING_BYTES
 from core.sources.s3_names import S3Access
-from tests.servers.faults import Fault, Reset, Status, Truncated, html
+from tests.servers.faults import Drip, Fault, Reset, Status, Truncated, html
 from tests.servers.s3 import internal_error, slow_down, too_many, xml_error
 from tests.servers.s3_writable import WritableS3Server
 
@@ -152,6 +152,22 @@ async def test_half_an_object_never_comes_into_the_cache(there: There, fault: Fa
             read(there.bucket())
         assert there.cached() == []
         assert read(there.bucket()) == b"all of it"
+
+    await run(work)
+
+
+@pytest.mark.parametrize("on", ["get", "list"])
+async def test_an_answer_that_drips_is_not_waited_for_to_its_end(there: There, on: str) -> None:
+    """Each byte comes soon enough for a read time-out to be content."""
+
+    def work() -> None:
+        there.server.objects[f"pre/{NAME}"] = b"all of it" * 50
+        there.server.faults.add(Drip(chunk_bytes=1, pause_s=0.2), on=on)
+        with pytest.raises(BarsAway, match=r"was not whole after 0\.3 s") as caught:
+            read(there.bucket(whole_s=0.3))
+        assert caught.value.verdict is Verdict.UNREACHABLE
+        assert there.cached() == []
+        assert read(there.bucket()) == b"all of it" * 50
 
     await run(work)
 
