@@ -1,8 +1,8 @@
 """State and bars in one file, taken while the service runs, and put back. Blocking calls.
 
 A backup is a tar: `state.db` as of one moment, then the bars that are on this machine's disk, and
-the list of all that. Bars are copied after the state and never before: a session that the state
-knows is there.
+the list of all that. Bars are copied after the state and never before: every revision that the
+state knows is there. What was stored later is there as after a crash between a file and its line.
 """
 
 import logging
@@ -61,9 +61,19 @@ def backup(data_dir: Path, to: Path) -> int:
             packing.add(state, STATE)
             if (data_dir / PLACE).exists():
                 packing.add(data_dir / PLACE, PLACE)
-            paths = [p for kind in _KINDS for p in sorted(data_dir.glob(f"{kind}/*/*.parquet"))]
-            count = sum(_packed(packing, path, data_dir) for path in paths)
+            count = _packed_bars(packing, data_dir)
             packing.end()
+    return count
+
+
+def _packed_bars(packing: Packing, data_dir: Path) -> int:
+    """How many files that were."""
+    count, seen = 0, set[Path]()
+    # Until there is no other: where newer rows were stored meanwhile, those that the state means
+    # have another name by then.
+    while new := {p for kind in _KINDS for p in data_dir.glob(f"{kind}/*/*.parquet")} - seen:
+        count += sum(_packed(packing, path, data_dir) for path in sorted(new))
+        seen |= new
     return count
 
 

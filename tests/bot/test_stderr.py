@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from bot.once import Exit
 
 ROOT = Path(__file__).parent.parent.parent

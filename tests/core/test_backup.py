@@ -1,6 +1,7 @@
 """core.backup: what was backed up while others wrote is put back as it was at one moment."""
 
 import io
+import os
 import shutil
 import sqlite3
 import tarfile
@@ -113,6 +114,31 @@ def test_what_the_gate_let_go_meanwhile_is_not_missed(data: Path, tmp_path: Path
     (one.parent / "gone.parquet").symlink_to(tmp_path / "nowhere")
     assert backup(data, tmp_path / "b.tar") == 3
     assert restore(tmp_path / "b.tar", tmp_path / "new") == 3
+
+
+def test_the_rows_that_the_state_means_are_there_though_others_were_stored_meanwhile(
+    data: Path, tmp_path: Path
+) -> None:
+    folder = data / "bars" / SERIES.key
+    # Two files that are opened first, each once somebody opens it at its other end.
+    opened, waits = folder / "0.parquet", folder / "1.parquet"
+    for pipe in (opened, waits):
+        os.mkfifo(pipe)
+
+    def write() -> None:
+        opened.open("wb").close()
+        store = Store.on_disk(data)
+        store.write(SERIES, DAY, bars(DAY, [row("AAPL", volume=3.0)]), 3)
+        waits.open("wb").close()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        backup(data, tmp_path / "b.tar")
+    finally:
+        writer.join()
+    with tarfile.open(tmp_path / "b.tar") as tar:
+        assert f"bars/{SERIES.key}/{DAY}.r2.parquet" in tar.getnames()
 
 
 def killed(path: Path, seen: str) -> None:
