@@ -270,7 +270,10 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 
 def _prepare(path: Path) -> None:
-    """A database that knows leases is upgraded by whoever has it: somebody may be at work."""
+    """A database that knows leases is upgraded by whoever has it: somebody may be at work.
+
+    One of before them is upgraded at once: nothing says whether anybody is.
+    """
     with suppress(sqlite3.DatabaseError), closing(connected(path)) as db:
         if FIRST_LEASED <= schema_of(db) <= newest_schema():
             return
