@@ -80,7 +80,8 @@ def doctor_code(verdicts: Sequence[Verdict]) -> Exit:
         return Exit.DONE
     passing = {
         *(Verdict.NOT_PUBLISHED_YET, Verdict.RATE_LIMITED),
-        *(Verdict.UNREACHABLE, Verdict.VENDOR_FAULT, Verdict.REFUSAL_UNCLEAR),
+        *(Verdict.UNREACHABLE, Verdict.CERTIFICATE),
+        *(Verdict.VENDOR_FAULT, Verdict.REFUSAL_UNCLEAR),
     }
     return Exit.TRY_AGAIN if passing & set(verdicts) else Exit.REFUSED
 

@@ -285,7 +285,7 @@ class Bucket:
         except ClientError as error:
             status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
             code = code_of(error)
-            if verb == "get" and code in ("NoSuchKey", "404"):
+            if verb == "get" and (code == "NoSuchKey" or (status == 404 and not code)):
                 self._forget(name)
                 raise FileNotFoundError(f"{self}{name} is not there") from error
             seen = f"{self}: {verb}: HTTP {status} {code}".rstrip()

@@ -42,6 +42,7 @@ class Verdict(StrEnum):
     NOT_A_SESSION = "not a session"
     RATE_LIMITED = "rate limited"
     UNREACHABLE = "unreachable"
+    CERTIFICATE = "certificate not accepted"
     VENDOR_FAULT = "vendor fault"
     NO_ACCESS = "no access"
 

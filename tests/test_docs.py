@@ -84,7 +84,10 @@ def test_every_name_of_the_json_is_documented(title: str, names: set[str]) -> No
 
 DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / ".env.example"]
 # Of others, and addresses.
-NO_SETTINGS = {"MALLOC_ARENA_MAX", "TAPEWATCH_BENCH_DATA", "RAILWAY_VOLUME_MOUNT_PATH"}
+NO_SETTINGS = {
+    *("MALLOC_ARENA_MAX", "TAPEWATCH_BENCH_DATA", "RAILWAY_VOLUME_MOUNT_PATH"),
+    *("SSL_CERT_FILE", "AWS_CA_BUNDLE"),
+}
 NO_COMMANDS = {
     *("data", "v", "invite", "slack", "tapewatch", "tw"),
     *("healthz", "readyz", "freshness", "metrics"),

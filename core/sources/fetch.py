@@ -14,6 +14,7 @@ import stamina
 
 from core.errors import SourceError, SourceUnavailable, Verdict
 from core.sources.bounds import ANSWER, Bounds, Gzipped, Plain, refuse_over
+from core.sources.certificate import not_accepted
 
 ANSWER_S = 45.0
 """A whole answer takes no longer, tries included."""
@@ -101,6 +102,8 @@ FOREIGN = (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, httpx.CookieCon
 def translate(error: Exception) -> SourceError:
     """Our error for any of httpx's; a test holds this against the library's whole list."""
     kind = type(error).__name__
+    if fault := not_accepted(error):
+        return fault
     if isinstance(error, httpx.DecodingError | httpx.TooManyRedirects | httpx.StreamError):
         return SourceUnavailable(f"an unreadable answer ({kind})", Verdict.VENDOR_FAULT)
     return SourceUnavailable(f"no connection ({kind})", Verdict.UNREACHABLE)

@@ -29,6 +29,11 @@ _WORDS = {
         "wait a minute; set POLYGON_CALLS_PER_MINUTE to what the plan allows (Basic: 5)"
     ),
     Verdict.UNREACHABLE: "check this machine's network, its DNS, and the address in the settings",
+    Verdict.CERTIFICATE: (
+        "correct the address in the settings, and see that nobody stands between; where a proxy or"
+        " a server of your own signs for itself, name a PEM file with its authority and all others"
+        " in SSL_CERT_FILE, for S3 in AWS_CA_BUNDLE, and start again"
+    ),
     Verdict.VENDOR_FAULT: "wait and ask again; if it stays, check the address in the settings",
     Verdict.REFUSAL_UNCLEAR: (
         "ask again in a minute: it was refused (403), and another date, which would tell whether"

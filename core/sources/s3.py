@@ -23,22 +23,25 @@ from botocore.exceptions import (
     BotoCoreError,
     ClientError,
     ConnectionClosedError,
+    HTTPClientError,
     NoCredentialsError,
     ParamValidationError,
     PartialCredentialsError,
 )
 from botocore.parsers import ResponseParserError, XMLParseError
+from urllib3.util.ssl_match_hostname import CertificateError
 
 from core.errors import BadBars, SourceError, SourceRefused, SourceUnavailable, Verdict
 from core.sources.bounds import LISTING_BYTES, refuse_over
+from core.sources.certificate import not_accepted
 from core.sources.s3_body import WHOLE_S, as_it_comes
 from core.sources.s3_names import Forbidden, Gone, Listed, Republished, S3Access
 
 _S3_DATA = botocore.loaders.create_loader()
 """What botocore knows of S3, megabytes of JSON: read for the first client, kept for the others."""
 _SKEW = timedelta(minutes=15)
-_CODE = re.compile(r"[A-Za-z]{1,60}|[0-9]{3}")
-"""Letters; the status where there was no XML."""
+_CODE = re.compile(r"[A-Za-z]{1,60}")
+"""Letters; where there was no XML botocore has the status here once more."""
 
 
 def client(access: S3Access, *, attempts: int = 3, read_timeout_s: float = 20) -> Any:
@@ -73,7 +76,7 @@ def client(access: S3Access, *, attempts: int = 3, read_timeout_s: float = 20) -
 
 
 def bound_answers(client: Any, whole_s: float = WHOLE_S) -> None:
-    """From now on a call may raise BadBars, and SourceUnavailable for an answer that drips.
+    """From now on a call may raise BadBars, and SourceUnavailable: it drips, or leads elsewhere.
 
     What is no object's content is read here: botocore would hold all that comes.
     """
@@ -82,6 +85,7 @@ def bound_answers(client: Any, whole_s: float = WHOLE_S) -> None:
     def send(request: Any, **_: Any) -> Any:
         is_content, request.stream_output = request.stream_output, True
         answer = session.send(request)
+        _refuse_redirect(answer)
         if not is_content or answer.status_code >= 300:
             try:
                 answer._content = _said(answer.raw, whole_s)
@@ -91,6 +95,14 @@ def bound_answers(client: Any, whole_s: float = WHOLE_S) -> None:
         return answer
 
     client.meta.events.register("before-send.s3", send)
+
+
+def _refuse_redirect(answer: Any) -> None:
+    """Where no region is named, botocore asks for it, is sent elsewhere, asks for it..."""
+    if answer.status_code in range(300, 400) and "x-amz-bucket-region" not in answer.headers:
+        answer.raw.close()
+        seen = f"HTTP {answer.status_code}, which leads elsewhere: nothing is asked there"
+        raise SourceUnavailable(seen, Verdict.VENDOR_FAULT)
 
 
 def _said(raw: Any, whole_s: float) -> bytes:
@@ -305,10 +317,14 @@ def looks_like_api_key(access_key_id: str) -> bool:
 def translate(error: Exception) -> SourceError:
     """Our error for any of botocore's or urllib3's; a test holds this against their whole lists."""
     kind = type(error).__name__
+    if fault := not_accepted(error, CertificateError):
+        return fault
     if isinstance(error, NoCredentialsError | PartialCredentialsError):
         return SourceRefused(f"credentials are missing ({kind})", Verdict.NOT_CONFIGURED)
     if isinstance(error, ResponseParserError | XMLParseError | ValueError):
         return SourceUnavailable(f"an answer that is not S3's XML ({kind})", Verdict.VENDOR_FAULT)
     if isinstance(error, ParamValidationError):
         return SourceUnavailable(f"the request was never sent ({kind})", Verdict.VENDOR_FAULT)
+    if type(error) is HTTPClientError:  # botocore has no other name for what it cannot follow
+        return SourceUnavailable(f"an answer of no use ({kind})", Verdict.VENDOR_FAULT)
     return SourceUnavailable(f"no connection, or one cut off ({kind})", Verdict.UNREACHABLE)

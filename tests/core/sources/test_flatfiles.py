@@ -527,3 +527,29 @@ def test_what_makes_polars_panic_is_a_bad_file() -> None:
     header = b"ticker,volume,open,close,high,low,window_start,transactions\n"
     with pytest.raises(BadBars):
         parse(gzip.compress(header + b'\n\n,"'), DAY)
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_a_redirect_is_told_as_an_answer_and_asked_for_once(status: int) -> None:
+    """botocore asks for the bucket's region, is redirected, asks for the region, and so on."""
+    async with bucket() as here:
+        # urllib3 trips over what botocore gives it where a 303 leads somewhere.
+        for where in ({}, {"Location": "https://example.org/login"} if status != 303 else {}):
+            here.server.faults.add(faults.Status(status, headers=where))
+            seen = len(here.server.requests)
+            with pytest.raises(SourceUnavailable) as caught:
+                await asyncio.to_thread(here.reader.find, "a")
+            assert caught.value.verdict is Verdict.VENDOR_FAULT
+            assert len(here.server.requests) == seen + 1
+    told = translate(botocore.exceptions.HTTPClientError(error="expected str"))
+    assert (told.verdict, told.seen) == (
+        *(Verdict.VENDOR_FAULT, "an answer of no use (HTTPClientError)"),
+    )
+
+
+async def test_a_status_is_told_once() -> None:
+    async with bucket() as here:
+        here.server.faults.add(faults.Status(401))
+        with pytest.raises(SourceRefused) as caught:
+            await asyncio.to_thread(here.reader.find, "a")
+    assert caught.value.seen == "list: HTTP 401"
