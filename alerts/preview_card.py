@@ -16,6 +16,11 @@ _BAR = 6
 _OFTEN, _NEWEST = 4, 6
 _GAINED = "gained with fewer lines: there is room under the cap, or no earlier line folds them"
 
+_NAMELESS = (
+    "no names: the one that is lost between two floors has its price, or its usual volume, between"
+    " them, and by the data's licence they are not told here"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Tried:
@@ -28,9 +33,17 @@ class Tried:
 
 
 def preview_card(
-    found: Preview, tried: Sequence[Tried], notes: Sequence[str], series: Series
+    found: Preview,
+    tried: Sequence[Tried],
+    notes: Sequence[str],
+    series: Series,
+    *,
+    named: bool = True,
 ) -> Message:
-    """Histogram, medians, quiet sessions, names; and that nothing was changed."""
+    """Histogram, medians, quiet sessions, names; and that nothing was changed.
+
+    Not `named`: how many are lost and gained, and why not which.
+    """
     now, then, count = found.now, found.then, len(found.sessions)
     with_ = ", ".join(f"{t.word} {t.then} instead of {t.now}" for t in tried)
     return Message(
@@ -45,10 +58,10 @@ def preview_card(
             ("a session", f"median {_beside(then.median, now.median)}"),
             ("the most", _beside(then.most, now.most)),
             ("without a line", _beside(then.quiet, now.quiet, "session")),
-            ("lost", _names(found.lost)),
-            ("gained", _names(found.gained)),
+            ("lost", _names(found.lost, named=named)),
+            ("gained", _names(found.gained, named=named)),
         ),
-        footer=_footer(found, tried),
+        footer=(*(() if named else (_NAMELESS,)), *_footer(found, tried)),
         stamp=stamp(series),
     )
 
@@ -80,11 +93,13 @@ def _bar(value: int, top: int) -> str:
     return ("█" * (eighths // 8) + _EIGHTHS[eighths % 8]).rstrip()
 
 
-def _names(names: Sequence[Name]) -> str:
+def _names(names: Sequence[Name], *, named: bool) -> str:
     if not names:
         return "none"
     lines = sum(len(name.sessions) for name in names)
     said = [f"{some(len(names), 'name')}, {some(lines, 'line')}"]
+    if not named:
+        return said[0]
     often = [f"{n.ticker} {len(n.sessions)}×" for n in names[:_OFTEN] if len(n.sessions) > 1]
     if often:
         said.append(f"most often {', '.join(often)}")

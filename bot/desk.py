@@ -40,9 +40,9 @@ def commands(
     links: Sequence[Link],
 ) -> Commands:
     """All commands."""
-    sessions, top = backfilling.sessions, settings.alert_top
-    digests = Digests(ladder, sessions, top, detail=settings.alert_detail)
-    reviews = Reviews(ladder, sessions, top)
+    sessions, top, detail = backfilling.sessions, settings.alert_top, settings.alert_detail
+    digests = Digests(ladder, sessions, top, detail=detail)
+    reviews = Reviews(ladder, sessions, top, detail)
     names = Names(ladder, sessions, digests)
     watching = Watching(ladder, sessions, digests)
     digests = replace(digests, mine=watching.mine)

@@ -8,7 +8,7 @@ from datetime import date
 import polars as pl
 
 from alerts.message import DISCLAIMER, stamp
-from alerts.model import Message
+from alerts.model import Detail, Message
 from alerts.preview import Told, preview
 from alerts.preview_card import preview_card
 from alerts.rank import lines
@@ -16,7 +16,7 @@ from alerts.scorecard_card import scorecard_card
 from bot.arguments import Chosen, Sessions, no_more_than, span_sessions
 from bot.requests import CommandRequest
 from bot.spans import Span, judgeable
-from bot.trial import USAGE, Standard, present, typed
+from bot.trial import IN_DOLLARS, USAGE, Standard, present, typed
 from bot.turns import Turns
 from core.baseline import LOOKBACK_SESSIONS, SCALE_SESSIONS
 from core.calendar import TradingDay, sessions_ending
@@ -76,6 +76,7 @@ class Reviews:
     ladder: Ladder
     sessions: Sessions
     top: int
+    detail: Detail = Detail.FULL
     _turns: Turns = field(default_factory=lambda: Turns(_BUSY), init=False)
     """Each keeps a core busy."""
     _splits: LateSplits = field(default_factory=LateSplits, init=False)
@@ -96,7 +97,9 @@ class Reviews:
             for day in span.judged:
                 told.append(await _told(pipeline, day, (standard, other), types, told))
         differing = [t for t in tried if t.now != t.then]
-        return preview_card(preview(told), differing, notes, pipeline.series)
+        # Halving the span again and again, whoever asks would find a name's price in ten questions.
+        named = self.detail.raw or not any(t.word in IN_DOLLARS for t in differing)
+        return preview_card(preview(told), differing, notes, pipeline.series, named=named)
 
     async def scorecard(self, request: CommandRequest) -> Message:
         """What flagged names did afterwards; CommandError for a span that cannot be read."""

@@ -13,6 +13,8 @@ from core.errors import CommandError
 from core.measure import LEAST_Z
 
 USAGE = "/preview min:4.5 floor:5M"
+IN_DOLLARS = frozenset({"floor", "price"})
+"""Words for a floor under what the vendor counts or quotes."""
 
 
 @dataclass(frozen=True, slots=True)

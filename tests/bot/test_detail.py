@@ -121,3 +121,15 @@ async def test_a_picture_has_the_shape_and_no_scale_of_the_vendors(app: App) -> 
     assert max(ratios) == pytest.approx(min(ratios))
     assert shown.change == pytest.approx(data.change)
     await charts.close()
+
+
+async def test_a_floor_that_is_tried_tells_no_name_that_is_under_it(app: App) -> None:
+    lost = {}
+    for line in ("price:50", "floor:500M", "price:50 min:5", "min:6", "price:1 min:6"):
+        reply = await ask(app, f"/preview {line}")
+        assert reply.ok
+        lost[line] = dict(reply.message.facts)["lost"]
+        assert ("last " in lost[line]) is (line in ("min:6", "price:1 min:6"))
+        assert any("licence" in said for said in reply.message.footer) is ("50" in line)
+    assert re.fullmatch(r"\d+ names?, \d+ lines?", lost["price:50"])
+    assert lost["price:1 min:6"] == lost["min:6"]
