@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from aiohttp import web
 
 logger = logging.getLogger(__name__)
+_server = logging.getLogger("aiohttp.server")
 
 Handler = Callable[["web.Request"], Awaitable["web.StreamResponse"]]
 Told = Callable[[], Awaitable[tuple[bool, dict[str, object]]]]
@@ -71,6 +72,7 @@ class Door:
         app.router.add_get("/{path:.*}", self._asked)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=_CLOSE_WITHIN_S)
         await runner.setup()
+        _server.addFilter(malformed := _Malformed())
         try:
             # Whoever watches is outside of this machine, and so is Slack: who exposes the port
             # decides what reaches it.
@@ -85,6 +87,7 @@ class Door:
         finally:
             self.bound = 0
             await surely(runner.cleanup())
+            _server.removeFilter(malformed)
 
     async def _posted(self, request: "web.Request") -> "web.StreamResponse":
         from aiohttp import web
@@ -107,6 +110,31 @@ class Door:
         so, facts = await self._told[path]()
         said = json.dumps(facts, ensure_ascii=False, default=str)
         return web.Response(status=200 if so else 503, text=said, content_type="application/json")
+
+
+class _Malformed(logging.Filter):
+    """What strangers send that is no HTTP, or end midway: a line a kind, and no fault of ours."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._told = set[str]()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """As it is, for all else: that is ours."""
+        from aiohttp.http_exceptions import HttpProcessingError
+        from aiohttp.web_protocol import RequestPayloadError
+
+        error = record.exc_info[1] if record.exc_info else None
+        if not isinstance(error, HttpProcessingError | RequestPayloadError | ConnectionError):
+            return True
+        kind = type(error).__name__
+        if kind in self._told:
+            return False
+        self._told.add(kind)
+        record.levelno, record.levelname = logging.WARNING, "WARNING"
+        record.msg, record.args = f"no request that can be read ({kind}); no more are told", ()
+        record.exc_info = record.exc_text = None
+        return True
 
 
 async def _also_ipv6(runner: "web.AppRunner", port: int) -> bool:

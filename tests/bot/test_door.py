@@ -145,3 +145,42 @@ async def test_without_a_port_there_is_no_door() -> None:
     door = Door()
     await asyncio.wait_for(door.serve(), 1)
     assert not door.is_open
+
+
+_POST = f"POST {SLACK_PATH} HTTP/1.1\r\nHost: x\r\n"
+MALFORMED = {
+    "LineTooLong": f"GET /{'a' * 9_000} HTTP/1.1\r\nHost: x\r\n\r\n",
+    "BadHttpMessage": f"{_POST}Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "RequestPayloadError": f"{_POST}Content-Encoding: gzip\r\nContent-Length: 5\r\n\r\nabcde",
+    "InvalidURLError": "GET http://[::1 HTTP/1.1\r\nHost: x\r\n\r\n",
+}
+
+
+async def test_what_is_no_http_is_a_line_a_kind_and_no_trace(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    door = Door(0)
+
+    async def heard(request: web.Request) -> web.StreamResponse:
+        return web.Response(body=await request.read())
+
+    async def broken() -> tuple[bytes, str]:
+        raise KeyError("a fault of ours")
+
+    door.show("/broken", broken)
+    door.slack = heard
+    async with at(door) as stranger:
+        for raw in (*MALFORMED.values(), *MALFORMED.values()):
+            reader, writer = await asyncio.open_connection("127.0.0.1", door.bound)
+            writer.write(raw.encode())
+            assert (await reader.read(15)).startswith(b"HTTP/1.")
+            writer.close()
+        told = [(r.levelname, r.getMessage()) for r in caplog.records if r.name == "aiohttp.server"]
+        assert told == [
+            ("WARNING", f"no request that can be read ({kind}); no more are told")
+            for kind in MALFORMED
+        ]
+        assert "Traceback" not in caplog.text
+        async with stranger.get("/broken") as answer:
+            assert answer.status == 500
+    assert "a fault of ours" in caplog.text
