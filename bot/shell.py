@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Coroutine
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from alerts.message import digest
 from alerts.model import SAMPLE_STAMP
@@ -51,10 +51,12 @@ _READ_SESSIONS = ("run", "once", "backfill")
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns what the shell is told."""
+    asked = logs.Form.TEXT if sys.stderr.isatty() else form_asked()
+    logs.set_up(secrets_asked(), logging.WARNING, asked)
     chosen = _parser().parse_args(arguments)
     level = logging.INFO if chosen.command == "run" and not console.attached() else logging.WARNING
     # Also what is wrong with the settings is said in the form that they ask for.
-    form = form_asked() if chosen.command == "run" or not sys.stderr.isatty() else logs.Form.TEXT
+    form = form_asked() if chosen.command == "run" else asked
     logs.set_up(secrets_asked(), level, form)
     is_service = chosen.command == "run" and not console.attached()
     for pause_s in (*(again.pauses() if is_service else ()), None):
@@ -113,8 +115,17 @@ async def _interruptible(doing: Coroutine[Any, Any, Exit]) -> Exit:
 _WHAT = "Which US stocks traded unlike themselves."
 
 
+class _Parser(argparse.ArgumentParser):
+    """What is typed wrong is said as everything else is."""
+
+    def error(self, message: str) -> NoReturn:
+        """As argparse says it, in the form that is asked for."""
+        say(f"{self.format_usage()}{self.prog}: error: {message}", logging.ERROR)
+        sys.exit(Exit.USAGE)
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m bot", description=_WHAT)
+    parser = _Parser(prog="python -m bot", description=_WHAT)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     def add(name: str, go: Any, said: str) -> argparse.ArgumentParser:

@@ -47,6 +47,18 @@ async def test_a_start_that_fails_is_one_record_for_a_program(tmp_path: Path) ->
     assert record["message"].startswith("Tapewatch cannot start:\n  - ALERT_TOP='many': should be")
 
 
+async def test_words_that_are_wrong_are_one_record_for_a_program(tmp_path: Path) -> None:
+    words = ("-m", "bot", "once", "--colour")
+    code, said = await ended(tmp_path, {"LOG_FORMAT": "json"}, *words)
+    (record,) = records(said)
+    assert code == Exit.USAGE
+    assert record["level"] == "ERROR"
+    assert record["message"].startswith("usage: python -m bot")
+    assert record["message"].endswith(": error: unrecognized arguments: --colour")
+    _, plain = await ended(tmp_path, {}, *words)
+    assert plain == record["message"] + "\n"
+
+
 async def test_to_a_person_it_is_said_as_it_is(tmp_path: Path) -> None:
     code, said = await ended(tmp_path, {"ALERT_TOP": "many"}, "-m", "bot", "run")
     assert code == Exit.CONFIG
