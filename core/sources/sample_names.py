@@ -3,6 +3,7 @@
 Splits: each of five names has one in every window of weekdays, forward and back in turn.
 """
 
+from bisect import bisect
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cache
@@ -33,7 +34,7 @@ class Name:
     @property
     def bucket(self) -> int:
         """Which of BUCKETS its dollar volume falls in."""
-        return sum(self.dollars / 1e6 >= edge for edge in (1, 5, 20, 100))
+        return bisect((1, 5, 20, 100), self.dollars / 1e6)
 
     @property
     def trades(self) -> float:
