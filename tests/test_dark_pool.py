@@ -39,7 +39,11 @@ from tests.shared import Shared
 DAYS = market.window()
 TAPED = DAYS[-24:]
 PLANTED = {planted.ticker for planted in MARKET.planted(NEWEST)}
-MOVED = MARKET.shifted(NEWEST)
+
+
+@cache
+def _moved() -> str:
+    return MARKET.shifted(NEWEST)
 
 
 def _names() -> set[str]:
@@ -59,13 +63,13 @@ def tapes() -> dict[str, bytes]:
 @pytest.fixture(scope="module")
 def long_tapes() -> dict[str, bytes]:
     """Trades files of 50 sessions: enough for a baseline of the share; of a few names."""
-    names = {MOVED, *sorted(_names())[::8]}
+    names = {_moved(), *sorted(_names())[::8]}
     return {key("trades_v1", day.date): MARKET.trades(day, names) for day in DAYS[-50:]}
 
 
 @cache
 def _thin_tapes() -> dict[str, bytes]:
-    return {key("trades_v1", day.date): MARKET.trades(day, {MOVED}) for day in TAPED}
+    return {key("trades_v1", day.date): MARKET.trades(day, {_moved()}) for day in TAPED}
 
 
 @pytest.fixture
@@ -164,19 +168,21 @@ async def test_a_name_that_moves_off_exchange_is_said_in_either_scope(
             await counted_before(app, long_tapes, DAYS[-50:-1])
             shown = await swept(app)
             said = await app.commands.digests.report(NEWEST)
-            ask = CommandRequest.parse(f"/why {MOVED}", "console:@me", "console:here")
+            ask = CommandRequest.parse(f"/why {_moved()}", "console:@me", "console:here")
             why = render((await app.commands.answer(ask)).message, 100)
             off = app.ladder.top.record
             every = replace(off, series=off.series.other_scope, other=off.series)
             scores = await every.scores(NEWEST, Rule())
     assert said.judged.series.family is Family.TRADES
-    (found,) = [a for a in said.pushed if a.ticker == MOVED]
+    (found,) = [a for a in said.pushed if a.ticker == _moved()]
     assert (found.label, found.shifted) == (OFF_EXCHANGE_SHIFT, True)
-    assert f"{MOVED} +2.9% · off exchange 91% of its volume, usually 10%: unusually high" in shown
+    assert (
+        f"{_moved()} +2.9% · off exchange 91% of its volume, usually 10%: unusually high" in shown
+    )
     assert "off-exchange shift" in shown
     assert "✔ off-exchange shift: 5 of 5 conditions" in why
     assert f"✔ off-exchange trades: {found.off_transactions}, floor 200" in why
-    (same,) = [a for a in anomalies(scores) if a.ticker == MOVED]
+    (same,) = [a for a in anomalies(scores) if a.ticker == _moved()]
     assert same.label == OFF_EXCHANGE_SHIFT
     assert same.share == pytest.approx(found.share)
     assert same.off_transactions == found.off_transactions
@@ -196,7 +202,7 @@ async def test_finras_volume_shows_a_name_that_moves_off_exchange(
     assert (found.label, found.off_transactions) == (OFF_EXCHANGE_SHIFT, None)
     assert (found.share or 0) > 0.75
     assert (found.usual_share or 1) < 0.12
-    (found,) = [a for a in newest.anomalies if a.ticker == MOVED]
+    (found,) = [a for a in newest.anomalies if a.ticker == _moved()]
     assert found.shifted
     assert ": unusually high" in explain(found)
 

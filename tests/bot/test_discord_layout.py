@@ -200,7 +200,7 @@ def test_no_message_with_all_it_can_have_breaks_a_limit(message: Message) -> Non
     assert "@everyone" not in re.sub(r"```.*?```", "", said)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     st.lists(TEXT, min_size=1, max_size=6).map(tuple),
     st.lists(st.lists(TEXT, max_size=7).map(tuple), min_size=1, max_size=30).map(tuple),
