@@ -82,15 +82,23 @@ async def _backfilled(shared: Shared, kind: Kind, folder: Path, days: Sequence[T
     await asyncio.to_thread(shutil.rmtree, folder / "vendor")
 
 
-def until_today(shared: Shared, to: Path) -> Path:
+_FEW = 12
+
+
+def until_today(shared: Shared, to: Path, *, lacks_few: bool = False) -> Path:
     """`to`, with the built-in market as a process that reads the machine's clock will want it:
-    only its newest session is missing, and nobody was told of the others."""
+    only its newest session is missing, or the newest dozen, and nobody was told of the others."""
     *days, newest = sessions_ending(last_complete(_now()), LOOKBACK_SESSIONS)
 
-    def make(folder: Path) -> None:
-        asyncio.run(_stored(load(data_dir=folder), days, _now))
+    def make_most(folder: Path) -> None:
+        asyncio.run(_stored(load(data_dir=folder), days[: 1 - _FEW], _now))
 
-    return copied(shared.once(f"today-{newest}", make), to)
+    def make(folder: Path) -> None:
+        copied(most, folder)
+        asyncio.run(_stored(load(data_dir=folder), days[1 - _FEW :], _now))
+
+    most = shared.once(f"most-{newest}", make_most)
+    return copied(most if lacks_few else shared.once(f"today-{newest}", make), to)
 
 
 def _now() -> datetime:

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from bot.once import Exit
+from tests.filled import until_today
+from tests.shared import Shared
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -65,7 +67,8 @@ async def test_to_a_person_it_is_said_as_it_is(tmp_path: Path) -> None:
     assert said.startswith("Tapewatch cannot start:\n  - ALERT_TOP='many': should be")
 
 
-async def test_notices_and_progress_are_records_as_well(tmp_path: Path) -> None:
+async def test_notices_and_progress_are_records_as_well(shared: Shared, tmp_path: Path) -> None:
+    await asyncio.to_thread(until_today, shared, tmp_path / "data", lacks_few=True)
     environment = {"ALERT_TOPP": "5", "LOG_FORMAT": "json"}
     code, said = await ended(tmp_path, environment, "-m", "bot", "once")
     told = [(record["level"], record["message"]) for record in records(said)]
