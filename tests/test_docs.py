@@ -34,6 +34,12 @@ def test_every_setting_is_in_the_readme_and_no_other() -> None:
     assert [name.lower() for name in named] == list(Settings.model_fields)
 
 
+def test_where_an_address_may_be_plain_is_said_beside_each() -> None:
+    for name in ("DISCORD_API_URL", "DISCORD_GATEWAY_URL", "SLACK_API_URL"):
+        (row,) = re.findall(rf"^\| `{name}` \|.*$", README, re.MULTILINE)
+        assert "only on this machine, a proxy elsewhere needs" in row
+
+
 def test_every_shell_command_is_in_the_readme_and_no_other() -> None:
     named = set(re.findall(r"^\| `python -m bot ([a-z-]+)", README, re.MULTILINE))
     (commands,) = (a for a in _parser()._actions if a.dest == "command")
