@@ -215,7 +215,8 @@ def _tier(value: str) -> str:
 
 
 def _most(value: str) -> int:
-    if not (value.isascii() and value.isdigit() and 1 <= int(value) <= _MOST_LINES):
+    is_short = value.isascii() and value.isdigit() and len(value) <= len(str(_MOST_LINES))
+    if not is_short or not 1 <= int(value) <= _MOST_LINES:
         raise CommandError(f"top:{value[:40]} should be a number from 1 to {_MOST_LINES}. {_USAGE}")
     return int(value)
 

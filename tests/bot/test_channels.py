@@ -206,6 +206,7 @@ async def test_only_operators_change_what_others_are_told(desk: Desk) -> None:
         ("/subscribe loud", "'loud' is nothing to subscribe to. /subscribe [all|off-exchange]"),
         ("/subscribe min:huge", "min:huge should be notable, rare or extreme."),
         ("/subscribe top:0", "top:0 should be a number from 1 to 50."),
+        (f"/subscribe top:{'9' * 5_000}", "top:999"),
         ("/subscribe top:²", "top:² should be a number from 1 to 50."),
         ("/subscribe quiet:25-7", "quiet:25-7 should be like quiet:22:00-07:00"),
         ("/subscribe quiet:22-7 Europe/Berln", "'Europe/Berln' is no time zone"),

@@ -147,6 +147,20 @@ async def test_each_way_to_be_wrong_about_a_date_has_its_own_sentence(app: App) 
 
 
 @pytest.mark.parametrize(
+    "before",
+    [
+        *("/ticker XWUP ", "/why XWUP ", "/anomalies ", "/scorecard ", "/preview top:"),
+        *("/preview min:", "/mute XWUP ", "/mutes end ", "/outbox drop ", "/backfill status "),
+        *("/subscribe top:", "/subscribe quiet:", "/feedback noise XWUP ", "/backfill plan today "),
+    ],
+)
+async def test_a_number_of_any_length_is_refused_in_words(app: App, before: str) -> None:
+    said = await told(app, f"{before}{'9' * 5_000}")
+    assert "failed on our side" not in said
+    assert len(said) < 400
+
+
+@pytest.mark.parametrize(
     "typed", ["yesterday", "Nov", "27.11.2026", "11/27/2026", "2026-13-01", "9" * 5]
 )
 async def test_what_is_no_date_and_no_number_is_told_both_readings(app: App, typed: str) -> None:
