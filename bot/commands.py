@@ -26,7 +26,7 @@ from bot import (
 )
 from bot.audit import DONE, Audit, unaudited
 from bot.digests import Digests
-from bot.forms import FORM, optional_form
+from bot.forms import FORM, FORMS, optional_form
 from bot.requests import CommandRequest, Handler, Reply
 from core.calendar import last_complete
 from core.errors import BarsAway, CommandError
@@ -52,7 +52,7 @@ _SHOWN_BY = {
 """The commands that change something, and what shows it."""
 _CHANGE_ALONE = ("subscribe", "unsubscribe")
 """The others only show something unless more is typed."""
-_FORMS = " and ".join(f"/{name} {FORM}" for name in ("preview", "subscribe"))
+_WINDOWS = ", ".join(f"/{name} {FORM}" for name in FORMS if optional_form(name) is not None)
 
 __all__ = ["CommandRequest", "Commands", "Reply"]
 
@@ -148,7 +148,7 @@ class Commands:
             rows=tuple(rows),
             footer=(
                 "DATE is today, or like 2026-11-20; tickers keep their case (BRK.B, BApA)",
-                f"on Slack {_FORMS} open a window to fill in",
+                f"on Slack a window to fill in is opened by {_WINDOWS}",
             ),
             stamp=stamp(self.ladder.top.series),
         )

@@ -12,6 +12,7 @@ import pytest
 from alerts.model import Action, File, Menu, Message, Row, Section, Table
 from bot.commands import Commands
 from bot.export import Stored
+from bot.forms import FORM, FORMS, optional_form
 from bot.once import LIST_CALLS, Exit, anomaly_json, day_json
 from bot.settings import Settings
 from bot.shell import _parser
@@ -49,6 +50,11 @@ def test_every_shell_command_is_in_the_readme_and_no_other() -> None:
 def test_every_chat_command_is_in_the_readme_and_no_other() -> None:
     named = re.findall(r"^\| `/([a-z]+)", README, re.MULTILINE)
     assert named == list(Commands.USAGE)
+
+
+def test_every_form_that_can_be_asked_for_is_in_the_readme_and_no_other() -> None:
+    named = re.findall(rf"`/([a-z]+) {FORM}`", README)
+    assert named == [name for name in FORMS if optional_form(name) is not None]
 
 
 def test_every_exit_code_and_verdict_is_in_the_readme() -> None:

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from bot.commands import Commands
+from bot.forms import FORMS, optional_form
 from bot.once import Exit
 from bot.platforms.slack_manifest import GROUPS, SCOPES, manifest
-from bot.platforms.slack_words import RESERVED
+from bot.platforms.slack_words import RESERVED, declared
 from bot.settings import load
 from bot.shell import _parser
 from tests.servers.slack import _NEEDED
@@ -70,6 +71,8 @@ def test_the_hint_of_a_command_tells_that_it_has_a_form() -> None:
     hints = {c["command"]: c.get("usage_hint", "") for c in made["features"]["slash_commands"]}
     assert hints["/preview"] == "form | min:4.5 floor:5M"
     assert hints["/subscribe"].startswith("form | ")
+    with_one = [name for name, hint in hints.items() if hint.split(" | ")[0] == "form"]
+    assert with_one == [declared(name) for name in FORMS if optional_form(name) is not None]
     assert hints["/ticker"] == Commands.USAGE["ticker"][0]
 
 
