@@ -91,6 +91,13 @@ class Form:
     action: str = ""
     types: str = ""
     """What the line begins with; the command and its action if empty."""
+    for_operators: bool = False
+    """For nobody else, whatever is filled in."""
+
+    @property
+    def called(self) -> str:
+        """`watch add`"""
+        return f"{self.command} {self.action}".strip()
 
     def line(self, values: Mapping[str, object]) -> str:
         """What a person would have typed; another channel is named first."""
@@ -239,14 +246,15 @@ _ALL = (
             Field("sound", "with or without a sound", Kind.CHOICE, choices=("sound", "silent")),
             _CHANNEL,
         ),
+        for_operators=True,
     ),
-    Form("unsubscribe", "send no digests here any more", (_CHANNEL,)),
+    Form("unsubscribe", "send no digests here any more", (_CHANNEL,), for_operators=True),
     Form("channels", "where digests go", action="list", types="channels"),
     Form("channels", "post a test message here", action="test"),
     Form("outbox", "what did not arrive", action="list", types="outbox"),
-    Form("outbox", "send it again", (_NUMBER,), action="resend"),
-    Form("outbox", "look for it again", (_NUMBER,), action="look"),
-    Form("outbox", "give it up", (_NUMBER,), action="drop"),
+    Form("outbox", "send it again", (_NUMBER,), action="resend", for_operators=True),
+    Form("outbox", "look for it again", (_NUMBER,), action="look", for_operators=True),
+    Form("outbox", "give it up", (_NUMBER,), action="drop", for_operators=True),
     Form("source", "what each source answers", action="status"),
     Form("backfill", "how far it is", action="status", types="backfill"),
     Form(
@@ -260,6 +268,7 @@ _ALL = (
         "read a span, silently",
         _SPAN,
         action="run",
+        for_operators=True,
     ),
     Form("backfill", "read no more for now", action="pause"),
     Form("backfill", "go on", action="resume"),

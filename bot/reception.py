@@ -18,11 +18,13 @@ from alerts.model import Message
 from alerts.outbox import MESSAGE
 from bot.answers import DO, SHARE, Answer
 from bot.commands import Commands
+from bot.forms import Form
 from bot.pace import Pace
 from bot.permissions import Asker, Operators, Power
 from bot.requests import CommandRequest
 from bot.timings import Timings
 from core.db import Db, insert, iso
+from core.errors import CommandError
 
 _MOST_CHARS = 4_000
 _MOST_REPLIES, _LONGEST_REPLY = 50, 100_000
@@ -67,18 +69,36 @@ class Reception:
             return _said("This button is not known here any more. /help lists what can be asked.")
         return await self._carried_out(asker, line)
 
-    async def _carried_out(self, asker: Asker, line: str) -> Answer:
-        if len(line) > _MOST_CHARS:
-            return _said(f"That is {len(line):,} characters; a command has at most {_MOST_CHARS:,}")
+    async def opens(self, asker: Asker, form: Form, *, roles_known: bool) -> Answer | None:
+        """What is said instead of opening a window; None if it may be opened.
+
+        Without `roles_known` an operator's is opened for anybody: the command asks again.
+        """
+        if wait := self._too_much(asker):
+            return wait
+        if form.for_operators and roles_known:
+            request = self._request(asker, form.line({}))
+            try:
+                request.only_operators(f"/{form.called}")
+            except CommandError as error:
+                await self.commands.audit(request, str(error))
+                return _said(str(error))
+        return None
+
+    def _request(self, asker: Asker, line: str) -> CommandRequest:
         power = self.operators.power(asker)
-        request = CommandRequest.parse(
+        return CommandRequest.parse(
             line,
             *(asker.who, asker.where),
             operator=power is not Power.NONE,
             everywhere=power is Power.EVERYWHERE,
             how=self.operators.how(asker),
         )
-        reply = await self.commands.answer(request)
+
+    async def _carried_out(self, asker: Asker, line: str) -> Answer:
+        if len(line) > _MOST_CHARS:
+            return _said(f"That is {len(line):,} characters; a command has at most {_MOST_CHARS:,}")
+        reply = await self.commands.answer(self._request(asker, line))
         pictures, _ = await drawn(self.draw, reply.message.charts)
         message = reply.message
         if message.charts and not pictures:

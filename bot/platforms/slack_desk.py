@@ -92,9 +92,24 @@ class Desk:
         )
         trigger = str(body.get("trigger_id") or "")
         form = forms.form_for(line)
-        if form is not None and await self._opened(form, place, trigger):
+        if form is not None and await self._shown(form, place, trigger):
             return
         await self._typed(trigger or place.response_url, place, line)
+
+    async def _shown(self, form: Form, place: Place, trigger: str) -> bool:
+        """Whether there is a window now, or they were told why there is none."""
+        # Nobody is looked up first: a trigger is good for three seconds.
+        roles = self.groups.known(place.user)
+        asker = Asker("slack", place.user, place.channel, roles or frozenset())
+        refused = await self.reception.opens(asker, form, roles_known=roles is not None)
+        if refused is None:
+            return await self._opened(form, place, trigger)
+
+        async def said(_: Asker) -> Answer:
+            return refused
+
+        await self._answered(place, said)
+        return True
 
     async def _opened(self, form: Form, place: Place, trigger: str) -> bool:
         """Whether there is a window now, or was one for the same command before."""

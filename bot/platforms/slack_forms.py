@@ -32,13 +32,12 @@ def form_for(line: str) -> Form | None:
 def view(form: Form, metadata: Mapping[str, str]) -> View:
     """The window; what is in `metadata` comes back with it."""
     kept = json.dumps(dict(metadata))
-    called = f"{form.command} {form.action}".strip()
     return {
         "type": "modal",
-        "callback_id": called,
+        "callback_id": form.called,
         # Without it the answer has to find its way by the channel alone.
         "private_metadata": kept if len(kept) <= _METADATA else "{}",
-        "title": plain(clipped(called.capitalize(), _TITLE)),
+        "title": plain(clipped(form.called.capitalize(), _TITLE)),
         "submit": plain("Ask"),
         "close": plain("Cancel"),
         "blocks": [_input(field) for field in form.fields],
@@ -49,7 +48,7 @@ def form_of(submitted: View) -> Form | None:
     """Which form a submitted window was made of; None if we have none such any more."""
     called = submitted.get("callback_id")
     forms = (form for forms in FORMS.values() for form in forms)
-    return next((f for f in forms if f"{f.command} {f.action}".strip() == called), None)
+    return next((f for f in forms if f.called == called), None)
 
 
 def line_of(form: Form, submitted: View) -> str:

@@ -55,6 +55,14 @@ class Groups:
         known = {name: group for name, group in groups.items() if self._is_known(group)}
         return frozenset(name for name, group in known.items() if user in group.members)
 
+    def known(self, user: str) -> frozenset[str] | None:
+        """The groups that somebody is in, without asking; None if Slack would have to be asked."""
+        now = self.clock()
+        groups = [self._groups.get(name, _Group()) for name in self.ids]
+        if not all(self._is_known(group) and now < group.again_at for group in groups):
+            return None
+        return frozenset(n for n in self.ids if user in self._groups[n].members)
+
     @property
     def doubt(self) -> str:
         """Which of them make nobody an operator for now, and why; empty if all are known."""

@@ -312,6 +312,9 @@ async def test_members_of_a_user_group_are_operators(stored: Path) -> None:
         async with serving(server, app, reception=reception, groups=(GROUP,)) as slack:
             assert "for operators" not in await slack.ask("/unsubscribe")
             assert "for operators" in await slack.ask("/unsubscribe", user_id=BOB)
+            asked = await slack.server.command("/unsubscribe", "form")
+            assert (await asked.answered()).how == "view"
+            assert "for operators" in await slack.ask("/unsubscribe form", user_id=BOB)
             looks = [r for r in server.requests if r.operation == "usergroups.users.list"]
             assert len(looks) == 1
 

@@ -146,8 +146,40 @@ async def test_a_form_that_is_asked_for_opens_and_what_is_filled_in_counts(store
         assert await slack.server.submit(opened, {"min": "5"})
         assert "min" in read((await asked.answered(20.0, count=2)).body)
         slack.server.modals.trigger_lifetime = timedelta(seconds=-1)
-        said = await slack.ask("/subscribe form", user_id=BOB)
-        assert "A form opens only for the command /subscribe form" in said
+        said = await slack.ask("/scorecard form", user_id=BOB)
+        assert "A form opens only for the command /scorecard form" in said
+
+
+@pytest.mark.parametrize(
+    "typed", ["/subscribe form", "/unsubscribe form", "/outbox resend", "/backfill run"]
+)
+async def test_a_window_that_is_for_operators_opens_for_nobody_else(
+    stored: Path, typed: str
+) -> None:
+    async with desk(stored) as slack:
+        asked = await slack.server.command(*typed.split(" ", 1))
+        name = typed.removesuffix(" form")
+        assert f"{name} is for operators; ask one" in read((await asked.answered()).body)
+        assert asked.views == []
+        (row,) = await slack.app.db.rows("SELECT command, allowed FROM audit")
+        assert (row["allowed"], row["command"]) == (0, name)
+
+
+def test_what_only_operators_may_fill_in_is_what_the_commands_say() -> None:
+    found = [form.called for form in ALL if form.for_operators]
+    outbox = ("outbox resend", "outbox look", "outbox drop")
+    assert found == ["subscribe", "unsubscribe", *outbox, "backfill run"]
+
+
+async def test_whoever_opens_too_many_windows_is_told_to_wait(stored: Path) -> None:
+    async with desk(stored) as slack:
+        slack.app.reception.per_person.burst = 1
+        asked = await slack.server.command("/ticker")
+        await asked.answered()
+        assert len(asked.views) == 1
+        again = await slack.server.command("/ticker")
+        assert "That is a lot at once from you" in read((await again.answered()).body)
+        assert again.views == []
 
 
 async def test_a_trigger_that_is_too_old_gives_the_usage_instead(stored: Path) -> None:

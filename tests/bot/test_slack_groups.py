@@ -112,3 +112,14 @@ async def test_nobody_waits_long_for_a_slow_look_up_which_goes_on(there: There) 
     await there.work.drain(5)
     assert await there.is_member()
     assert there.looks == 1
+
+
+async def test_what_is_known_without_asking_is_only_what_was_asked_lately(there: There) -> None:
+    assert there.groups.known(ALICE) is None
+    assert there.looks == 0
+    await there.is_member()
+    assert there.groups.known(ALICE) == frozenset({GROUP})
+    assert there.groups.known("U0BOB") == frozenset()
+    there.time = 300.0
+    assert there.groups.known(ALICE) is None
+    assert there.looks == 1
