@@ -207,7 +207,7 @@ def find_ticker(typed: str, known: AbstractSet[str], usage: str, *, suggest: boo
         if candidate in known:
             return candidate
     if not is_ticker(text):
-        raise CommandError(f"{text[:40]!r} cannot be a ticker. {usage}")
+        raise CommandError(f"{clipped(text, 40)!r} cannot be a ticker. {usage}")
     folded = {name.upper(): name for name in sorted(known)} if suggest else {}
     near = difflib.get_close_matches(text.upper(), folded, _SUGGESTIONS, 0.6)
     hint = f"; near it: {', '.join(folded[n] for n in near)}" if near else ""
@@ -229,7 +229,7 @@ def whole(text: str, most: int, usage: str) -> int:
     fits = text.isascii() and text.isdigit() and len(text) <= len(str(most))
     if not fits or not 2 <= int(text) <= most:
         raise CommandError(
-            f"{text[:40]!r} should be a number of sessions from 2 to {most}. {usage}"
+            f"{clipped(text, 40)!r} should be a number of sessions from 2 to {most}. {usage}"
         )
     return int(text)
 
@@ -241,8 +241,8 @@ def span_sessions(text: str, usage: str) -> int:
     count = int(match[1]) * (MONTH_SESSIONS if match[2] else 1) if match else 0
     if not 2 <= count <= most:
         raise CommandError(
-            f"{text[:40]!r} should be months from 1m to 12m, or a number of sessions from 2 to"
-            f" {most}. {usage}"
+            f"{clipped(text, 40)!r} should be months from 1m to 12m, or a number of sessions"
+            f" from 2 to {most}. {usage}"
         )
     return count
 
@@ -250,4 +250,4 @@ def span_sessions(text: str, usage: str) -> int:
 def no_more_than(words: Sequence[str], most: int, usage: str) -> None:
     """Refuse words nobody will read."""
     if len(words) > most:
-        raise CommandError(f"{' '.join(words[most:])[:40]!r} is one word too many. {usage}")
+        raise CommandError(f"{clipped(' '.join(words[most:]), 40)!r} is one word too many. {usage}")

@@ -13,6 +13,7 @@ from alerts.backfill_card import (
     failures_card,
     plan_card,
 )
+from alerts.budget import clipped
 from alerts.message import stamp
 from alerts.model import Message
 from bot.arguments import Sessions, dated, no_more_than, span
@@ -73,7 +74,7 @@ class Backfilling:
         if action not in _ACTIONS:
             near = difflib.get_close_matches(action, _ACTIONS, 1, 0.6)
             hint = f"did you mean /backfill {near[0]}?" if near else f"there is /backfill {USAGE}"
-            raise CommandError(f"/backfill {action[:40]}: {hint}")
+            raise CommandError(f"/backfill {clipped(action, 40)}: {hint}")
         if action in ("plan", "run"):
             wish = self.wish(action, rest)
             return await self._plan(wish) if action == "plan" else await self._run(request, wish)
@@ -114,7 +115,7 @@ class Backfilling:
                 wish = replace(wish, pipeline=self._series(small.removeprefix(_SERIES)))
             else:
                 known = f"{', '.join(Policy)}, {_OLDEST_FIRST}, {_ANNOUNCE}, {_SERIES}NAME"
-                raise CommandError(f"{word[:40]!r} after the span: there is {known}")
+                raise CommandError(f"{clipped(word, 40)!r} after the span: there is {known}")
         return replace(wish, words=" ".join(words[2:]))
 
     async def begin(self, wish: Wish, *, who: str, place: str) -> Job:
@@ -207,7 +208,9 @@ class Backfilling:
         keys = {p.series.key: p for p in self.ladder.rungs}
         found = [p for key, p in keys.items() if key == typed or typed in key.split("-")]
         if len(found) != 1:
-            raise CommandError(f"series:{typed[:40]}: these settings read {', '.join(keys)}")
+            raise CommandError(
+                f"series:{clipped(typed, 40)}: these settings read {', '.join(keys)}"
+            )
         return found[0]
 
     def _nothing(self) -> Message:

@@ -6,12 +6,14 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 from zoneinfo import available_timezones
 
+from alerts.budget import clipped
 from alerts.channel_card import Standing, channel_list, subscribed, tested
 from alerts.deliver import Courier, Sender
 from alerts.model import Destination, Message
 from alerts.selftest import self_test
 from alerts.subscriptions import ENVIRONMENT, Route, routes, subscribe, unsubscribe, watched
 from alerts.wants import EVERYTHING, QuietHours, Wants
+from bot.arguments import no_more_than
 from bot.links import Link
 from bot.requests import ONLY_HERE, CommandRequest
 from core.anomaly import TIERS
@@ -72,8 +74,7 @@ class Channels:
         """Nothing goes there any more, whatever the environment says."""
         request.only_operators("/unsubscribe")
         destination, words = request.channel, request.words
-        if words:
-            raise CommandError(f"{' '.join(words)[:40]!r} is one word too many. /unsubscribe")
+        no_more_than(words, 0, "/unsubscribe")
         known = {route.destination for route in await routes(self.courier.db.rows)}
         if destination in self.always and destination not in known:
             # It has no row until somebody says something about it.
@@ -104,13 +105,12 @@ class Channels:
             return replace(message, lead=lead, footer=(*message.footer, ONLY_HERE))
         if request.words[0].lower() != "test":
             raise CommandError(
-                f"/channels {request.words[0][:40]}: there is /channels and /channels test"
+                f"/channels {clipped(request.words[0], 40)}: there is /channels and /channels test"
             )
         request.only_operators("/channels test")
         asked = replace(request, words=request.words[1:]).redirected()
         destination, words = asked.channel, asked.words
-        if words:
-            raise CommandError(f"{' '.join(words)[:40]!r} is one word too many. /channels test")
+        no_more_than(words, 0, "/channels test")
         sender = self._sender(destination)
         checks = await self_test(sender, destination, request.who, self.now)
         return tested(destination, checks, self.stamp)
@@ -191,11 +191,13 @@ def wanted_by(words: Sequence[str]) -> Wants:
         elif name == "zone" and colon:
             zone = value
         else:
-            raise CommandError(f"{word[:40]!r} is nothing to subscribe to. {_USAGE}")
+            raise CommandError(f"{clipped(word, 40)!r} is nothing to subscribe to. {_USAGE}")
     if quiet is not None:
         return replace(wants, quiet=_quiet(quiet, _USUAL_ZONE if zone is None else zone))
     if zone is not None:
-        raise CommandError(f"zone:{zone[:40]} goes with quiet hours, such as quiet:22:00-07:00")
+        raise CommandError(
+            f"zone:{clipped(zone, 40)} goes with quiet hours, such as quiet:22:00-07:00"
+        )
     return wants
 
 
@@ -210,14 +212,16 @@ _USAGE = f"/subscribe {SUBSCRIBE_USAGE}"
 
 def _tier(value: str) -> str:
     if value.lower() not in TIERS:
-        raise CommandError(f"min:{value[:40]} should be notable, rare or extreme. {_USAGE}")
+        raise CommandError(f"min:{clipped(value, 40)} should be notable, rare or extreme. {_USAGE}")
     return value.lower()
 
 
 def _most(value: str) -> int:
     is_short = value.isascii() and value.isdigit() and len(value) <= len(str(_MOST_LINES))
     if not is_short or not 1 <= int(value) <= _MOST_LINES:
-        raise CommandError(f"top:{value[:40]} should be a number from 1 to {_MOST_LINES}. {_USAGE}")
+        raise CommandError(
+            f"top:{clipped(value, 40)} should be a number from 1 to {_MOST_LINES}. {_USAGE}"
+        )
     return int(value)
 
 
@@ -229,15 +233,17 @@ def _quiet(value: str, zone: str) -> QuietHours:
     match = re.fullmatch(f"{_HOUR}-{_HOUR}", value)
     if match is None:
         raise CommandError(
-            f"quiet:{value[:40]} should be like quiet:22:00-07:00, with a time zone such as"
+            f"quiet:{clipped(value, 40)} should be like quiet:22:00-07:00, with a time zone such as"
             f" Europe/Berlin behind it (else {_USUAL_ZONE})"
         )
     if zone.lower() not in _ZONES:
-        raise CommandError(f"{zone[:40]!r} is no time zone; one is like Europe/Berlin")
+        raise CommandError(f"{clipped(zone, 40)!r} is no time zone; one is like Europe/Berlin")
     hour, minute, until, past = (int(part or 0) for part in match.groups())
     start, end = time(hour, minute), time(until, past)
     if start == end:
-        raise CommandError(f"quiet:{value[:40]} begins when it ends; leave it out, or unsubscribe")
+        raise CommandError(
+            f"quiet:{clipped(value, 40)} begins when it ends; leave it out, or unsubscribe"
+        )
     return QuietHours(start, end, _ZONES[zone.lower()])
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import ClassVar
 
+from alerts.budget import clipped
 from alerts.cards import source_status
 from alerts.message import stamp
 from alerts.model import Message, Row
@@ -136,7 +137,7 @@ class Commands:
             return self._handlers[name]
         near = difflib.get_close_matches(name, self._handlers, 1, 0.5)
         hint = f"did you mean /{near[0]}?" if near else "/help lists what there is"
-        raise CommandError(f"There is no command /{name[:40]}; {hint}")
+        raise CommandError(f"There is no command /{clipped(name, 40)}; {hint}")
 
     async def _help(self, request: CommandRequest) -> Message:
         rows = [
@@ -169,7 +170,9 @@ class Commands:
     async def _source(self, request: CommandRequest) -> Message:
         words = request.words
         if words not in ((), ("status",)):
-            raise CommandError(f"/source {' '.join(words)[:40]}: there is only /source status")
+            raise CommandError(
+                f"/source {clipped(' '.join(words), 40)}: there is only /source status"
+            )
         now = self.ladder.top.now()
         newest = last_complete(now)
         is_console = request.channel.platform == "console"

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import time
 
+from alerts.budget import clipped
 from alerts.model import File, Message
 from bot.requests import CommandRequest
 from bot.settings import SECRETS, Settings
@@ -46,7 +47,9 @@ class ConfigDesk:
         """What differs from the defaults, or everything; CommandError for others."""
         action, *rest = [word.lower() for word in request.words] or ["show"]
         if action != "show" or rest not in ([], ["all"]):
-            raise CommandError(f"/config {' '.join(request.words)[:40]}: there is /config {USAGE}")
+            raise CommandError(
+                f"/config {clipped(' '.join(request.words), 40)}: there is /config {USAGE}"
+            )
         request.only_operators("/config show", everywhere=True)
         known = Settings.model_fields
         found = [(name.upper(), self._said(name), self._is_set(name)) for name in known]

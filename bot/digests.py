@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
+from alerts.budget import clipped
 from alerts.clicks import clickable
 from alerts.corrections import changes
 from alerts.message import digest, stamp, stamped, title
@@ -50,7 +51,7 @@ class Digests:
         rest = [word for word in words if word.lower() not in _OPTIONS]
         for word in rest:
             if word.lower().startswith("as:"):
-                raise CommandError(f"{word[:40]!r}: there is as:sent and as:now")
+                raise CommandError(f"{clipped(word, 40)!r}: there is as:sent and as:now")
         no_more_than(rest, 1, f"/anomalies {USAGE}")
         judged = options & {_SENT, _NOW}
         if (

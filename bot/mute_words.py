@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from alerts.budget import clipped
 from alerts.kinds import LABELS, RULES
 from bot.arguments import dated, parse_date
 from core.errors import CommandError
@@ -46,7 +47,7 @@ def parse(words: Sequence[str]) -> Wish:
         elif word.startswith("until:"):
             untils.append(word.removeprefix("until:"))
         elif word not in ("mine", "session", "sessions"):
-            raise CommandError(f"{word[:40]!r} is not understood. /mute {USAGE}")
+            raise CommandError(f"{clipped(word, 40)!r} is not understood. /mute {USAGE}")
     dates = [parse_date(text) for text in untils if text not in _DOUBLE]
     for found in (sessions, dates):
         if len(found) > 1:
@@ -73,8 +74,9 @@ def _subject(words: Sequence[str]) -> tuple[str, str, Sequence[str]]:
         return "ticker", words[0], words[1:]
     if kind not in _NAMES:
         near = difflib.get_close_matches(kind, _NAMES, 1, 0.5)
-        hint = f"did you mean {near[0]}:{value}?" if near else "first comes what is to be muted."
-        raise CommandError(f"{words[0][:40]!r}: {hint} /mute {USAGE}")
+        such = f"did you mean {near[0]}:{clipped(value, 40)}?" if near else ""
+        hint = such or "first comes what is to be muted."
+        raise CommandError(f"{clipped(words[0], 40)!r}: {hint} /mute {USAGE}")
     rest = [word for word in (value, *words[1:]) if word]
     named = {_plain(name): name for name in _NAMES[kind]}
     # The longest first: "volume" is a label too.
@@ -85,7 +87,7 @@ def _subject(words: Sequence[str]) -> tuple[str, str, Sequence[str]]:
     hint = f"did you mean {kind}:{named[near[0]].replace(' ', '-')}?" if near else (
         f"there are {', '.join(_NAMES[kind])}"
     )  # fmt: skip
-    raise CommandError(f"{' '.join(rest[:1])[:40]!r} is no {kind}: {hint}")
+    raise CommandError(f"{clipped(' '.join(rest[:1]), 40)!r} is no {kind}: {hint}")
 
 
 def _plain(text: str) -> str:
@@ -114,6 +116,6 @@ def _joined(words: Sequence[str]) -> list[str]:
 def _sessions(text: str) -> int:
     if len(text) > len(str(MOST_SESSIONS)) or not 1 <= int(text) <= MOST_SESSIONS:
         raise CommandError(
-            f"{text[:40]!r} should be a number of sessions from 1 to {MOST_SESSIONS}"
+            f"{clipped(text, 40)!r} should be a number of sessions from 1 to {MOST_SESSIONS}"
         )
     return int(text)

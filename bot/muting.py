@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from alerts.budget import clipped
 from alerts.message import stamp
 from alerts.model import Message
 from alerts.mutes import Mute, end, mutes_of, put
@@ -80,7 +81,8 @@ class Muting:
         number = words[1].removeprefix("#") if len(words) > 1 else ""
         if words[0].lower() != "end" or not (number.isascii() and number.isdigit()):
             raise CommandError(
-                f"/mutes {' '.join(words)[:40]}: /mutes lists them, and /mutes end NUMBER ends one"
+                f"/mutes {clipped(' '.join(words), 40)}: /mutes lists them, and /mutes end NUMBER"
+                " ends one"
             )
         one = next((m for m in found if str(m.id) == number.lstrip("0")), None)
         if one is None:

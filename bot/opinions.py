@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from alerts.budget import clipped
 from alerts.feedback import Mark, Proposal, missing, propose, standing, tally
 from alerts.feedback_card import Offer, feedback_card, marked, no_setting
 from alerts.marks import NOISE, USEFUL, keep, marks
@@ -46,7 +47,7 @@ class Opinions:
         no_more_than(words, 3, usage)
         verdict = words[0].lower()
         if verdict not in (USEFUL, NOISE):
-            raise CommandError(f"{words[0][:40]!r} is neither useful nor noise. {usage}")
+            raise CommandError(f"{clipped(words[0], 40)!r} is neither useful nor noise. {usage}")
         if len(words) < 2:
             raise CommandError(f"Which line? /feedback {verdict} TICKER [DATE]")
         chosen = await self.sessions.resolve(words[2] if len(words) > 2 else None)

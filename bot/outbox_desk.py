@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from alerts.budget import clipped
 from alerts.decisions import drop, look, resend
 from alerts.deliver import Courier
 from alerts.model import Delivery, Destination, Message
@@ -50,7 +51,7 @@ class OutboxDesk:
     async def _decide(self, request: CommandRequest) -> Message:
         word, *rest = request.words
         if word.lower() not in _DECIDE:
-            raise CommandError(f"/outbox {word[:40]}: there is /outbox {USAGE}")
+            raise CommandError(f"/outbox {clipped(word, 40)}: there is /outbox {USAGE}")
         request.only_operators(f"/outbox {word.lower()}", everywhere=True)
         number = rest[0].removeprefix("#") if len(rest) == 1 else ""
         if not (number.isascii() and number.isdigit() and len(number) < _DIGITS):

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from alerts.budget import clipped
 from alerts.preview_card import Tried
 from alerts.words import price
 from bot.amounts import amount
@@ -111,7 +112,7 @@ def _read(text: str) -> tuple[str, float]:
     such = f"such as {word}:{knob.such}"
     if not said:
         raise CommandError(f"{word}: needs its value right behind the colon, {such}")
-    wrong = f"{word}:{said[:40]} should be {knob.should}, {such}"
+    wrong = f"{word}:{clipped(said, 40)} should be {knob.should}, {such}"
     try:
         value = amount(said)
     except ValueError as error:
@@ -124,4 +125,4 @@ def _read(text: str) -> tuple[str, float]:
 def _unknown(text: str, word: str, colon: str) -> str:
     near = difflib.get_close_matches(word, _KNOBS, 1, 0.5) if colon else []
     there = f"did you mean {near[0]}:?" if near else "there are min:, floor:, price: and top:"
-    return f"{text[:40]!r} is no setting that can be tried; {there} {USAGE}"
+    return f"{clipped(text, 40)!r} is no setting that can be tried; {there} {USAGE}"

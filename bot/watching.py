@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from alerts.budget import clipped
 from alerts.message import stamp, stamped
 from alerts.model import Destination, Message, Report, Row
 from alerts.mutes import mutes_of, silences
@@ -15,7 +16,7 @@ from alerts.publish import delivered
 from alerts.subscriptions import unwatch, watch, watched
 from alerts.watch_view import Seen, look, places, watch_view, watchlist
 from alerts.words import listed, some
-from bot.arguments import Chosen, Sessions, current, find_ticker
+from bot.arguments import Chosen, Sessions, current, find_ticker, no_more_than
 from bot.digests import Digests
 from bot.requests import CommandRequest
 from core.baseline import LOOKBACK_SESSIONS
@@ -191,10 +192,10 @@ def _read(words: Sequence[str]) -> tuple[str, list[str], bool]:
     if action not in _ACTIONS:
         near = difflib.get_close_matches(action, _ACTIONS, 1, 0.6)
         hint = f"did you mean /watch {near[0]}?" if near else f"there is /watch {USAGE}"
-        raise CommandError(f"/watch {rest[0][:40]}: {hint}")
+        raise CommandError(f"/watch {clipped(rest[0], 40)}: {hint}")
     names = [name for part in rest[1:] if (name := part.removeprefix("$"))]
-    if action == "list" and names and [n.lower() for n in names] != ["here"]:
-        raise CommandError(f"{' '.join(names)[:40]!r} is one word too many. /watch list [here]")
+    if action == "list" and [n.lower() for n in names] != ["here"]:
+        no_more_than(names, 0, "/watch list [here]")
     return action, list(dict.fromkeys(names)), here or (action == "list" and bool(names))
 
 
@@ -221,7 +222,8 @@ def _was(tickers: Sequence[str]) -> str:
 def _not_on(title: str, text: str, on: Iterable[str]) -> str:
     near = difflib.get_close_matches(text.upper(), list(on), _NEAR, 0.6)
     name = f"{title[:1].lower()}{title[1:]}"
-    return f"{text[:40]} is not on {name}{f'; near it: {listed(near, _NEAR)}' if near else ''}"
+    hint = f"; near it: {listed(near, _NEAR)}" if near else ""
+    return f"{clipped(text, 40)} is not on {name}{hint}"
 
 
 def _few(wrong: Sequence[str]) -> list[str]:

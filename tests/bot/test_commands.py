@@ -18,6 +18,7 @@ from alerts.model import Message
 from bot.app import App, opened
 from bot.commands import CommandRequest, Reply
 from bot.platforms.console import ConsoleSender, render
+from bot.platforms.slack_words import linked
 from bot.settings import load
 from core.calendar import last_complete, sessions_ending, trading_day
 from core.errors import BadBars
@@ -182,6 +183,30 @@ async def test_a_date_is_read_as_we_write_it_in_every_command(app: App, typed: s
     assert "2026-03-05" in await told(app, f"/feedback noise ZVZZT {typed}")
     said = await told(app, f"/backfill plan {typed.removeprefix('session:')} 6 Mar 2026")
     assert "2026-03-05 to 2026-03-06" in said
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        *("/", "/anomalies ", "/anomalies as:", "/ticker ", "/ticker XWUP ", "/why XWUP today "),
+        *("/preview ", "/preview min:", "/scorecard ", "/watch ", "/watch add ", "/watch remove "),
+        *("/watch list ", "/mute XWUP ", "/mute label:", "/mute x:", "/mutes ", "/feedback "),
+        *("/subscribe ", "/subscribe min:", "/subscribe top:", "/subscribe quiet:"),
+        *("/subscribe zone:", "/subscribe quiet:22-7 ", "/unsubscribe ", "/channels "),
+        *("/channels test ", "/outbox ", "/source ", "/backfill ", "/backfill plan today today "),
+        *(
+            "/backfill plan today today series:",
+            "/config ",
+            "/unsubscribe slack:",
+            "/subscribe slack:",
+        ),
+    ],
+)
+async def test_a_name_that_is_cut_is_nobody_elses(app: App, before: str) -> None:
+    for many in range(20, 40):
+        said = await told(app, f"{before}{'(' * many}slack:@U0BOBBY12")
+        named = set(re.findall("<@(.*?)>", linked(said, people=True)))
+        assert named <= {"U0BOBBY12"}, said
 
 
 async def test_sessions_may_be_said_behind_their_number(app: App) -> None:
