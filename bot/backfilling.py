@@ -27,7 +27,7 @@ from core.jobs import Job, JobState, Policy
 from core.ladder import Ladder
 from core.pipeline import Pipeline
 from core.plan import sort_out
-from core.tried import failures, last_error, pace_s
+from core.tried import failed_before, failures, last_error, pace_s
 
 USAGE = (
     "[plan|run FROM TO] [missing|missing+failed|all] [oldest-first] [announce] [series:NAME]"
@@ -125,7 +125,8 @@ class Backfilling:
             first, last = wish.days[0], wish.days[-1]
             raise CommandError(
                 f"nothing to read from {first} to {last} ({wish.policy}): all sessions are stored,"
-                f" or known to be missing; /backfill plan {first} {last} tells which"
+                f" or failed before; /backfill plan {first} {last} tells which,"
+                f" {Policy.MISSING_FAILED} reads what failed"
             )
         job = await self.runner.jobs.begin(
             wish.pipeline.series.key, unread, wish.policy, who=who, place=place, span=wish.span,
@@ -137,7 +138,9 @@ class Backfilling:
     async def unread(self, wish: Wish) -> dict[TradingDay, int]:
         """The sessions that a job for it would read, oldest first; the revision that is there."""
         entries = await wish.pipeline.entries(wish.days)
-        to_read = sort_out(wish.days, entries).to_read(wish.policy)
+        db, series = self.runner.jobs.db, wish.pipeline.series.key
+        before = await failed_before(db, series, *wish.span)
+        to_read = sort_out(wish.days, entries, before).to_read(wish.policy)
         return {day: entries[day.date].revision if day.date in entries else 0 for day in to_read}
 
     async def standing(self, job: Job | None = None) -> Standing | None:

@@ -20,7 +20,7 @@ from core.plan import Plan, sort_out
 from core.sources.rest import RestSource
 from core.sources.short_volume import ShortVolumeSource
 from core.sources.window import SURE_AFTER
-from core.tried import pace_of_series_s
+from core.tried import failed_before, pace_of_series_s
 
 _FEW_CALLS = 30
 _ASKED_ANEW_AFTER_S = 60.0
@@ -51,7 +51,9 @@ class Estimates:
     ) -> Plan:
         """For the sessions `days` of a series. A source that cannot tell is a note, no error."""
         entries = await pipeline.entries(days)
-        known = sort_out(days, entries)
+        span = days[0].date, days[-1].date
+        before = await failed_before(self.jobs.db, pipeline.series.key, *span)
+        known = sort_out(days, entries, before)
         to_read = known.to_read(policy)
         complete = [entries[day.date] for day in known.complete]
         answers, (workers, nobody) = await asyncio.gather(
@@ -63,14 +65,14 @@ class Estimates:
         limit = self.calls_per_minute if limited else None
         sized = [need.bytes for need in needs if need.bytes is not None]
         return Plan(
-            first=days[0].date,
-            last=days[-1].date,
+            first=span[0],
+            last=span[1],
             policy=policy,
             total=len(days),
             complete=len(known.complete),
             stale=others,
             missing=len(known.missing),
-            failed=len(known.failed),
+            failed=tuple(known.failed.values()),
             to_read=tuple(to_read),
             sources=tuple(s.name for p in _parts(pipeline) for s in p.chain.sources),
             served_by=tuple(chain.words for chain in chains),

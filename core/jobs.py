@@ -19,9 +19,9 @@ class Policy(StrEnum):
     """Which sessions of a span a job reads."""
 
     MISSING = "missing"
-    """Nothing is stored of them, and nobody has said why."""
+    """Nothing is stored of them, and nobody has said why; or what they met may be over."""
     MISSING_FAILED = "missing+failed"
-    """Those, and the ones that the gate holds or no source had."""
+    """Those, and the ones that the gate holds, no source had, or the plan does not reach."""
     ALL = "all"
     """Every one, again; what has changed is a new revision."""
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import date
 
 from core.calendar import TradingDay
-from core.jobs import Policy
+from core.errors import Verdict
+from core.jobs import Failure, Policy, Unit
 from core.ledger import Entry, Status
 
 
@@ -16,31 +17,44 @@ class Sorted:
     complete: tuple[TradingDay, ...]
     missing: tuple[TradingDay, ...]
     """Nothing is stored, and nobody has said why."""
-    failed: tuple[TradingDay, ...]
-    """Held by the gate, or no source had them."""
+    failed: Mapping[TradingDay, Failure]
+    """Held by the gate, or no source had them, or a backfill could not read them."""
 
     def to_read(self, policy: Policy) -> list[TradingDay]:
         """Those that a policy reads, oldest first."""
         match policy:
             case Policy.MISSING:
-                return list(self.missing)
+                again = (day for day, failure in self.failed.items() if passes(failure))
+                return sorted((*self.missing, *again))
             case Policy.MISSING_FAILED:
                 return sorted((*self.missing, *self.failed))
         return sorted((*self.complete, *self.missing, *self.failed))
 
 
-def sort_out(days: Sequence[TradingDay], entries: Mapping[date, Entry]) -> Sorted:
-    """By the ledger's lines."""
-    complete, missing, failed = list[TradingDay](), list[TradingDay](), list[TradingDay]()
+def passes(failure: Failure) -> bool:
+    """Was it a matter of the moment? What the gate, the source or the plan said lasts."""
+    return failure.unit is Unit.FAILED and failure.cause != Verdict.DATE_OUTSIDE_PLAN
+
+
+def sort_out(
+    days: Sequence[TradingDay], entries: Mapping[date, Entry], before: Mapping[date, Failure]
+) -> Sorted:
+    """By the ledger's lines, and by what backfills met (core.tried.failed_before)."""
+    complete, missing = list[TradingDay](), list[TradingDay]()
+    failed = dict[TradingDay, Failure]()
     for day in days:
-        entry = entries.get(day.date)
+        entry, met = entries.get(day.date), before.get(day.date)
         if entry is not None and entry.revision:
             complete.append(day)
         elif entry is not None and entry.status in (Status.HELD, Status.ABSENT):
-            failed.append(day)
+            unit = Unit(entry.status)
+            is_known = met is not None and met.unit is unit
+            failed[day] = met if met and is_known else Failure(day.date, unit, "", "")
+        elif met is not None and met.unit is Unit.FAILED:
+            failed[day] = met
         else:
             missing.append(day)
-    return Sorted(tuple(complete), tuple(missing), tuple(failed))
+    return Sorted(tuple(complete), tuple(missing), failed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +69,7 @@ class Plan:
     stale: int
     """Stored ones of which another copy is published by now, as far as was looked."""
     missing: int
-    failed: int
+    failed: tuple[Failure, ...]
     to_read: tuple[TradingDay, ...]
     sources: tuple[str, ...]
     served_by: tuple[str, ...]

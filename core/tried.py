@@ -2,7 +2,7 @@
 
 from datetime import date
 
-from core.db import Db
+from core.db import Db, Row
 from core.jobs import BAD, EARLIER, GOOD, Failure, Job, Unit
 
 _NEWEST = 30
@@ -36,10 +36,18 @@ async def failures(db: Db, job: Job) -> list[Failure]:
         " (?, ?, ?) ORDER BY session DESC",
         (job.id, *BAD),
     )
-    return [
-        Failure(date.fromisoformat(r["session"]), Unit(r["state"]), r["cause"], r["seen"])
-        for r in rows
-    ]
+    return [_failure(row) for row in rows]
+
+
+async def failed_before(db: Db, series: str, first: date, last: date) -> dict[date, Failure]:
+    """The sessions of a span that failed when a backfill of the series read them last."""
+    rows = await db.rows(
+        "SELECT session, u.state, cause, seen, max(job) FROM job_sessions AS u JOIN jobs"
+        " ON jobs.id = job WHERE series = ? AND session BETWEEN ? AND ?"
+        " AND u.state NOT IN (?, ?) GROUP BY session",
+        (series, str(first), str(last), Unit.WAITING, Unit.RUNNING),
+    )
+    return {f.session: f for f in map(_failure, rows) if f.unit in BAD}
 
 
 async def last_error(db: Db, job: Job) -> Failure | None:
@@ -53,5 +61,9 @@ async def last_error(db: Db, job: Job) -> Failure | None:
     )
     if row is None:
         return None
+    return _failure(row)
+
+
+def _failure(row: Row) -> Failure:
     on, unit = date.fromisoformat(row["session"]), Unit(row["state"])
-    return Failure(on, unit, row["cause"] or "", row["seen"])
+    return Failure(on, unit, row["cause"] or "", row["seen"] or "")

@@ -163,7 +163,9 @@ async def test_what_is_older_than_the_plan_is_marked_so_and_not_asked_for(there:
     )
 
     # The plan may be another one by now.
-    for again in ("/backfill retry", f"/backfill run {days[0]} {days[-1]}"):
+    span = f"{days[0]} {days[-1]}"
+    assert "nothing to read" in await told(there.app, f"/backfill run {span}")
+    for again in ("/backfill retry", f"/backfill run {span} missing+failed"):
         there.doing.asked.clear()
         await told(there.app, again)
         assert await there.ended() == (
