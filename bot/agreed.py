@@ -22,8 +22,7 @@ Ask = Callable[[str], Coroutine[Any, Any, str]]
 
 async def planned(app: App, words: list[str]) -> tuple[Plan, str]:
     """As `/backfill plan`: the plan, and in words. CommandError for what cannot be planned."""
-    wish = app.backfilling.wish("plan", words)
-    plan = await app.backfilling.estimates.plan(wish.pipeline, wish.days, wish.policy, wish.words)
+    plan = await app.backfilling.plan(app.backfilling.wish("plan", words))
     return plan, render(plan_card(plan, stamp(app.ladder.top.series)), terminal_width())
 
 

@@ -26,7 +26,7 @@ from core.errors import CommandError
 from core.jobs import Job, JobState, Policy
 from core.ladder import Ladder
 from core.pipeline import Pipeline
-from core.plan import sort_out
+from core.plan import Plan, sort_out
 from core.tried import failed_before, failures, last_error, pace_s
 
 USAGE = (
@@ -161,8 +161,14 @@ class Backfilling:
             await Afterwards(jobs.db).given_up(job),
         )
 
+    async def plan(self, wish: Wish) -> Plan:
+        """What it needs; nothing is read yet."""
+        return await self.estimates.plan(
+            wish.pipeline, wish.days, wish.policy, wish.words, newest_first=wish.newest_first
+        )
+
     async def _plan(self, wish: Wish) -> Message:
-        plan = await self.estimates.plan(wish.pipeline, wish.days, wish.policy, wish.words)
+        plan = await self.plan(wish)
         return plan_card(plan, self._stamp)
 
     async def _run(self, request: CommandRequest, wish: Wish) -> Message:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
 
-from bot.reach import Looked, Reaches, reaches
+from bot.reach import NOT_THERE, Looked, Reach, Reaches, reaches
 from bot.stale import stale
 from bot.turns import Turns
 from core.calendar import TradingDay
@@ -17,9 +17,10 @@ from core.jobs import Jobs, Policy
 from core.ledger import Entry
 from core.pipeline import Pipeline
 from core.plan import Plan, sort_out
+from core.sources import Source
 from core.sources.rest import RestSource
 from core.sources.short_volume import ShortVolumeSource
-from core.sources.window import SURE_AFTER
+from core.sources.window import OUTSIDE_AFTER
 from core.tried import failed_before, pace_of_series_s
 
 _FEW_CALLS = 30
@@ -47,8 +48,9 @@ class Estimates:
     """What the sources said a moment ago, by what they were asked."""
 
     async def plan(
-        self, pipeline: Pipeline, days: Sequence[TradingDay], policy: Policy, words: str = ""
-    ) -> Plan:
+        self, pipeline: Pipeline, days: Sequence[TradingDay], policy: Policy, words: str = "", *,
+        newest_first: bool = True,
+    ) -> Plan:  # fmt: skip
         """For the sessions `days` of a series. A source that cannot tell is a note, no error."""
         entries = await pipeline.entries(days)
         span = days[0].date, days[-1].date
@@ -60,9 +62,8 @@ class Estimates:
             self._asked(pipeline, complete, to_read or days), self._at_work()
         )
         (others, notes), chains = answers.stale, answers.chains
-        needs = [_needs(chain) for chain in chains] if to_read else []
-        limited = sum(need.limited for need in needs)
-        limit = self.calls_per_minute if limited else None
+        needs = [_needs(chain, newest_first=newest_first) for chain in chains] if to_read else []
+        limit = self.calls_per_minute if (limited := sum(n.limited for n in needs)) else None
         sized = [need.bytes for need in needs if need.bytes is not None]
         return Plan(
             first=span[0],
@@ -148,14 +149,14 @@ class _Answers:
 class _Needs:
     requests: int
     limited: int
-    """Those of them that are calls of the vendor's limit."""
+    """Those that are calls of the vendor's limit, of `asked_beyond` as well."""
     bytes: float | None
     beyond: int
     """Sessions that nobody serves; what asking for them takes is not in the others."""
     asked_beyond: int
 
 
-def _needs(chain: Reaches) -> _Needs:
+def _needs(chain: Reaches, *, newest_first: bool) -> _Needs:
     """What it takes to read all that is served, each session by the first that may have it.
 
     A job asks for what nobody serves as well, of each source in turn, until it has seen it.
@@ -164,13 +165,31 @@ def _needs(chain: Reaches) -> _Needs:
     size: float | None = None
     for part in chain.likely:
         many, source = part.end - part.first, part.reach.source
-        # A flat file is looked for, then read.
-        requests += many * (2 if isinstance(source, Looked) else 1)
+        requests += many * _each(source)
         limited += many if isinstance(source, LIMITED) else 0
         if part.reach.sizes:
             size = (size or 0.0) + many * fmean(part.reach.sizes)
-    asked = min(chain.beyond, SURE_AFTER) * len(chain.every)
-    return _Needs(requests, limited, size, chain.beyond, asked)
+    in_vain = 0
+    for reach in chain.every:
+        more = _in_vain(reach, chain.beyond, newest_first=newest_first)
+        in_vain += more
+        limited += more if isinstance(reach.source, LIMITED) else 0
+    return _Needs(requests, limited, size, chain.beyond, in_vain)
+
+
+def _each(source: Source) -> int:
+    """Requests for a session: a flat file is looked for, then read."""
+    return 2 if isinstance(source, Looked) else 1
+
+
+def _in_vain(reach: Reach, many: int, *, newest_first: bool) -> int:
+    """Requests of a job for the `many` oldest sessions, which this source has not got."""
+    if reach.why == NOT_THERE:
+        return many
+    if newest_first or reach.seen:
+        many = min(many, OUTSIDE_AFTER)
+    # Each refusal has another session asked for: is it the plan's, or the date's?
+    return many * 2 * _each(reach.source)
 
 
 def _serves(chains: Sequence[Reaches]) -> str:

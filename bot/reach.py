@@ -17,6 +17,7 @@ from core.sources import Source
 
 # Threads of S3 wait for answers meanwhile, and whoever asks in chat needs some as well.
 _AT_ONCE, _PROBES, _SAMPLED = 3, 24, 3
+NOT_THERE = "not published"
 
 
 @runtime_checkable
@@ -127,7 +128,7 @@ class Reach:
                 served = await self.source.bars(self.days[place])
                 self.sizes += [served.travelled] if served.travelled else []
         except NotPublished:
-            self.why = self.why or "not published"
+            self.why = self.why or NOT_THERE
             return False
         except SourceRefused as error:
             if error.verdict is not Verdict.DATE_OUTSIDE_PLAN:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from core.calendar import TradingDay
 
-SURE_AFTER = 3
+OUTSIDE_AFTER = 3
 """So many sessions outside the plan, and none served that is older, and the rest is as well."""
 
 
@@ -28,7 +28,7 @@ class Window:
 
     def beyond(self, day: "TradingDay") -> "TradingDay | None":
         """The session that was refused instead of this one; None if this one may be had."""
-        if len(self._outside) < SURE_AFTER:
+        if len(self._outside) < OUTSIDE_AFTER:
             return None
         newest = max(self._outside)
         return newest if day <= newest else None

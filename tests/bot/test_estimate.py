@@ -357,12 +357,44 @@ async def test_what_nobody_serves_is_counted_with_what_asking_for_it_costs(
         wide = dict((await planned(app, FEW[0])).facts)
         narrow = dict((await planned(app, FEW[18])).facts)
         within = dict((await planned(app, FEW[20])).facts)
+        message = (await ask(app, f"/backfill plan {FEW[0]} {NEWEST} oldest-first")).message
+        oldest_first = dict(message.facts)
     assert wide["requests"] == f"{10 * 2}"
     assert wide["not to be had"] == (
-        "20 sessions that no source serves, the oldest: some 6 more requests until the backfill"
+        "20 sessions that no source serves, the oldest: some 18 more requests until the backfill"
         " sees that"
     )
     assert narrow["not to be had"].startswith(
-        "2 sessions that no source serves, the oldest: some 4"
+        "2 sessions that no source serves, the oldest: some 12"
     )
     assert "not to be had" not in within
+    # Each is asked for, and another session beside it: 4 of flat files, 2 of REST.
+    assert oldest_first["not to be had"].startswith(
+        "20 sessions that no source serves, the oldest: some 120 more requests"
+    )
+
+
+@pytest.mark.parametrize(("newest_first", "calls"), [(True, 10 + 3 * 2), (False, 10 + 20 * 2)])
+async def test_the_calls_for_what_the_plan_does_not_reach_take_their_time(
+    vendor: Vendor, tmp_path: Path, *, newest_first: bool, calls: int
+) -> None:
+    vendor.s3.entitled = lambda name: name[-17:-7] >= str(FEW[20])
+    vendor.rest.plan_from = FEW[20].date
+    settings = await vendor.settings(tmp_path / "data", use_flat_files="false")
+    async with opened(settings, now=lambda: NOW) as app:
+        estimates = replace(app.backfilling.estimates, calls_per_minute=40)
+        told = (app.ladder.top, FEW, Policy.MISSING)
+        plan = await estimates.plan(*told, newest_first=newest_first)
+    assert plan.requests == 10
+    assert plan.seconds == 60 * calls / 40
+
+
+async def test_what_an_archive_has_not_got_is_asked_for_whatever_is_read_first(
+    vendor: Vendor, tmp_path: Path
+) -> None:
+    settings = await vendor.settings(tmp_path / "data", polygon_calls_per_minute="0")
+    files = Files("files", FEW[20], lambda day: NotPublished(f"no {day}"))
+    async with opened(settings, now=lambda: NOW) as app:
+        pipeline = replace(app.ladder.top, chain=Chain([files]), beside=None)
+        plan = await app.backfilling.estimates.plan(pipeline, FEW, Policy.MISSING)
+    assert (plan.beyond, plan.asked_beyond) == (20, 20)

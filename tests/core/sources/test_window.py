@@ -5,7 +5,7 @@ from itertools import permutations
 import pytest
 
 from core.calendar import TradingDay, sessions_ending
-from core.sources.window import SURE_AFTER, Window
+from core.sources.window import OUTSIDE_AFTER, Window
 from tests.market import NEWEST
 
 DAYS = sessions_ending(NEWEST, 8)
@@ -28,9 +28,9 @@ def test_some_in_a_row_speak_for_all_that_are_older() -> None:
 
 def test_of_the_oldest_first_nothing_is_known_of_those_after_them() -> None:
     window = Window()
-    for day in DAYS[:SURE_AFTER]:
+    for day in DAYS[:OUTSIDE_AFTER]:
         window.refused(day)
-    assert beyond(window) == DAYS[:SURE_AFTER]
+    assert beyond(window) == DAYS[:OUTSIDE_AFTER]
 
 
 @pytest.mark.parametrize("order", [*permutations(range(4))])
