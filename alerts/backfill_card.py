@@ -32,7 +32,7 @@ class Standing:
     failures: Sequence[Failure]
     """Newest session first."""
     seconds_each: float | None
-    """Of work, for a session; None while none has come in."""
+    """For a session, from its beginning to its end; None while none has come in."""
     at_once: int
     """How many are worked on at the same time."""
     lets_end: bool = True

@@ -59,7 +59,9 @@ class Attempts:
         if isinstance(met, BaseException):
             outcome = await self._failed(job, day, met, clock() - began)
         else:
-            outcome = Outcome(Unit.STORED if met else Unit.SAME, clock() - began)
+            changed, worked = met
+            unit = Unit.STORED if changed else Unit.SAME
+            outcome = Outcome(unit, clock() - began, worked=worked)
         await self.jobs.put(job, day, outcome)
         return met if isinstance(met, SourceError | WorkerLost) else None
 
@@ -84,9 +86,13 @@ class Attempts:
 
     async def _brought(
         self, pipeline: Pipeline, day: TradingDay, *, again: bool, waits: bool
-    ) -> bool:
-        """Store the session and those beside it; did that change anything?"""
+    ) -> tuple[bool, float]:
+        """Store the session and those beside it; did that change anything, and the work's seconds.
+
+        What is waited for, a call, a worker, the turn, is no work.
+        """
         changed, teller = False, await self._teller(day) if again else None
+        worked, clock = 0.0, asyncio.get_running_loop().time
         silently = not await self._is_to_be_said(day)
         for one in (pipeline.beside, pipeline):
             entry = (await one.entries([day])).get(day.date) if one else None
@@ -99,18 +105,20 @@ class Attempts:
                     await one.not_served(day, error)
                 raise
             async with self.turn():
+                began = clock()
                 # In one go: the nightly run would say a session that is only stored.
                 history = silently and one is pipeline and not _is_of(teller, one)
                 new = await one.take(day, served, silently=history)
                 if new and teller is not None and _is_of(teller.beside, one):
                     await Keeper(teller.store, teller.ledger, teller.now).anew(day)
                 changed |= new
+                worked += clock() - began + (served.worked_s or 0.0)
         if teller is not None:
             await self._corrected(teller, day)
         if silently and not _is_of(teller, pipeline):
             async with self.turn():
                 await self._finished(pipeline, day)
-        return changed
+        return changed, worked
 
     async def _teller(self, day: TradingDay) -> Pipeline | None:
         """Whose word on the session the channels have, young enough to be corrected."""

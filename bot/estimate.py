@@ -62,9 +62,9 @@ class Estimates:
             self._asked(pipeline, complete, to_read or days), self._at_work()
         )
         (others, notes), chains = answers.stale, answers.chains
-        needs = [_needs(chain, newest_first=newest_first) for chain in chains] if to_read else []
-        limit = self.calls_per_minute if (limited := sum(n.limited for n in needs)) else None
-        sized = [need.bytes for need in needs if need.bytes is not None]
+        needs = _all_of(chains if to_read else [], newest_first=newest_first)
+        limit = self.calls_per_minute if needs.limited else None
+        reads = (len(to_read) - needs.beyond) / workers
         return Plan(
             first=span[0],
             last=span[1],
@@ -77,13 +77,13 @@ class Estimates:
             to_read=tuple(to_read),
             sources=tuple(s.name for p in _parts(pipeline) for s in p.chain.sources),
             served_by=tuple(chain.words for chain in chains),
-            requests=sum(need.requests for need in needs),
+            requests=needs.requests,
             calls_per_minute=limit,
-            bytes=sum(sized) if sized else None,
-            seconds=await self._seconds(pipeline, len(to_read) / workers, limited, limit),
+            bytes=needs.bytes,
+            seconds=await self._seconds(pipeline, reads, needs.limited, limit),
             serves=_serves(chains),
-            beyond=max((need.beyond for need in needs), default=0),
-            asked_beyond=sum(need.asked_beyond for need in needs),
+            beyond=needs.beyond,
+            asked_beyond=needs.asked_beyond,
             notes=(*notes, *nobody, *(r.seen for chain in chains for r in chain.every if r.seen)),
             words=words,
         )
@@ -154,6 +154,19 @@ class _Needs:
     beyond: int
     """Sessions that nobody serves; what asking for them takes is not in the others."""
     asked_beyond: int
+
+
+def _all_of(chains: Sequence[Reaches], *, newest_first: bool) -> _Needs:
+    """What it takes to read every part of the sessions."""
+    needs = [_needs(chain, newest_first=newest_first) for chain in chains]
+    sized = [need.bytes for need in needs if need.bytes is not None]
+    return _Needs(
+        sum(need.requests for need in needs),
+        sum(need.limited for need in needs),
+        sum(sized) if sized else None,
+        max((need.beyond for need in needs), default=0),
+        sum(need.asked_beyond for need in needs),
+    )
 
 
 def _needs(chain: Reaches, *, newest_first: bool) -> _Needs:

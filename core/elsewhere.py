@@ -211,6 +211,7 @@ class Elsewhere:
             unknown=done.unknown,
             detail=done.detail,
             also=tuple(also),
+            worked_s=done.seconds,
         )
 
     def _learn(self, day: TradingDay, done: Receipt | Refused) -> None:

@@ -115,6 +115,8 @@ class Outcome:
     seconds: float
     cause: str = ""
     seen: str = ""
+    worked: float | None = None
+    """Seconds of work among them: the others were waiting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,10 +222,11 @@ class Jobs:
                 (outcome.unit, outcome.cause, outcome.seen, job.id, str(day), Unit.RUNNING),
             )
             await writer.execute(
-                "UPDATE job_attempts SET seconds = ?, outcome = ?, seen = ? WHERE id ="
+                "UPDATE job_attempts SET seconds = ?, worked = ?, outcome = ?, seen = ? WHERE id ="
                 " (SELECT max(id) FROM job_attempts WHERE job = ? AND session = ? AND outcome = ?)",
-                (outcome.seconds, outcome.unit, outcome.seen, job.id, str(day), Unit.RUNNING),
-            )
+                (outcome.seconds, outcome.worked, outcome.unit, outcome.seen, job.id, str(day),
+                 Unit.RUNNING),
+            )  # fmt: skip
 
     async def tries(self, job: Job, day: TradingDay) -> int:
         """How often the session was asked for; what a death interrupted does not count."""

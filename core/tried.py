@@ -9,7 +9,8 @@ _NEWEST = 30
 
 
 async def pace_s(db: Db, job: Job) -> float | None:
-    """The mean of its last sessions that came in, in seconds of work each; None if none did."""
+    """The mean of its last sessions that came in, in seconds each, waiting for a call or a worker
+    as well; None if none did."""
     row = await db.row(
         "SELECT avg(seconds) AS mean FROM (SELECT seconds FROM job_attempts WHERE job = ?"
         " AND outcome IN (?, ?) ORDER BY id DESC LIMIT ?)",
@@ -19,9 +20,10 @@ async def pace_s(db: Db, job: Job) -> float | None:
 
 
 async def pace_of_series_s(db: Db, series: str) -> float | None:
-    """The same over the newest sessions of all jobs of a series."""
+    """The same over the newest sessions of all jobs of a series, and of work alone."""
     row = await db.row(
-        "SELECT avg(seconds) AS mean FROM (SELECT seconds FROM job_attempts JOIN jobs"
+        "SELECT avg(work) AS mean FROM (SELECT coalesce(worked, seconds) AS work"
+        " FROM job_attempts JOIN jobs"
         " ON jobs.id = job WHERE series = ? AND outcome IN (?, ?)"
         " ORDER BY job_attempts.id DESC LIMIT ?)",
         (series, *GOOD, _NEWEST),

@@ -42,6 +42,8 @@ class Served:
     """Bars of other series that the same reading gave."""
     travelled: int | None = None
     """Bytes that came over the wire for it, where somebody counts them."""
+    worked_s: float | None = None
+    """What it took, where waiting for a call or a worker is kept apart from that."""
 
 
 class Source(Protocol):

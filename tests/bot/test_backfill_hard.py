@@ -4,7 +4,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 
@@ -15,9 +15,10 @@ from bot.fill import fill
 from bot.settings import load
 from core.backfill import Step
 from core.baseline import LOOKBACK_SESSIONS
-from core.calendar import sessions_ending
+from core.calendar import TradingDay, sessions_ending
 from core.elsewhere import Receipt, Refused, Task
 from core.jobs import JobState, Unit
+from core.sources import Source
 from core.splits import Split
 from core.unworked import Unworked
 from tests.bot.small_market import ask, told
@@ -158,6 +159,26 @@ async def test_sessions_that_are_the_same_again_have_a_pace(folder: Path) -> Non
             standing = await there.app.backfilling.standing()
             assert standing is not None
             assert standing.seconds_each is not None
+
+
+async def test_what_is_waited_for_is_no_work(folder: Path) -> None:
+    async with at(folder) as there:
+        work, task = there.doing.work, there.app.backfilling.runner.task
+
+        def at_once(of: Task) -> Receipt | Refused:
+            done = work(of)
+            return replace(done, seconds=3.0) if isinstance(done, Receipt) else done
+
+        async def late(source: Source, day: TradingDay) -> Task:
+            await asyncio.sleep(0.3)  # the calls of this minute are made
+            return await task(source, day)
+
+        there.doing.work, there.app.backfilling.runner.task = at_once, late
+        await told(there.app, f"/backfill run {WEEK[0]} {WEEK[0]}")
+        assert await there.ended() == "1 of 1 session: done."
+        (row,) = await there.app.db.rows("SELECT seconds, worked FROM job_attempts")
+        # What the worker says, and what storing took here.
+        assert 3.0 <= row["worked"] <= 3.0 + row["seconds"] - 0.3
 
 
 async def test_a_shell_and_a_service_do_not_work_at_the_same_job(

@@ -24,10 +24,11 @@ from core.errors import (
     SourceUnavailable,
     Verdict,
 )
-from core.jobs import Policy
+from core.jobs import Outcome, Policy, Unit
 from core.ledger import Entry, Status
 from core.sources import Chain, Served
 from core.sources.day_aggs import key
+from core.tried import pace_s
 from tests import market
 from tests.bot.small_market import ask
 from tests.market import NEWEST, NOW, Vendor
@@ -398,3 +399,20 @@ async def test_what_an_archive_has_not_got_is_asked_for_whatever_is_read_first(
         pipeline = replace(app.ladder.top, chain=Chain([files]), beside=None)
         plan = await app.backfilling.estimates.plan(pipeline, FEW, Policy.MISSING)
     assert (plan.beyond, plan.asked_beyond) == (20, 20)
+
+
+async def test_what_nobody_serves_is_no_work_and_waiting_is_none_either(tmp_path: Path) -> None:
+    settings = await asyncio.to_thread(load, data_dir=tmp_path)
+    async with opened(settings, now=lambda: NOW) as app:
+        pipeline = replace(app.ladder.top, chain=Chain([Files("files", FEW[20])]), beside=None)
+        jobs = app.backfilling.runner.jobs
+        job = await jobs.begin(
+            pipeline.series.key, {FEW[29]: 0}, Policy.ALL, who="console:@me",
+            place="console:terminal", span=(FEW[29].date, FEW[29].date),
+        )  # fmt: skip
+        await jobs.take(job)
+        await jobs.put(job, FEW[29], Outcome(Unit.STORED, 90.0, worked=2.0))
+        plan = await app.backfilling.estimates.plan(pipeline, FEW, Policy.MISSING)
+        assert await pace_s(app.db, job) == 90.0, "what is left of a job waits as well"
+    assert (len(plan.to_read), plan.beyond) == (30, 20)
+    assert plan.seconds == 10 * 2.0
