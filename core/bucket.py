@@ -6,8 +6,6 @@ copy is never taken for another; all of the cache may be deleted.
 
 import http.client
 import os
-import threading
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
@@ -25,6 +23,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
 from core.bars import UNREADABLE
+from core.bucket_listings import Listings
 from core.errors import BadBars, BarsAway, SourceUnavailable, Verdict
 from core.files import Stamp, Which, every
 from core.sources.bounds import refuse_over
@@ -38,6 +37,7 @@ _NO_ANSWER = (
     *(urllib3.exceptions.HTTPError, http.client.HTTPException, ConnectionError, TimeoutError),
 )
 _AT_ONCE = 8
+_LIST_ATTEMPTS, _LISTING_WHOLE_S = 2, 30.0
 _PASSING = ("staged", "probe")
 """Folders of what is written by one and read by another: no use for a copy here."""
 _STATE_CHARS = 16
@@ -68,12 +68,6 @@ class Most:
 USUAL = Most()
 
 
-@dataclass(slots=True)
-class _Listing:
-    at_s: float
-    stamps: dict[str, Stamp]
-
-
 class Bucket:
     """`s3://bucket/prefix`, and a folder for what has been read of it."""
 
@@ -88,18 +82,22 @@ class Bucket:
         listed_for_s: float = 10,
         most: Most = USUAL,
         whole_s: float = WHOLE_S,
+        list_timeout_s: float = 10,
     ) -> None:
         """`most_bytes`: of the cache; what is in use may be more. `listed_for_s`: so old a listing
         may be, for others write there as well, and every question asks for one. `whole_s`: an
-        answer that drips is waited for so long.
+        answer that drips is waited for so long. `list_timeout_s`: for silence, in a listing.
         """
         self._access, self._prefix = access, f"{prefix}/" if prefix else ""
         self._cache, self._most_bytes = cache, most_bytes
         self._client, self._most = client(access, attempts=attempts), most
         bound_answers(self._client, whole_s)
-        self._listed_for_s, self._whole_s = listed_for_s, whole_s
-        self._listings = dict[str, _Listing]()
-        self._turn = threading.RLock()
+        self._whole_s = whole_s
+        # Everybody asks for one, and waits for it: a server that hangs is given up soon.
+        tries = min(attempts, _LIST_ATTEMPTS)
+        self._lister = client(access, attempts=tries, read_timeout_s=list_timeout_s)
+        bound_answers(self._lister, min(whole_s, _LISTING_WHOLE_S))
+        self._listings = Listings(self._list, listed_for_s)
 
     def __str__(self) -> str:
         """As a person would name it."""
@@ -112,12 +110,12 @@ class Bucket:
 
     def listed(self, folder: str, only: Which = every) -> Mapping[str, Stamp]:
         """As of some seconds ago, and all that was written here since."""
-        return {name: stamp for name, stamp in self._known(folder).items() if only(name)}
+        return {name: stamp for name, stamp in self._listings.of(folder).items() if only(name)}
 
     def stamp(self, name: str) -> Stamp | None:
         """By the listing of its folder."""
         folder, file = _parts(name)
-        return self._known(folder).get(file)
+        return self._listings.of(folder).get(file)
 
     def paths(self, names: Sequence[str]) -> list[Path]:
         """What is not in the cache comes into it, several at a time."""
@@ -149,10 +147,7 @@ class Bucket:
         """No error if there was none."""
         with self._told("delete", name):
             self._client.delete_object(**self._of(name))
-        folder, file = _parts(name)
-        with self._turn:
-            if folder in self._listings:
-                self._listings[folder].stamps.pop(file, None)
+        self._listings.noted(*_parts(name), None)
         self.forget_copy(name)
 
     def forget_copy(self, name: str) -> None:
@@ -162,8 +157,7 @@ class Bucket:
 
     def empty(self, folder: str) -> None:
         """Here and over there; what is half-written is nowhere but in the cache."""
-        with self._turn:
-            self._listings.pop(folder, None)  # others wrote there as well, just now perhaps
+        self._listings.forget(folder)  # others wrote there as well, just now perhaps
         for name in self.listed(folder):
             self.drop(f"{folder}/{name}")
         for path in (self._cache / folder).glob("*"):
@@ -179,18 +173,10 @@ class Bucket:
         finally:
             self.drop(name)
 
-    def _known(self, folder: str) -> Mapping[str, Stamp]:
-        with self._turn:
-            known = self._listings.get(folder)
-            if known is None or time.monotonic() - known.at_s > self._listed_for_s:
-                known = _Listing(time.monotonic(), self._list(folder))
-                self._listings[folder] = known
-            return known.stamps
-
     def _list(self, folder: str) -> dict[str, Stamp]:
         prefix, found, letters = f"{self._prefix}{folder}/", dict[str, Stamp](), 0
         with self._told("list", folder):
-            asked = self._client.get_paginator("list_objects_v2")
+            asked = self._lister.get_paginator("list_objects_v2")
             pages = asked.paginate(Bucket=self._access.bucket, Prefix=prefix, Delimiter="/")
             for number, page in enumerate(pages, 1):
                 refuse_over(number, self._most.pages, "pages", f"the listing of {folder}")
@@ -229,13 +215,10 @@ class Bucket:
         """The listing knows of what was written or read here; its state."""
         if "ETag" not in answer:
             raise BarsAway(f"{self}: {name}: an answer that is not S3's", Verdict.VENDOR_FAULT)
-        folder, file = _parts(name)
         told = answer["ResponseMetadata"]["HTTPHeaders"].get("date", "")
         moment = parsedate_to_datetime(told).timestamp() if told else inf
         stamp = Stamp(_state(answer["ETag"]), moment)
-        with self._turn:
-            if folder in self._listings:
-                self._listings[folder].stamps[file] = stamp
+        self._listings.noted(*_parts(name), stamp)
         return stamp.state
 
     def _keep(self, name: str, state: str, whole: bytes) -> Path:
@@ -299,8 +282,7 @@ class Bucket:
             raise BarsAway(f"{self}: {verb}: {told.seen}", told.verdict) from error
 
     def _forget(self, name: str) -> None:
-        with self._turn:
-            self._listings.pop(_parts(name)[0], None)
+        self._listings.forget(_parts(name)[0])
 
 
 def _rows(path: Path) -> int:

@@ -15,7 +15,7 @@ from core.errors import BarsAway, Verdict
 from core.files import parquet
 from core.sources.bounds import LISTING_BYTES
 from core.sources.s3_names import S3Access
-from tests.servers.faults import Drip, Fault, Reset, Status, Truncated, html
+from tests.servers.faults import Drip, Fault, Hang, Reset, Status, Truncated, html
 from tests.servers.s3 import internal_error, slow_down, too_many, xml_error
 from tests.servers.s3_writable import WritableS3Server
 
@@ -253,6 +253,15 @@ async def test_each_refusal_has_its_verdict_and_no_secret_in_it(there: There) ->
         assert seen[Verdict.NO_ACCESS] == "s3://tape/pre/: put: HTTP 403 AccessDenied"
 
     await run(work)
+
+
+async def test_a_server_that_hangs_is_waited_for_once_by_all(there: There) -> None:
+    there.server.faults.always(Hang(), on="list")
+    bucket = await asyncio.to_thread(there.bucket, list_timeout_s=0.5)
+    asks = [asyncio.to_thread(bucket.listed, "bars/x") for _ in range(4)]
+    met = await asyncio.gather(*asks, return_exceptions=True)
+    assert [type(error) for error in met] == 4 * [BarsAway]
+    assert len(there.server.requests) == 1
 
 
 async def test_nobody_there_is_unreachable(tmp_path: Path) -> None:

@@ -1,0 +1,107 @@
+"""What is known of a bucket's folders: one listing of each, shared by whoever asks. Blocking.
+
+One thread asks; the network is waited for outside of every lock but that of the folder's asker. A
+storage that hangs holds up nobody for longer than it takes to find that out once.
+"""
+
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from math import inf
+
+from core.errors import BarsAway
+from core.files import Stamp
+
+_STILL_AWAY_S = 60.0
+"""So long a failure counts for whoever comes while somebody tries again."""
+
+
+@dataclass(slots=True)
+class _Known:
+    at_s: float
+    stamps: Mapping[str, Stamp]
+    """Never changed in place: others are reading it."""
+    away: BarsAway | None = None
+
+
+class Listings:
+    """By folder; what was written here counts at once."""
+
+    def __init__(self, ask: Callable[[str], dict[str, Stamp]], kept_s: float) -> None:
+        """`ask`: what is in a folder, or BarsAway. `kept_s`: so old an answer may be."""
+        self._ask, self._kept_s = ask, kept_s
+        self._known = dict[str, _Known]()
+        self._changes = dict[str, dict[str, Stamp | None]]()
+        """Of the folders that are asked for now: the answer may not know of them."""
+        self._asking = defaultdict[str, threading.Lock](threading.Lock)
+        self._turn = threading.Lock()
+
+    def of(self, folder: str) -> Mapping[str, Stamp]:
+        """Raises BarsAway, the same for all who ask at the same time."""
+        now_s = time.monotonic()
+        with self._turn:
+            asking = self._asking[folder]
+        if (found := self._at_hand(folder)) is not None:
+            return found
+        if not asking.acquire(blocking=False):
+            self._at_hand(folder, now_s - _STILL_AWAY_S)
+            asking.acquire()
+        try:
+            found = self._at_hand(folder, now_s)
+            return self._asked(folder) if found is None else found
+        finally:
+            asking.release()
+
+    def noted(self, folder: str, file: str, stamp: Stamp | None) -> None:
+        """It was written or read here; None: dropped."""
+        with self._turn:
+            if folder in self._changes:
+                self._changes[folder][file] = stamp
+            if (known := self._known.get(folder)) is not None and known.away is None:
+                known.stamps = _with(known.stamps, {file: stamp})
+
+    def forget(self, folder: str) -> None:
+        """Nothing that was asked for before now is to be believed."""
+        with self._turn:
+            self._known.pop(folder, None)
+            self._changes.pop(folder, None)
+
+    def _at_hand(self, folder: str, away_since_s: float = inf) -> Mapping[str, Stamp] | None:
+        """None if it is to be asked for; BarsAway if that has failed since then."""
+        with self._turn:
+            known = self._known.get(folder)
+        if known is None:
+            return None
+        if known.away is None:
+            return known.stamps if time.monotonic() - known.at_s <= self._kept_s else None
+        if known.at_s >= away_since_s:
+            raise BarsAway(str(known.away), known.away.verdict) from known.away
+        return None
+
+    def _asked(self, folder: str) -> Mapping[str, Stamp]:
+        began_s, changes = time.monotonic(), dict[str, Stamp | None]()
+        with self._turn:
+            self._changes[folder] = changes
+        try:
+            known = _Known(began_s, self._ask(folder))
+        except BarsAway as error:
+            self._put(folder, _Known(time.monotonic(), {}, error), changes)
+            raise
+        return self._put(folder, known, changes)
+
+    def _put(
+        self, folder: str, known: _Known, changes: dict[str, Stamp | None]
+    ) -> Mapping[str, Stamp]:
+        with self._turn:
+            known.stamps = _with(known.stamps, changes)
+            # Not if somebody has had it forgotten meanwhile.
+            if self._changes.pop(folder, None) is changes:
+                self._known[folder] = known
+        return known.stamps
+
+
+def _with(stamps: Mapping[str, Stamp], changes: Mapping[str, Stamp | None]) -> Mapping[str, Stamp]:
+    both = {**stamps, **changes}
+    return {file: stamp for file, stamp in both.items() if stamp is not None}

@@ -1,0 +1,110 @@
+"""core.bucket_listings: one asks, the others share what came of it, and nobody waits twice."""
+
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import pytest
+
+from core.bucket_listings import Listings
+from core.errors import BarsAway, Verdict
+from core.files import Stamp
+
+ONE, TWO = Stamp("1", 1.0), Stamp("2", 2.0)
+AWAY = BarsAway("s3://tape/: list: no answer", Verdict.UNREACHABLE)
+
+
+@dataclass
+class Storage:
+    """Answers when it is told what."""
+
+    begun: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
+    answers: list[Future[dict[str, Stamp]]] = field(default_factory=list)
+
+    def __call__(self, folder: str) -> dict[str, Stamp]:
+        self.answers.append(Future())
+        answer = self.answers[-1]
+        self.begun.release()
+        return answer.result(20)
+
+    def asked(self) -> Future[dict[str, Stamp]]:
+        """Once somebody waits for it."""
+        assert self.begun.acquire(timeout=20)
+        return self.answers[-1]
+
+
+@pytest.fixture
+def many() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(8)
+
+
+@pytest.mark.parametrize("is_away", [True, False])
+def test_all_who_ask_at_once_share_what_came_of_it(many: ThreadPoolExecutor, is_away: bool) -> None:
+    storage = Storage()
+    there = Listings(storage, kept_s=60)
+    all_of_them = [many.submit(there.of, "x") for _ in range(4)]
+    answer = storage.asked()
+    assert not many.submit(storage.begun.acquire, timeout=0.2).result()
+    if is_away:
+        answer.set_exception(AWAY)
+        for one in all_of_them:
+            with pytest.raises(BarsAway, match="no answer"):
+                one.result(20)
+    else:
+        answer.set_result({"a": ONE})
+        assert [one.result(20) for one in all_of_them] == 4 * [{"a": ONE}]
+    assert len(storage.answers) == 1
+
+
+def test_another_folder_is_not_waited_for(many: ThreadPoolExecutor) -> None:
+    storage = Storage()
+    there = Listings(storage, kept_s=60)
+    many.submit(there.of, "x")
+    hangs = storage.asked()
+    other = many.submit(there.of, "y")
+    storage.asked().set_result({"b": TWO})
+    assert other.result(20) == {"b": TWO}
+    hangs.set_result({})
+
+
+def test_who_comes_while_it_is_tried_again_hears_at_once_how_it_ended_last(
+    many: ThreadPoolExecutor,
+) -> None:
+    storage = Storage()
+    there = Listings(storage, kept_s=60)
+    first = many.submit(there.of, "x")
+    storage.asked().set_exception(AWAY)
+    with pytest.raises(BarsAway):
+        first.result(20)
+    again = many.submit(there.of, "x")
+    answer = storage.asked()
+    with pytest.raises(BarsAway, match="no answer"):
+        many.submit(there.of, "x").result(20)
+    answer.set_result({"a": ONE})
+    assert again.result(20) == there.of("x") == {"a": ONE}
+
+
+def test_what_is_written_and_dropped_meanwhile_counts(many: ThreadPoolExecutor) -> None:
+    storage = Storage()
+    there = Listings(storage, kept_s=60)
+    asks = many.submit(there.of, "x")
+    answer = storage.asked()
+    there.noted("x", "new", TWO)
+    there.noted("x", "old", None)
+    answer.set_result({"old": ONE, "a": ONE})
+    assert asks.result(20) == there.of("x") == {"a": ONE, "new": TWO}
+    there.noted("x", "a", TWO)
+    assert there.of("x") == {"a": TWO, "new": TWO}
+
+
+def test_an_answer_that_was_forgotten_meanwhile_is_nobody_elses(many: ThreadPoolExecutor) -> None:
+    storage = Storage()
+    there = Listings(storage, kept_s=60)
+    first = many.submit(there.of, "x")
+    answer = storage.asked()
+    there.forget("x")
+    second = many.submit(there.of, "x")
+    answer.set_result({"a": ONE})
+    assert first.result(20) == {"a": ONE}
+    storage.asked().set_result({"a": TWO})
+    assert second.result(20) == {"a": TWO}
