@@ -17,7 +17,7 @@ from core.jobs import Jobs
 from core.ladder import Ladder
 from core.pool import Crew, Pool, Processes
 from core.sources import Source
-from core.sources.pace import LENT, Pace, Share
+from core.sources.pace import Pace, Share
 from core.sources.rest import RestClient, RestSource
 from core.staged import Staged
 from core.vendor_tables import VendorTables
@@ -35,7 +35,7 @@ class Lending:
     async def lend(self, task: Task) -> Task:
         """The task with the calls that it may make."""
         self._lent[task.mark] = await self.pace.lend(self.share)
-        return replace(task, calls=LENT)
+        return replace(task, calls=self.pace.loan)
 
     def made(self, task: Task, calls: int) -> None:
         """core.elsewhere.Made"""

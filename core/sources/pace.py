@@ -25,6 +25,11 @@ class Pace:
         self._turn, self._shared = asyncio.Lock(), asyncio.Lock()
         self._freed = asyncio.Event()
 
+    @property
+    def loan(self) -> int:
+        """So many calls lend() gives: no more than there are in a minute."""
+        return min(LENT, self.calls_per_minute) if self.calls_per_minute else LENT
+
     async def wait(self) -> None:
         """Returns when the next call may be made, and counts it."""
         async with self._turn:
@@ -38,14 +43,14 @@ class Pace:
             self._count(1)
 
     async def lend(self, share: int) -> float:
-        """LENT calls for somebody in another process, as take(); they count until repay()."""
+        """`loan` calls for somebody in another process, as take(); they count until repay()."""
         async with self._shared:
             await self._below(share)
-            return self._count(LENT)
+            return self._count(self.loan)
 
     def repay(self, lent: float, made: int) -> None:
         """So many of what lend() gave were made, by now."""
-        for _ in range(min(LENT, self._calls.count(lent))):
+        for _ in range(min(self.loan, self._calls.count(lent))):
             self._calls.remove(lent)
         self._count(made)
         self._freed.set()

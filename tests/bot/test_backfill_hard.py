@@ -224,6 +224,13 @@ async def test_all_workers_together_keep_the_calls_that_are_theirs(tmp_path: Pat
             await asyncio.wait_for(client.pace.wait(), 0.1)
 
 
+async def test_a_worker_is_lent_no_more_than_a_minute_has(tmp_path: Path) -> None:
+    async with limited(tmp_path, 1) as app:
+        (source,) = app.ladder.top.chain.sources
+        task = await asyncio.wait_for(app.backfilling.runner.task(source, WEEK[0]), 5)
+        assert task.calls == 1
+
+
 @pytest.mark.parametrize("of", ["a worker", "the bot", "its own splits"])
 async def test_whoever_makes_calls_they_count_for_the_backfill(tmp_path: Path, of: str) -> None:
     async with limited(tmp_path, 5) as app:

@@ -90,6 +90,17 @@ async def test_what_is_lent_counts_in_full_until_it_is_known_what_was_made_of_it
     assert await waits(refused)
 
 
+async def test_where_one_call_is_allowed_one_is_lent() -> None:
+    pace = Pace(1)
+    lent = await asyncio.wait_for(pace.lend(1), 5)
+    assert pace.loan == 1
+    assert await waits(pace)
+    pace.repay(lent, 0)
+    assert not await waits(pace)
+    assert await waits(pace), "nothing is left of what was lent"
+    assert (Pace(2).loan, Pace(0).loan) == (LENT, LENT)
+
+
 async def test_many_who_borrow_at_once_do_not_make_more_calls_than_there_are() -> None:
     pace = Pace(5)
     lent = [await asyncio.wait_for(pace.lend(4), 5) for _ in range(2)]
