@@ -101,12 +101,12 @@ class Charts:
             return self._kept[key]
 
     async def close(self) -> None:
-        """Let the worker go."""
+        """Let the worker go: nobody waits for what it is at."""
         if self._dismissal is not None:
             self._dismissal.cancel()
         if (worker := self._worker) is not None:
             self._worker = None
-            await asyncio.to_thread(worker.shutdown, cancel_futures=True)
+            await asyncio.to_thread(_ended, worker)
 
     async def _data(self, of: ChartOf) -> ChartData | None:
         pipeline = next(r for r in self.ladder.known if r.series.key == of.series)

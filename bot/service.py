@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import signal
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -15,6 +15,7 @@ from bot.door import Door, DoorClosed
 from bot.first_run import first_words
 from bot.health import Health
 from bot.kept import kept
+from bot.leaving import Leaving
 from bot.logs import say
 from bot.metrics import Metrics
 from bot.once import Exit, progress, reading
@@ -29,13 +30,16 @@ logger = logging.getLogger(__name__)
 
 _FIRST_DIGEST_S = 60.0
 _KEPT_S = 1.0
-_DRAIN_S, _GOODBYE_S = 5.0, 2.0
+_GOODBYE_S = 2.0
 _PAUSED = "PAUSED=true: nothing is read, nothing is said, and the state is left alone"
 
 
 async def run(settings: Settings) -> Exit:
     """Until a signal, or until another copy has taken over."""
-    return await Service(settings, Lease(settings.state_db, utc_now), utc_now).run()
+    serving = Service(settings, Lease(settings.state_db, utc_now), utc_now)
+    code = await serving.run()
+    serving.leaving.now(code)
+    return code
 
 
 @dataclass(slots=True)
@@ -47,6 +51,7 @@ class Service:
     now: Callable[[], datetime]
     timings: Timings = field(default_factory=Timings)
     stop: asyncio.Event = field(default_factory=asyncio.Event)
+    leaving: Leaving = field(default_factory=Leaving)
     door: Door = field(init=False)
     health: Health = field(init=False)
     metrics: Metrics = field(init=False)
@@ -65,7 +70,7 @@ class Service:
     async def run(self) -> Exit:
         """Until a signal, or until another copy has taken over."""
         for name in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(name, self.stop.set)
+            asyncio.get_running_loop().add_signal_handler(name, self._told)
         beside = [asyncio.create_task(doing) for doing in self.beside()]
         working = asyncio.create_task(self._work(), name="service")
         stopping = asyncio.create_task(self.stop.wait())
@@ -85,6 +90,10 @@ class Service:
             say(f"{self.lease.why}; it has ended", logging.ERROR)
             return Exit.TRY_AGAIN
         return Exit.DONE
+
+    def _told(self) -> None:
+        self.stop.set()
+        self.leaving.surely(Exit.DONE)
 
     def beside(self) -> list[Coroutine[Any, Any, None]]:
         """What runs whether or not this copy has its turn."""
@@ -132,18 +141,26 @@ class Service:
         ends = [asyncio.create_task(e.wait()) for e in (self.stop, self.lease.lost)]
         await asyncio.wait([*ends, *vital], return_when=asyncio.FIRST_COMPLETED)
         broken = [task for task in vital if task.done()]
-        self.health.leaving = True
-        if not self.lease.lost.is_set():
-            closing = app.courier.close(_DRAIN_S)
-            await asyncio.gather(closing, *(e.drain(_DRAIN_S) for e in app.ears))
-        for task in (*tasks, *ends):
-            task.cancel()
-        # A platform that does not answer a goodbye keeps nobody.
-        await asyncio.wait(tasks, timeout=_GOODBYE_S)
+        await self._leave(app, tasks, ends)
         for task in broken:
             # Half a service would look like a whole one: whoever keeps it starts another.
             logger.critical("a part has ended, and so all does", extra={"part": task.get_name()})
             task.result()
+
+    async def _leave(
+        self, app: App, tasks: Sequence[asyncio.Task[None]], ends: Sequence[asyncio.Task[Any]]
+    ) -> None:
+        """What is under way comes to its end, as far as there is time."""
+        self.health.leaving = True
+        if not self.lease.lost.is_set():
+            patience_s = self.leaving.left_s(self.leaving.drained_s)
+            closing = app.courier.close(patience_s)
+            await asyncio.gather(closing, *(e.drain(patience_s) for e in app.ears))
+        for task in (*tasks, *ends):
+            task.cancel()
+        # A platform that does not answer a goodbye keeps nobody.
+        left_s = self.leaving.left_s(self.leaving.hung_up_s)
+        await asyncio.wait(tasks, timeout=min(_GOODBYE_S, left_s))
 
 
 async def _talk(

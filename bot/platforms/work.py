@@ -7,7 +7,7 @@ from typing import Any
 
 logger = logging.getLogger(__name__)
 
-_FAREWELL_S = 1.5
+_FAREWELL_S = 2.0
 
 
 class Work:
@@ -37,8 +37,8 @@ class Work:
         if left := set(self._tasks):
             for task in left:
                 task.cancel()
-            # Time for a word of farewell.
-            await asyncio.wait(left, timeout=_FAREWELL_S)
+            # Time for a word of farewell; who comes to it late has less of it.
+            await asyncio.wait(left, timeout=until + _FAREWELL_S - clock())
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

@@ -7,6 +7,7 @@ import shutil
 import signal
 import sys
 import time
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -81,6 +82,21 @@ async def test_who_hangs_is_ended_and_the_next_picture_is_drawn(
             assert await charts(of(app)) == Picture(PNG, "a line")
         assert await asyncio.to_thread(gone_within, 5, int(mark.read_text()))
         await charts.close()
+
+
+async def test_a_picture_that_nobody_waits_for_any_more_keeps_nobody(
+    folder: Path, tmp_path: Path
+) -> None:
+    mark = tmp_path / "hangs"
+    async with at(folder) as app:
+        charts = Charts(app.ladder, drawing=partial(hangs_once, mark))
+        waiting = asyncio.create_task(charts(of(app)))
+        await until(lambda: mark.exists() and mark.read_text().endswith("\n"), 30)
+        async with asyncio.timeout(30):
+            await charts.close()
+        with pytest.raises(BrokenProcessPool):
+            await waiting
+        assert await asyncio.to_thread(gone_within, 5, int(mark.read_text()))
 
 
 async def test_after_an_error_nobody_who_draws_is_kept(folder: Path) -> None:
