@@ -32,7 +32,8 @@ _COLUMNS: Mapping[str, Any] = {
     "sample": pl.Boolean,
 }
 _RAW = ("value", "normal", "close", "volume")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""The last four are the full-width ones of the first."""
 
 
 def spreadsheet(report: Report, detail: Detail = Detail.FULL) -> File:

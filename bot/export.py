@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from alerts.spreadsheet import inactive
 from alerts.words import count, price
 from bot.app import App
 from core.bars import Scope, Series
@@ -26,7 +27,8 @@ class Stored:
 
     def csv(self) -> str:
         """One line a ticker behind a header; an empty field is NULL."""
-        return self.rows.write_csv()
+        texts = pl.col(pl.String).map_elements(inactive, return_dtype=pl.String)
+        return self.rows.with_columns(texts).write_csv()
 
     def json(self) -> str:
         """The rows, and where they come from; documented in docs/json.md."""

@@ -6,13 +6,17 @@ import io
 import json
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from bot.app import opened
+from bot.export import Stored
 from bot.once import Exit
 from bot.settings import load
 from bot.shell import main
+from core.bars import Family, Scope, Series
 from core.calendar import sessions_ending
+from core.ledger import Entry, Status
 from tests.market import NEWEST, NOW, compiled_once
 from tests.shared import Shared, copied
 
@@ -96,3 +100,11 @@ def test_a_scope_that_is_not_read_is_said_to_be_so(
     monkeypatch.setenv("DARK_POOL_ONLY", "false")
     assert main(["bars", str(NEWEST), "--scope", "off_exchange"]) == Exit.NOTHING_STORED
     assert "DARK_POOL_ONLY=true" in capsys.readouterr().err
+
+
+def test_no_text_of_stored_bars_is_a_formula() -> None:
+    rows = pl.DataFrame({"ticker": ["=HYPERLINK(1)", "A", None], "close": [-1.5, 2.0, None]})
+    nothing = (None, None, (), None, False, NOW, NOW, None)
+    entry = Entry(NEWEST, Status.STORED, 1, "rest", *nothing)
+    stored = Stored(Series(Scope.ALL, Family.SAMPLE), entry, rows)
+    assert stored.csv().splitlines() == ["ticker,close", "'=HYPERLINK(1),-1.5", "A,2.0", ","]
