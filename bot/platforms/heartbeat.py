@@ -34,7 +34,9 @@ class HeartbeatSender:
     async def send(self, destination: Destination, letter: Letter) -> Receipt:
         """Ping. What the letter says is not told: only that it came so far."""
         try:
-            async with self._session.get(self._url, timeout=self._timeout) as answer:
+            async with self._session.get(
+                self._url, timeout=self._timeout, allow_redirects=False
+            ) as answer:
                 status = answer.status
                 wait = seconds(answer.headers.get("Retry-After"))
         except (*FOREIGN, *ODD) as error:

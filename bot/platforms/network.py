@@ -50,3 +50,13 @@ def seconds(text: str | None) -> float | None:
     except ValueError:
         return None
     return wait if 0 <= wait < _A_DAY_S else None
+
+
+async def beginning(answer: aiohttp.ClientResponse, most_bytes: int = 16_384) -> str:
+    """As much of an answer as it takes to know what it says; what comes behind is not read."""
+    said = bytearray()
+    async for chunk in answer.content.iter_chunked(most_bytes):
+        said += chunk
+        if len(said) >= most_bytes:
+            break
+    return said[:most_bytes].decode(errors="replace")

@@ -15,7 +15,7 @@ import aiohttp
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.answers import Sharing
-from bot.platforms.network import nothing_sent, seconds
+from bot.platforms.network import beginning, nothing_sent, seconds
 from bot.platforms.slack_drafts import Draft
 from bot.platforms.slack_errors import FOREIGN, translated
 from bot.platforms.slack_text import Rendered
@@ -111,8 +111,8 @@ class Ways:
 
     async def _post_to(self, url: str, body: Mapping[str, Any]) -> bool:
         sent = {name: value for name, value in body.items() if value is not None}
-        async with self.session.post(url, json=sent) as answer:
-            said = await answer.text()
+        async with self.session.post(url, json=sent, allow_redirects=False) as answer:
+            said = await beginning(answer)
             return _taken(answer.status, said, answer.headers.get("Retry-After"))
 
 

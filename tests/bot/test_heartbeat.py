@@ -77,9 +77,9 @@ async def test_a_look_pings_nobody() -> None:
         (faults.html(502), DeliveryAmbiguous, Reason.SERVER_ERROR),
         (Hang(), DeliveryAmbiguous, Reason.NO_ANSWER),
         (
-            Status(302, headers={"Location": f"ftp://x/{SECRET}"}),
-            DeliveryAmbiguous,
-            Reason.SERVER_ERROR,
+            Status(302, headers={"Location": f"/elsewhere/{SECRET}"}),
+            DeliveryRefused,
+            Reason.CHANNEL_GONE,
         ),
     ],
 )
@@ -97,6 +97,7 @@ async def test_what_is_not_taken_is_no_ping_and_tells_no_address(
         assert (type(caught.value), caught.value.reason) == (kind, reason)
         logging.getLogger().error("as a lane would", exc_info=caught.value)
         assert SECRET not in f"{caught.value}{caught.value!r}{caplog.text}"
+        assert [seen.call.path for seen in watch.requests] == [f"/{SECRET}"], "and nowhere else"
         if isinstance(caught.value, DeliveryDeferred) and reason is Reason.RATE_LIMITED:
             assert caught.value.retry_after_s == 9
 
