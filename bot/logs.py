@@ -20,6 +20,12 @@ logger = logging.getLogger("bot")
 _STANDARD = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
+_CHATTY = (
+    *("apscheduler", "httpx", "httpcore", "botocore", "urllib3", "asyncio"),
+    "discord.client",  # that it logs in, at each try
+)
+
+
 class Form(StrEnum):
     """How a line looks: for a person, or for a program."""
 
@@ -110,7 +116,7 @@ def set_up(secrets: list[str], level: int = logging.INFO, form: Form = Form.TEXT
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    for name in ("apscheduler", "httpx", "httpcore", "botocore", "urllib3", "asyncio"):
+    for name in _CHATTY:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 

@@ -94,6 +94,18 @@ async def test_a_key_in_the_place_of_its_file_is_not_told(
     assert SECRET not in said
 
 
+async def test_a_bot_that_tries_to_log_in_again_and_again_is_not_told_each_time(
+    tmp_path: Path,
+) -> None:
+    said = "import logging; from bot import logs; logs.set_up([])\n" + "\n".join(
+        f"logging.getLogger('{name}').info('from {name}')"
+        for name in ("discord.client", "discord.gateway")
+    )
+    _, told = await ended(tmp_path, {}, "-c", said)
+    assert told.endswith("INFO discord.gateway: from discord.gateway\n")
+    assert "discord.client" not in told
+
+
 HALF = f"'{SECRET[:7]}' + '{SECRET[7:]}'"
 """Python shows the line that raised, and a person's code has no secret in it."""
 RAISE = f"1/0 if False else (_ for _ in ()).throw(ValueError({HALF}))"
