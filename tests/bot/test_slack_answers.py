@@ -113,6 +113,14 @@ async def test_what_one_person_may_have_heard_is_rather_said_twice_than_not_at_a
     assert "QWOH $3.21" in read((await asked.answered(15.0)).body)
 
 
+async def test_an_answer_is_not_taken_to_where_a_redirect_leads(slack: Slack) -> None:
+    elsewhere = f"{slack.server.url}/elsewhere"
+    slack.server.before.add(Status(307, headers={"Location": elsewhere}), on="response_url")
+    asked = await slack.server.command("/ticker", "QWOH text")
+    assert "QWOH $3.21" in read((await asked.answered(15.0)).body)
+    assert [r.call.path for r in slack.server.requests if "elsewhere" in r.call.path] == []
+
+
 @pytest.mark.parametrize("fault", [Status(502), Reset(), Hang()])
 async def test_what_all_may_have_heard_is_not_said_twice(slack: Slack, fault: Any) -> None:
     asked = await slack.server.command("/ticker", "QWOH text")
