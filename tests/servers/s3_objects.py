@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import os
 from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -44,9 +45,11 @@ class Shelf:
 
     def keys(self) -> list[str]:
         """All keys in S3's order, that of their bytes."""
-        files = self.root.rglob("*") if self.root else ()
-        found = {f.relative_to(self.root).as_posix() for f in files if self.root and f.is_file()}
-        return sorted(found | set(self.objects), key=str.encode)
+        found = set(self.objects)
+        for folder, _, names in os.walk(self.root) if self.root else ():
+            under = Path(folder).relative_to(self.root or "").as_posix()
+            found.update(names if under == "." else (f"{under}/{name}" for name in names))
+        return sorted(found, key=str.encode)
 
     def find(self, key: str) -> StoredObject | None:
         """The object of a key, if there is one."""
