@@ -32,6 +32,7 @@ class Kind(StrEnum):
     TICKER = "ticker"
     TICKERS = "tickers"
     SESSION = "session"
+    DAY = "session that need not be stored"
     WHOLE = "whole number"
     CHOICE = "choice"
     FLAG = "yes or no"
@@ -116,12 +117,12 @@ _SESSION = Field(
 )
 _HERE = Field("here", "the list of this channel, not your own", Kind.FLAG, types="here")
 _NUMBER = Field("number", "its number in the list", Kind.WHOLE, required=True, least=1)
-_FROM = Field("first", "the first session, such as 2026-06-01", Kind.SESSION, required=True)
+_FROM = Field("first", "the first session, such as 2026-06-01", Kind.DAY, required=True)
 _OLDEST = Field("oldest_first", "begin with the oldest", Kind.FLAG, types="oldest-first")
 _ANNOUNCE = Field(
     "announce", "one summary at the end, in this channel", Kind.FLAG, types="announce"
 )
-_TO = Field("last", "the last session, such as 2026-11-25", Kind.SESSION, required=True)
+_TO = Field("last", "the last session, such as 2026-11-25", Kind.DAY, required=True)
 _POLICY = Field(
     "policy", "which of them; missing if nothing is said", Kind.CHOICE, choices=POLICIES
 )

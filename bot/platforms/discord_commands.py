@@ -23,10 +23,10 @@ _DESCRIPTION = 100
 _IN_GUILDS, _WITH_THE_BOT, _ON_SERVERS = 0, 1, 0
 _TYPES = {Kind.WHOLE: _INTEGER, Kind.FLAG: _BOOLEAN, Kind.CHANNEL: _CHANNEL}
 _LONGEST = {
-    **{Kind.TICKER: 24, Kind.TICKERS: 400, Kind.SESSION: 40},
+    **{Kind.TICKER: 24, Kind.TICKERS: 400, Kind.SESSION: 40, Kind.DAY: 40},
     **{Kind.TEXT: 200, Kind.WORDS: 200},
 }
-_SUGGESTED = (Kind.TICKER, Kind.TICKERS, Kind.SESSION)
+_SUGGESTED = (Kind.TICKER, Kind.TICKERS, Kind.SESSION, Kind.DAY)
 
 
 def payload() -> list[Json]:

@@ -139,6 +139,8 @@ class Hearing:
     async def _found(self, kind: Kind, typed: str) -> list[tuple[str, str]]:
         if kind is Kind.SESSION:
             return await self._suggestions.sessions(typed)
+        if kind is Kind.DAY:
+            return await self._suggestions.days(typed)
         return [(name, name) for name in await self._suggestions.tickers(typed)]
 
 

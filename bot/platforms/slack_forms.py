@@ -87,7 +87,7 @@ def _input(field: Field) -> View:
 
 def _element(field: Field) -> View:
     match field.kind:
-        case Kind.SESSION:
+        case Kind.SESSION | Kind.DAY:
             return {"type": "datepicker"}
         case Kind.WHOLE:
             limits = {"min_value": field.least, "max_value": field.most}

@@ -85,7 +85,7 @@ def test_fields_are_what_they_are() -> None:
                 assert option["required"] is field.required
                 assert option.get("channel_types", []) == [0, 5] * (field.kind is Kind.CHANNEL)
                 assert option.get("autocomplete", False) is (
-                    field.kind in (Kind.TICKER, Kind.TICKERS, Kind.SESSION)
+                    field.kind in (Kind.TICKER, Kind.TICKERS, Kind.SESSION, Kind.DAY)
                 )
                 assert (option.get("min_value"), option.get("max_value")) == (
                     field.least,

@@ -129,6 +129,8 @@ async def test_what_is_being_typed_gets_suggestions(folder: Path) -> None:
         assert {"name": "QWOH", "value": "QWOH"} in offered
         days = await there.ann.autocomplete(there.channel, "why", "session", "", symbol="QWOH")
         assert days[0]["value"] == str(NEWEST)
+        days = await there.ann.autocomplete(there.channel, "backfill plan", "first", "2016-01-04")
+        assert days == [{"name": "Mon 4 Jan 2016", "value": "2016-01-04"}]
 
 
 async def test_every_command_is_acknowledged(folder: Path) -> None:

@@ -42,6 +42,7 @@ def filled(field: Field, name: str) -> object:
         Kind.TICKER: name,
         Kind.TICKERS: f"{name} {name}",
         Kind.SESSION: str(STORED[-1]),
+        Kind.DAY: str(STORED[-1]),
         Kind.WHOLE: field.least or 2,
         Kind.CHOICE: field.choices[0] if field.choices else "",
         Kind.FLAG: True,
@@ -140,7 +141,7 @@ def test_what_is_filled_in_becomes_no_other_word(form: Form) -> None:
             else:
                 assert len(words) == len(before), "it is one word"
                 (changed,) = (w for w, b in zip(words, before, strict=True) if w != b)
-                is_placed = form.command == "backfill" and field.kind is Kind.SESSION
+                is_placed = field.kind is Kind.DAY
                 assert is_placed or changed not in value.split() or changed == "discord:456"
         assert form.line({field.name: " "}) == form.line({})
 

@@ -61,7 +61,7 @@ def test_what_is_filled_in_is_the_line_that_the_form_would_make(form: Form) -> N
                 shown[field.name] = [options[0]["value"]]
             case Kind.CHOICE:
                 shown[field.name] = meant[field.name] = field.choices[0]
-            case Kind.SESSION:
+            case Kind.SESSION | Kind.DAY:
                 shown[field.name] = meant[field.name] = "2026-03-06"
             case Kind.WHOLE:
                 shown[field.name] = meant[field.name] = str(field.least)
