@@ -51,6 +51,7 @@ _SHOWN_BY = {
     "backfill": "/backfill",
 }
 """The commands that change something, and what shows it."""
+_SUCH = "Ask for example /anomalies, /ticker NVDA or /why NVDA; /help lists what there is"
 _CHANGE_ALONE = ("subscribe", "unsubscribe")
 """The others only show something unless more is typed."""
 _WINDOWS = ", ".join(f"/{name} {FORM}" for name in FORMS if optional_form(name) is not None)
@@ -135,9 +136,14 @@ class Commands:
     def _handler(self, name: str) -> Handler:
         if name in self._handlers:
             return self._handlers[name]
-        near = difflib.get_close_matches(name, self._handlers, 1, 0.5)
-        hint = f"did you mean /{near[0]}?" if near else "/help lists what there is"
-        raise CommandError(f"There is no command /{clipped(name, 40)}; {hint}")
+        if not name:
+            raise CommandError(_SUCH)
+        begin = [known for known in self._handlers if len(name) > 2 and known.startswith(name)]
+        # In a mention it may be any word: `thanks!` is not meant as /channels.
+        near = begin or difflib.get_close_matches(name, self._handlers, 1, 0.7)
+        if near:
+            raise CommandError(f"There is no command /{name}; did you mean /{near[0]}?")
+        raise CommandError(f"There is no command {clipped(name, 40)!r}. {_SUCH}")
 
     async def _help(self, request: CommandRequest) -> Message:
         rows = [

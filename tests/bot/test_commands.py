@@ -141,7 +141,12 @@ async def test_each_way_to_be_wrong_about_a_date_has_its_own_sentence(app: App) 
         "/ticker =1+1": "'=1+1' cannot be a ticker",
         "/source wat": "/source wat: there is only /source status",
         "/tick XWUP": "There is no command /tick; did you mean /ticker?",
-        "/": "There is no command /; /help lists what there is",
+        "/subs": "There is no command /subs; did you mean /subscribe?",
+        "/anomolies": "There is no command /anomolies; did you mean /anomalies?",
+        "/": "Ask for example /anomalies, /ticker NVDA or /why NVDA; /help lists what there is",
+        "": "Ask for example /anomalies",
+        "thanks!": "There is no command 'thanks!'. Ask for example /anomalies, /ticker NVDA",
+        "a word": "There is no command 'a'. Ask for example",
     }
     for text, sentence in sentences.items():
         assert (await told(app, text)).startswith(sentence), text
