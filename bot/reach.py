@@ -5,7 +5,7 @@ not beyond a deadline: what is not known by then is said to be unknown.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date
@@ -168,8 +168,9 @@ class Reaches:
     """The sources of a chain over a span, best first; none after one that serves all of it."""
 
     every: Sequence[Reach]
-    before: Reach | None = None
-    """Of one that serves all of it: the sessions before the span, and its first one."""
+    around: Sequence[Reach] = ()
+    """Of one that serves all of it: the sessions before the span, and its first one. Where nobody
+    is known to serve any: of each the newest that it refuses, and those after it."""
 
     @property
     def parts(self) -> list[Part]:
@@ -197,7 +198,7 @@ class Reaches:
     @property
     def oldest(self) -> Reach:
         """The one that goes back furthest."""
-        return self.before or min(self.every, key=lambda reach: reach.served)
+        return max(self.around or self.every, key=lambda reach: len(reach.days) - reach.served)
 
     @property
     def words(self) -> str:
@@ -212,10 +213,12 @@ async def reaches(
     days: Sequence[TradingDay],
     probes: Sequence[int | None],
     patience_s: float,
+    after: Mapping[TradingDay, str | None] | None = None,
 ) -> Reaches:
     """Ask the first source, and the others only if it does not serve the oldest session.
 
-    `probes`: how many sessions each may be asked for at most; None: as many as it takes.
+    `probes`: how many sessions each may be asked for at most; None: as many as it takes. `after`:
+    the sessions after those, oldest first, and from which source one is stored.
     """
     found = [Reach(source, days, len(days)) for source in sources]
     try:
@@ -227,14 +230,17 @@ async def reaches(
             if not reach.why:
                 reach.why = f"no answer in {patience_s:g} s"
     whole = next((n for n, reach in enumerate(asked) if not reach.served), None)
-    before = None if whole is None else _before(asked[whole], days[0])
+    around = _after(asked, after or {}) if whole is None else [_before(asked[whole], days[0])]
     with suppress(TimeoutError):
         async with asyncio.timeout(patience_s / 2):
             await asked[0].sample(_SAMPLED)
-            if whole is not None and before is not None:
-                most = probes[whole]
-                await before.search(_PROBES if most is None else most)
-    return Reaches(asked, before)
+            most = {
+                s.name: _PROBES if n is None else n for s, n in zip(sources, probes, strict=True)
+            }
+            # What is stored after the span tells enough.
+            further = [r for r in around if whole is not None or r.served == len(r.days)]
+            await asyncio.gather(*(reach.search(most[reach.source.name]) for reach in further))
+    return Reaches(asked, around)
 
 
 def _before(whole: Reach, first: TradingDay) -> Reach:
@@ -243,6 +249,25 @@ def _before(whole: Reach, first: TradingDay) -> Reach:
         return Reach(whole.source, sessions(whole.source.oldest, first.date), 0)
     days = sessions(FIRST_DAY, first.date)
     return Reach(whole.source, days, len(days) - 1)
+
+
+def _after(asked: Sequence[Reach], after: Mapping[TradingDay, str | None]) -> list[Reach]:
+    """Past sessions of which nobody is known to serve any: where does what is refused end?
+
+    Whoever has served one of those after them is asked for none that is newer.
+    """
+    found = list[Reach]()
+    if any(reach.served < len(reach.days) for reach in asked):
+        return found
+    for reach in asked:
+        if reach.seen or reach.refused < 0:
+            continue
+        days = [*reach.days[reach.refused :], *after]
+        stored = (n for n, day in enumerate(days) if after.get(day) == reach.source.name)
+        served = next(stored, len(days))
+        if served < len(days) or not reach.may_serve:
+            found.append(Reach(reach.source, days, served, 0, reach.why))
+    return found
 
 
 async def _asked(found: Sequence[Reach], probes: Sequence[int]) -> Sequence[Reach]:

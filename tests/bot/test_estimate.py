@@ -416,3 +416,33 @@ async def test_what_nobody_serves_is_no_work_and_waiting_is_none_either(tmp_path
         assert await pace_s(app.db, job) == 90.0, "what is left of a job waits as well"
     assert (len(plan.to_read), plan.beyond) == (30, 20)
     assert plan.seconds == 10 * 2.0
+
+
+async def test_past_what_is_refused_it_is_looked_where_the_plan_begins() -> None:
+    files, rest = Files("files", FEW[28]), Files("rest", FEW[25])
+    after: dict[TradingDay, str | None] = dict.fromkeys(FEW[20:], None)
+    told = await reaches([files, rest], FEW[:20], [None, None], 5.0, after)
+    assert told.oldest.since == f"{FEW[25]} and later"
+    assert (
+        told.words == "files: nothing: date outside the plan; rest: nothing: date outside the plan"
+    )
+
+
+async def test_what_is_stored_of_a_source_tells_that_without_a_call(
+    vendor: Vendor, tmp_path: Path
+) -> None:
+    files = Files("files", FEW[20])
+    settings = await vendor.settings(tmp_path / "data", polygon_calls_per_minute="0")
+    async with opened(settings, now=lambda: NOW) as app:
+        pipeline = replace(app.ladder.top, chain=Chain([files]), beside=None)
+        for day in FEW[20:]:
+            await pipeline.ledger.stored(
+                day, revision=1, source="files", version=None, row_count=1, refused=(), notes=(),
+                now=NOW,
+            )  # fmt: skip
+        estimates = app.backfilling.estimates
+        plan = await estimates.plan(pipeline, FEW[:20], Policy.MISSING)
+        asked = list(files.asked)
+    assert plan.serves == f"{FEW[20]} and later"
+    assert max(asked) == FEW[19]
+    assert plan.served_by == ("files: nothing: date outside the plan",)
