@@ -87,6 +87,11 @@ class Reach:
 
     async def begin(self) -> bool:
         """Ask for the oldest session; False if there is more to find out."""
+        if isinstance(self.source, Dated):
+            first = self.source.oldest
+            self.served = sum(day.date < first for day in self.days)
+            self.refused, self.why = self.served - 1, NOT_THERE
+            return True
         try:
             is_served = await self._has(0)
         except SourceError as error:

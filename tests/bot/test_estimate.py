@@ -4,6 +4,7 @@ import asyncio
 import gzip
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -446,3 +447,27 @@ async def test_what_is_stored_of_a_source_tells_that_without_a_call(
     assert plan.serves == f"{FEW[20]} and later"
     assert max(asked) == FEW[19]
     assert plan.served_by == ("files: nothing: date outside the plan",)
+
+
+async def test_who_knows_its_first_day_is_not_asked_for_it(tmp_path: Path) -> None:
+    """The sample's trades: to invent one session takes longer than anybody waits."""
+    settings = await asyncio.to_thread(load, data_dir=tmp_path, dark_pool_only="true")
+    async with opened(settings, now=lambda: NOW) as app:
+        estimates = replace(app.backfilling.estimates, patience_s=0.001)
+        plan = await estimates.plan(app.ladder.top, FEW, Policy.MISSING)
+    assert plan.served_by == ("built-in sample market: all of it",)
+    assert plan.serves == f"{FIRST_DAY} and later"
+
+
+async def test_a_first_day_within_the_span_is_where_it_begins() -> None:
+    told = await found(FromADay(name="files", first=FEW[20], oldest=FEW[20].date), days=FEW)
+    assert told.words == f"files: {FEW[20]} and later"
+    told = await found(FromADay(name="files", first=NEWEST, oldest=NEWEST.date), days=FEW[:20])
+    assert told.words == "files: nothing: not published"
+
+
+@dataclass(slots=True, kw_only=True)
+class FromADay(Files):
+    """It knows its first day."""
+
+    oldest: date
