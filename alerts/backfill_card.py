@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from alerts.model import Action, Message, Row
+from alerts.model import TERMINAL, Action, Destination, Message, Row
 from alerts.words import clock, day, listed, size, some, wait
 from core.afterwards import Comparison, Differs
 from core.jobs import BAD, GOOD, Failure, Job, JobState, Policy, Stage, Unit
@@ -16,6 +16,7 @@ _CAUSES = 3
 _NAMES = 8
 WAY_OUT = "when that is mended, /backfill resume goes on with it; /backfill cancel ends it"
 """Of a job that is paused for a reason."""
+UNPOSTED = "announce: a terminal has no channel to post the summary to; /backfill says how it ended"
 _NAMED_BAD: Mapping[Unit, str] = {
     Unit.HELD: "held by the gate",
     Unit.ABSENT: "not published",
@@ -124,6 +125,8 @@ def _more(standing: Standing) -> Iterator[str]:
     job = standing.job
     if job.state is JobState.PAUSED and job.reason:
         yield WAY_OUT
+    if job.announce and Destination.parse(job.place) == TERMINAL:
+        yield UNPOSTED
     if Stage.ALERTS in standing.given_up:
         yield "which past alerts would differ could not be counted: the log has the details"
     if Stage.NUMBERS in standing.given_up:

@@ -109,7 +109,7 @@ class Backfilling:
                 wish = replace(wish, policy=Policy(small))
             elif small == _OLDEST_FIRST:
                 wish = replace(wish, newest_first=False)
-            elif small == _ANNOUNCE:
+            elif small.rstrip(":") == _ANNOUNCE:
                 wish = replace(wish, announce=True)
             elif small.startswith(_SERIES):
                 wish = replace(wish, pipeline=self._series(small.removeprefix(_SERIES)))

@@ -12,6 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NoReturn
 
+from alerts.backfill_card import UNPOSTED
 from alerts.message import digest
 from alerts.model import SAMPLE_STAMP
 from alerts.spreadsheet import table
@@ -314,6 +315,8 @@ async def _backfill(settings: Settings, chosen: argparse.Namespace) -> Exit:
         if not await agreed(app, words, asking() if asks else None):
             say("nothing is read")
             return Exit.TRY_AGAIN
+        if app.backfilling.wish("run", words).announce:
+            say(UNPOSTED)
         app.board.watchers.append(reading())
         done = await fill(app, words)
     return filled(done)

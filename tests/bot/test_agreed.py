@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from alerts.backfill_card import UNPOSTED
+from alerts.model import TERMINAL
 from bot.agreed import agreed, asking, planned
 from bot.fill import fill, move, progress_bar
 from bot.shell import main
@@ -115,6 +117,27 @@ def test_the_shell_plans_and_says_what_is_wrong(
     assert "From when to when?" in capsys.readouterr().err
     assert main(["backfill", *SPAN, "please"]) == 2
     assert "'please' after the span" in capsys.readouterr().err
+
+
+def test_a_shell_that_has_no_channel_says_so(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DATA_DIR", str(folder))
+    stored = str(EVE)
+    assert main(["backfill", stored, stored]) == 0
+    assert UNPOSTED not in capsys.readouterr().err
+    assert main(["backfill", stored, stored, "announce:"]) == 0
+    assert UNPOSTED in capsys.readouterr().err
+
+
+async def test_a_job_of_a_terminal_says_that_nothing_is_posted(there: There) -> None:
+    wish = there.app.backfilling.wish("run", [*SPAN, "announce:"])
+    assert wish.announce
+    await there.app.backfilling.begin(wish, who="console:@me", place=str(TERMINAL))
+    assert UNPOSTED in (await ask(there.app, "/backfill")).message.footer
+    await ask(there.app, "/backfill cancel")
+    await ask(there.app, f"/backfill run {' '.join(SPAN)} announce")
+    assert UNPOSTED not in (await ask(there.app, "/backfill")).message.footer
 
 
 async def test_a_resumed_bar_has_the_numbers_of_the_card_and_its_last_error(there: There) -> None:
