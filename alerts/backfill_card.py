@@ -44,6 +44,8 @@ class Standing:
     """Of a job that is over and read everything again: what that has changed."""
     given_up: frozenset[Stage] = frozenset()
     """What was left to do after it, and met a fault of ours."""
+    unattended: str = ""
+    """What to do, of a job that is under way and has nobody at work."""
 
     @property
     def total(self) -> int:
@@ -77,8 +79,9 @@ def numbers(standing: Standing) -> str:
         if (count := standing.counts.get(unit, 0))
     ]  # fmt: skip
     text = ", ".join(said)
+    goes_on = standing.job.state is JobState.RUNNING and not standing.unattended
     left = standing.left_s
-    if left and standing.job.state is JobState.RUNNING and standing.seconds_each:
+    if left and goes_on and standing.seconds_each:
         pace = 60 * standing.at_once / standing.seconds_each
         text += f"; {pace:,.0f} a minute" if pace >= 10 else f"; {pace:.1f} a minute"
         text += f", about {wait(left)} left"
@@ -104,7 +107,6 @@ def last_error(standing: Standing) -> str:
 def backfill_card(standing: Standing, stamp: str) -> Message:
     """The card of a job; edited in place."""
     job = standing.job
-    reason = "" if job.stage is Stage.NOTHING else job.reason
     facts = [("series", job.series), ("order", _order(job)), ("begun", _begun(job))]
     if standing.failures:
         facts.append(("by cause", by_cause(standing.failures)))
@@ -113,12 +115,19 @@ def backfill_card(standing: Standing, stamp: str) -> Message:
     return Message(
         title=f"Backfill · {job.first} to {job.last}",
         lead=f"{bar(standing.through, standing.total)} {numbers(standing)}: {_state(standing)}.",
-        banners=tuple(filter(None, (instead(job), reason))),
+        banners=_banners(standing),
         facts=tuple(facts),
         footer=("nothing is announced of the past", *_more(standing)),
         stamp=stamp,
         actions=_actions(standing),
     )
+
+
+def _banners(standing: Standing) -> tuple[str, ...]:
+    job = standing.job
+    reason = "" if job.stage is Stage.NOTHING else job.reason
+    # Why it rested nobody knows any more where nobody works.
+    return tuple(filter(None, (instead(job), standing.unattended or reason)))
 
 
 def _more(standing: Standing) -> Iterator[str]:
@@ -316,7 +325,7 @@ def _state(standing: Standing) -> str:
     after = f"; {changed}" if changed else ""
     match job.state:
         case JobState.RUNNING:
-            return "under way"
+            return "nobody works at it" if standing.unattended else "under way"
         case JobState.PAUSED:
             return f"paused{finishing}"
         case JobState.CANCELLED:

@@ -3,6 +3,7 @@
 import difflib
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -21,10 +22,12 @@ from bot.estimate import Estimates
 from bot.requests import CommandRequest
 from bot.runner import Runner
 from core.afterwards import Afterwards
+from core.alone import alone
 from core.calendar import TradingDay
 from core.errors import CommandError
 from core.jobs import Job, JobState, Policy
 from core.ladder import Ladder
+from core.lease import at_work
 from core.pipeline import Pipeline
 from core.plan import Plan, sort_out
 from core.tried import failed_before, failures, last_error, pace_s
@@ -85,8 +88,7 @@ class Backfilling:
             return self._nothing()
         if action not in _CARDS:
             return await self._changed(job, "cancel" if action == "stop" else action)
-        standing = await self.standing(job)
-        assert standing is not None  # noqa: S101 - it was read from there just now
+        standing = await self._seen(job)
         return _CARDS[action](standing, self._stamp)
 
     async def _meant(self, words: Sequence[str]) -> Job | None:
@@ -208,9 +210,31 @@ class Backfilling:
         return await self.runner.jobs.state(job, state)
 
     async def _card(self, job: Job) -> Message:
+        return backfill_card(await self._seen(job), self._stamp)
+
+    async def _seen(self, job: Job) -> Standing:
+        """As whoever asks sees it: also whether anybody is at work."""
         standing = await self.standing(job)
         assert standing is not None  # noqa: S101 - it was read from there just now
-        return backfill_card(standing, self._stamp)
+        job = standing.job
+        if job.state is not JobState.RUNNING or await self._is_attended():
+            return standing
+        words = f"{job.first} {job.last} {job.policy} series:{job.asked}"
+        return replace(
+            standing,
+            unattended="nobody works at it: a service (`python -m bot run`) goes on with it, and so"
+            f" does `python -m bot backfill {words}`",
+        )
+
+    async def _is_attended(self) -> bool:
+        """Does this process see to it, or a service, or a shell?"""
+        runner = self.runner
+        if runner.is_there or await at_work(runner.jobs.db, runner.jobs.now()) is not None:
+            return True
+        with suppress(OSError):  # a full disk has no room for a lock
+            async with alone(runner.lock) as mine:
+                return not mine
+        return True
 
     def _series(self, typed: str) -> Pipeline:
         """By its key, or by what only one of those that are read has in it."""

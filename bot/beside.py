@@ -10,7 +10,7 @@ from typing import Any
 
 from bot.app import App
 from bot.logs import say
-from bot.runner import Told, untold
+from bot.told import Told, untold
 from core.alone import alone
 from core.jobs import Job
 from core.lease import Holder, at_work

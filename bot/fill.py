@@ -19,7 +19,7 @@ from bot.backfilling import Wish
 from bot.beside import Beside
 from bot.logs import say
 from bot.once import refreshed
-from bot.runner import Told, untold
+from bot.told import Told, untold
 from core.afterwards import Afterwards
 from core.errors import CommandError
 from core.jobs import BAD, GOOD, Job, JobState, Stage

@@ -6,7 +6,7 @@ again. Sessions are fetched without holding anybody up; only storing one takes t
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +15,7 @@ from bot.attempts import Attempts, unsaid
 from bot.outcomes import away_because, cannot_be_kept, cause, instead_of, is_away, is_refusal_of_all
 from bot.over_there import Terms
 from bot.patience import Patience
+from bot.told import After, Told, nothing_more, untold
 from core.afterwards import Afterwards
 from core.alone import alone
 from core.db import StorageError, Unwritable
@@ -34,21 +35,6 @@ logger = logging.getLogger(__name__)
 
 _REST_S = 60.0
 _LOOK_S = 15.0
-
-Told = Callable[[Job], Awaitable[None]]
-"""Hears of every session that is through, and of the end."""
-
-After = Callable[[Job], Awaitable[bool]]
-"""Does what a job's stage asks for; False if it gave way to another job."""
-
-
-async def untold(job: Job) -> None:
-    """Where nobody looks."""
-
-
-async def nothing_more(job: Job) -> bool:
-    """Where nothing is done afterwards."""
-    return True
 
 
 @dataclass(slots=True)
@@ -77,6 +63,8 @@ class Runner:
     """Between two rounds while a source is away; a word in chat ends it."""
     look_s: float = _LOOK_S
     """Between two looks at the tables while there is nothing to do."""
+    is_there: bool = False
+    """Does somebody look for work here, now and later?"""
     _knows_splits: tuple[int, str] | None = None
     """Of a job and its series: they may be many pages, at few calls a minute."""
     moved: asyncio.Event = field(default_factory=asyncio.Event)
@@ -105,7 +93,7 @@ class Runner:
 
     async def run(self) -> None:
         """For ever: whatever waits, then for a word."""
-        is_begun = False
+        self.is_there, is_begun = True, False
         while True:
             self._woken.clear()
             try:

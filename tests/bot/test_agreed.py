@@ -156,6 +156,7 @@ async def test_a_resumed_bar_has_the_numbers_of_the_card_and_its_last_error(ther
         move(shown, standing)
     last = screen.getvalue().split("\r")[-1]
     assert last.startswith(" 80% |")
+    there.app.backfilling.runner.is_there = True
     card = await told(there.app, "/backfill")
     assert card.split(maxsplit=1)[1].removesuffix(": under way.") in last
     assert f"last error: {WEEK[1]}: REST: no answer" in last

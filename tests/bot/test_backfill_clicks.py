@@ -167,7 +167,7 @@ async def test_a_click_of_anybody_else_changes_nothing(idle: There, word: str) -
     assert "is for operators" in said
     assert (await newest(idle)).state is JobState.RUNNING
     looked = await told(idle.app, "/backfill", operator=False)
-    assert "0 of 5 sessions: under way" in looked
+    assert "0 of 5 sessions: nobody works at it" in looked
 
 
 async def test_after_a_cancel_another_span_is_read(there: There) -> None:
@@ -273,7 +273,7 @@ async def test_all_that_the_vendor_has_can_be_planned_begun_and_cancelled(idle: 
     assert facts["the plan serves"] == f"{FIRST_DAY} and later"
     card = await told(idle.app, f"/backfill run {span}")
     many = len(await idle.units())
-    assert f"0 of {many:,} sessions: under way" in card
+    assert f"0 of {many:,} sessions: nobody works at it" in card
     assert many > 5_000
     assert "cancelled" in await told(idle.app, "/backfill cancel")
 

@@ -13,12 +13,14 @@ from alerts.model import TERMINAL
 from bot.fill import Filled, fill
 from bot.once import Exit
 from bot.shell import filled
+from core.alone import alone
 from core.bars import Family, Scope, Series
 from core.elsewhere import Receipt, Refused, Task
 from core.errors import CommandError, Verdict
 from core.jobs import Job, Jobs, JobState
 from core.lease import Lease
 from core.sources import Chain
+from core.unworked import Unworked
 from tests.bot.small_market import ask
 from tests.bot.test_backfilling import WEEK, There, at, refused
 from tests.fakes import FakeSource
@@ -60,6 +62,27 @@ async def test_the_same_is_gone_on_with(there: There, words: list[str]) -> None:
     await left_behind(there)
     done = await fill(there.app, words)
     assert (done.wanted, done.stored, done.failed) == (3, 3, 0)
+    assert await jobs(there) == [JobState.DONE]
+
+
+async def test_where_nobody_works_at_it_that_is_said_with_the_way_out(
+    there: There, folder: Path
+) -> None:
+    job, runner = await left_behind(there), there.app.backfilling.runner
+    await Unworked(runner.jobs.db).because(job, "the source is away; it is asked again")
+
+    async def lead() -> str:
+        return (await ask(there.app, "/backfill")).message.lead
+
+    assert (await lead()).endswith("0 of 3 sessions: nobody works at it.")
+    async with alone(runner.lock):
+        assert (await lead()).endswith("0 of 3 sessions: under way.")
+    async with Lease(folder / "state.db", there.app.now).held():
+        assert (await lead()).endswith("0 of 3 sessions: under way.")
+    (said,) = (await ask(there.app, "/backfill")).message.banners
+    assert "it is asked again" not in said
+    typed = said.partition("python -m bot backfill ")[2].rstrip("`").split()
+    assert (await fill(there.app, typed)).stored == 3
     assert await jobs(there) == [JobState.DONE]
 
 
