@@ -202,7 +202,7 @@ def failures_card(standing: Standing, stamp: str) -> Message:
     found, job = standing.failures, standing.job
     rows = [Row(f"{f.session}: {_NAMED_BAD[f.unit]}", (f.seen,)) for f in found[:_SHOWN]]
     more = len(found) - len(rows)
-    again = (Action("Retry failed", f"backfill retry {job.id}"),) if found else ()
+    again = (Action("Retry failed", f"backfill retry {job.id}"),) if found and job.is_over else ()
     return Message(
         title=f"Backfill · {job.first} to {job.last} · not stored",
         lead=f"{some(len(found), 'session')}: {by_cause(found)}." if found else _none(standing),

@@ -11,7 +11,7 @@ from bot.attempts import Attempts
 from core.bars import Bars, Family, Scope, Series
 from core.calendar import FIRST_DAY, sessions_ending
 from core.errors import SourceRefused, Verdict
-from core.jobs import Job, JobState, Unit
+from core.jobs import Job, JobState, Outcome, Unit
 from core.ledger import Status
 from core.pipeline import REVISIT_SESSIONS
 from core.sources import NoneServed
@@ -203,6 +203,19 @@ async def test_the_buttons_of_an_older_card_are_about_its_own_job(there: There) 
     await until_asked(there, 2)
     assert there.doing.asked == [WEEK[2], WEEK[0]]
     assert "there is no backfill 99" in await told(app, "/backfill pause 99")
+
+
+async def test_what_failed_is_not_offered_again_while_the_job_goes_on(idle: There) -> None:
+    jobs = idle.app.backfilling.runner.jobs
+    await told(idle.app, f"/backfill run {SPAN}")
+    day = await jobs.take(job := await newest(idle))
+    assert day is not None
+    await jobs.put(job, day, Outcome(Unit.FAILED, 1.0, "vendor fault", "nothing of use"))
+    failed = (await ask(idle.app, "/backfill failed")).message
+    assert (len(failed.rows), failed.actions) == (1, ())
+    await told(idle.app, "/backfill cancel")
+    (again,) = (await ask(idle.app, "/backfill failed")).message.actions
+    assert again.label == "Retry failed"
 
 
 async def test_what_failed_of_a_cancelled_job_is_not_handed_to_the_next_series(idle: There) -> None:
