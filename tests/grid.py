@@ -14,6 +14,8 @@ from bot.cluster import Cluster
 from core.elsewhere import Receipt, Refused, Task
 
 ROOT = Path(__file__).parent.parent
+WORKERS = {"DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "false"}
+"""What docs/backfill.md has workers begun with."""
 
 
 def free_port() -> int:
@@ -104,7 +106,7 @@ class Grid:
             **self.settings,
             "DATA_DIR": str(self.data),
             "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "0",
-            "DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "false",  # as docs/backfill.md has it
+            **WORKERS,
             "DASK_CONFIG": str(self.folder / "no-config"),
         }
         self.folder.mkdir(parents=True, exist_ok=True)

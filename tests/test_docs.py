@@ -24,6 +24,7 @@ from core.errors import Refusal, Verdict
 from core.news import Headline
 from core.sources.access import Probe
 from core.tape_bars import TAPE
+from tests.grid import WORKERS
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -62,6 +63,15 @@ def test_every_exit_code_and_verdict_is_in_the_readme() -> None:
         assert f"| {code.value} |" in README, code
     for verdict in Verdict:
         assert verdict in README, verdict
+
+
+def test_a_cluster_is_begun_as_the_bench_and_the_tests_begin_it() -> None:
+    """What is measured is what is documented."""
+    text = (ROOT / "docs/backfill.md").read_text()
+    (commands,) = re.findall(r"```sh\n(dask scheduler.*?)```", text, re.DOTALL)
+    (worker,) = re.findall(r"^(.*?)dask worker", commands.replace("\\\n", ""), re.MULTILINE)
+    for name, value in WORKERS.items():
+        assert f"{name}={value}" in worker.split()
 
 
 def _section(title: str) -> str:
