@@ -1,5 +1,6 @@
 """`python -m bot backfill`: the same job as in the chats, with a bar in the terminal."""
 
+import os
 import sys
 from dataclasses import dataclass
 from typing import Any, TextIO
@@ -140,8 +141,10 @@ async def _through(app: App, job: Job) -> None:
 def progress_bar(file: TextIO, *, disable: bool | None = None) -> "tqdm[Any]":
     """What moves on it is said in the card's numbers: its own would count a resumed job's past.
 
-    `disable`: None where it is no terminal.
+    `disable`: None where it is no terminal, or one without a size, as some containers have it.
     """
+    if disable is None and file.isatty():
+        disable = os.get_terminal_size(file.fileno()).columns == 0
     return tqdm(total=None, disable=disable, file=file, bar_format=_BAR, dynamic_ncols=True)
 
 

@@ -6,6 +6,7 @@ import os
 import pty
 import subprocess
 import sys
+import termios
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
@@ -161,6 +162,15 @@ async def test_a_resumed_bar_has_the_numbers_of_the_card_and_its_last_error(ther
     assert card.split(maxsplit=1)[1].removesuffix(": under way.") in last
     assert f"last error: {WEEK[1]}: REST: no answer" in last
     assert "2.0 a minute" in last
+
+
+@pytest.mark.parametrize(("columns", "is_shown"), [(80, True), (0, False)])
+def test_a_terminal_without_a_size_has_lines_and_no_bar(columns: int, *, is_shown: bool) -> None:
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (24 if columns else 0, columns))
+    with os.fdopen(theirs, "w") as terminal, progress_bar(terminal) as shown:
+        assert bool(shown.disable) is not is_shown
+    os.close(ours)
 
 
 async def test_what_is_begun_in_the_shell_is_read(there: There) -> None:
