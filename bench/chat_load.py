@@ -39,7 +39,7 @@ class Given:
     kind: str
     thing: Interaction | Asked
     expected: int = 1
-    """How many messages it is to bring; what is shared brings the note as well."""
+    """How many messages it is to bring; what is shared brings a note, Discord's in two steps."""
     deliverable: bool = True
     """Whether the platform had anybody to tell, or to keep it for."""
     again: Asked | None = None
@@ -165,7 +165,7 @@ class Crowd:
             old.thing.original, found, [] if value is None else [value], user_id=old.thing.user_id
         )
         assert made.kind == COMPONENT
-        self._note(Given("discord", "button", made, 2 if found.startswith(_SHARE) else 1))
+        self._note(Given("discord", "button", made, 3 if found.startswith(_SHARE) else 1))
 
     async def _on_slack(self, n: int) -> None:
         who, where = f"U1{n % PEOPLE:07d}", slack_channel(n % CHANNELS)
@@ -202,7 +202,7 @@ class Crowd:
     async def _press_on_slack(self, old: Given, found: str, value: str | None) -> None:
         assert isinstance(old.thing, Asked)
         made = await self.slack.press(old.thing.shown[0].thing, found, value=value)
-        self._note(Given("slack", "button", made, 2 if found.startswith(_SHARE) else 1))
+        self._note(Given("slack", "button", made, 3 if found.startswith(_SHARE) else 1))
 
     def _ticker(self, n: int) -> str:
         """Many ask about a few names, and a few about the others."""

@@ -9,7 +9,7 @@ from typing import Any
 from discord import InteractionType
 from slack_bolt.response import BoltResponse
 
-from bot.platforms.discord_answers import Interaction, acknowledged, given
+from bot.platforms.discord_answers import Interaction, acknowledged
 from bot.platforms.discord_hearing import Hearing
 from bot.platforms.slack_desk import Body, Desk
 from bot.shell import main
@@ -23,7 +23,7 @@ async def _heard(self: Any, interaction: Interaction) -> None:
     answer = await self._asked(interaction)
     defer = interaction.response.defer
     if answer and await acknowledged(interaction, lambda: defer(ephemeral=True, thinking=True)):
-        await given(interaction, answer)
+        await self._answers.given(interaction, answer)
 
 
 async def _desk_heard(self: Any, body: Body) -> BoltResponse:

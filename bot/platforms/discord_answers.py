@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import discord
@@ -14,7 +15,7 @@ from bot.answers import Answer, Sharing, share_id
 from bot.platforms import network
 from bot.platforms.discord_errors import FOREIGN, code_of, status_of, translated
 from bot.platforms.discord_parts import Body, view
-from core.errors import DeliveryAmbiguous, DeliveryError
+from core.errors import DeliveryAmbiguous, DeliveryDeferred, DeliveryError
 
 logger = logging.getLogger(__name__)
 
@@ -24,11 +25,11 @@ TOO_LATE, ALREADY_ACKNOWLEDGED = 10062, 40060
 UNKNOWN_WEBHOOK, TOKEN_OVER, UNKNOWN_MESSAGE = 10015, 50027, 10008
 TOO_LARGE, MISSING_PERMISSIONS = 40005, 50013
 
-SHARED = Message("", "Shared.")
+SHARING, SHARED = Message("", "Sharing ..."), Message("", "Shared.")
 
 _NOBODY = discord.AllowedMentions.none()
 _ACK_WITHIN_S, _LIBRARY_RETRIES_AFTER_S = 2.5, 1.0
-_EDIT_WITHIN_S, _EDITS, _PAUSE_S = 20.0, 3, 1.0
+_EDIT_WITHIN_S = 20.0
 _ENDED = (UNKNOWN_WEBHOOK, TOKEN_OVER, UNKNOWN_MESSAGE, TOO_LATE)
 
 
@@ -61,41 +62,77 @@ async def acknowledged(interaction: Interaction, send: Callable[[], Awaitable[ob
     return True
 
 
-async def noted(interaction: Interaction) -> bool:
-    """The promise of a public answer becomes a note, and nobody else has seen anything yet.
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """The way back to those who asked."""
 
-    The first followup of a promise would keep it, and be as private as it is. False if it failed.
-    """
-    try:
-        await _edit(interaction, Body.whole(SHARED, ()))
-    except DeliveryError as error:
-        _not_shown(interaction, error)
-        return False
-    return True
+    again_after_s: Sequence[float]
+    """Pauses while Discord cannot be reached."""
 
+    async def noted(self, interaction: Interaction) -> bool:
+        """The promise of a public answer becomes a note, and nobody else has seen anything yet.
 
-async def given(interaction: Interaction, answer: Answer, sharing: Sharing | None = None) -> None:
-    """Keep the promise; a public answer, whose promise is a note already, goes to everybody.
+        The first followup of a promise would keep it, and be as private as it is. False if it
+        failed.
+        """
+        return await self._shown(interaction, Answer(SHARING))
 
-    `sharing` of a public one is right at any time. A mistake of ours in the making is raised.
-    """
-    try:
+    async def given(
+        self, interaction: Interaction, answer: Answer, sharing: Sharing | None = None
+    ) -> None:
+        """Keep the promise; a public answer, whose promise is a note already, goes to everybody.
+
+        `sharing` of a public one is right at any time. A mistake of ours in the making is raised.
+        """
         if answer.public:
-            await _shared(interaction, answer, sharing or Sharing())
-        else:
-            await _in_the_end(answer, lambda body: _edit(interaction, body, answer))
-    except DeliveryError as error:
-        _not_shown(interaction, error)
+            told = await self._shared(interaction, answer, sharing or Sharing())
+            # A note that cannot be corrected changes nothing about that.
+            answer = Answer(told)
+        await self._shown(interaction, answer)
 
+    async def _shared(self, interaction: Interaction, answer: Answer, sharing: Sharing) -> Message:
+        """What is to be said of it to whoever wanted it."""
 
-async def _shared(interaction: Interaction, answer: Answer, sharing: Sharing) -> None:
-    try:
-        await _in_the_end(answer, lambda body: _follow_up(interaction, body, answer, sharing))
-    except DeliveryError as error:
-        perhaps = "may not have been" if sharing.may_be_out else "cannot be"
-        failed = Message("", f"This {perhaps} shared here: {error.reason} ({error.seen})")
-        # A note that cannot be corrected changes nothing about that.
-        await given(interaction, Answer(failed))
+        async def put(body: Body) -> None:
+            # What may have arrived is not sent again.
+            once = partial(_follow_up, interaction, body, answer, sharing)
+            await self._patiently(once, (DeliveryDeferred,))
+
+        try:
+            await _in_the_end(answer, put)
+        except DeliveryError as error:
+            perhaps = "may not have been" if sharing.may_be_out else "cannot be"
+            return Message("", f"This {perhaps} shared here: {error.reason} ({error.seen})")
+        return SHARED
+
+    async def _shown(self, interaction: Interaction, answer: Answer) -> bool:
+        """In the place of the promise: twice does what once does. False if it failed."""
+
+        async def put(body: Body) -> None:
+            again = (DeliveryDeferred, DeliveryAmbiguous)
+            await self._patiently(partial(_edit, interaction, body, answer), again)
+
+        try:
+            await _in_the_end(answer, put)
+        except DeliveryError as error:
+            facts = {"interaction": interaction.id, "seen": error.seen}
+            if code_of(error) in _ENDED:
+                logger.info("an answer came too late to be shown", extra=facts)
+            else:
+                logger.warning("an answer could not be shown", extra=facts)
+            return False
+        return True
+
+    async def _patiently(
+        self, once: Callable[[], Awaitable[None]], again: tuple[type[DeliveryError], ...]
+    ) -> None:
+        for pause_s in self.again_after_s:
+            try:
+                return await once()
+            except again as error:
+                logger.warning("an answer waits for Discord", extra={"seen": error.seen})
+            await asyncio.sleep(pause_s)
+        return await once()
 
 
 async def _in_the_end(answer: Answer, put: Callable[[Body], Awaitable[None]]) -> None:
@@ -115,26 +152,21 @@ async def _in_the_end(answer: Answer, put: Callable[[Body], Awaitable[None]]) ->
         await put(plain)
 
 
-async def _edit(interaction: Interaction, body: Body, answer: Answer | None = None) -> None:
-    """Tried again after a fault of the line: twice does what once does. Raises DeliveryError."""
-    fitting, clicks = _fitting(interaction, body), _clicks(body, answer, private=True)
-    for left in reversed(range(_EDITS)):
-        files = fitting.files()
-        try:
-            async with asyncio.timeout(_EDIT_WITHIN_S):
-                await interaction.edit_original_response(
-                    content=body.made.content,
-                    embeds=body.made.embeds,
-                    attachments=files,
-                    view=clicks,
-                    allowed_mentions=_NOBODY,
-                )
-        except FOREIGN as error:
-            if not left or not isinstance(error, network.FOREIGN):
-                raise translated(error) from error
-            await asyncio.sleep(_PAUSE_S)
-        else:
-            return
+async def _edit(interaction: Interaction, body: Body, answer: Answer) -> None:
+    """Once. Raises DeliveryError."""
+    files = _fitting(interaction, body).files()
+    clicks = _clicks(body, answer, private=True)
+    try:
+        async with asyncio.timeout(_EDIT_WITHIN_S):
+            await interaction.edit_original_response(
+                content=body.made.content,
+                embeds=body.made.embeds,
+                attachments=files,
+                view=clicks,
+                allowed_mentions=_NOBODY,
+            )
+    except FOREIGN as error:
+        raise translated(error) from error
 
 
 async def _follow_up(
@@ -161,9 +193,9 @@ async def _follow_up(
         raise failed from error
 
 
-def _clicks(body: Body, answer: Answer | None, *, private: bool) -> View:
+def _clicks(body: Body, answer: Answer, *, private: bool) -> View:
     """Its buttons and menus; of a private answer that can be shared, Share comes last."""
-    if answer is None or not body.clicks:
+    if not body.clicks:
         return view(Message("", ""))
     share = None
     if private and answer.share:
@@ -178,11 +210,3 @@ def _fitting(interaction: Interaction, body: Body) -> Body:
     return replace(
         body, texts=tuple(text for text in body.texts if len(text.content.encode()) <= most)
     )
-
-
-def _not_shown(interaction: Interaction, error: DeliveryError) -> None:
-    facts = {"interaction": interaction.id, "seen": error.seen}
-    if code_of(error) in _ENDED:
-        logger.info("an answer came too late to be shown", extra=facts)
-    else:
-        logger.warning("an answer could not be shown", extra=facts)

@@ -6,6 +6,7 @@ import logging
 import discord
 
 from bot.links import Link, LinkRefused
+from bot.platforms.discord_answers import Answers
 from bot.platforms.discord_bot import IDENTIFIES, Bot, make_bot
 from bot.platforms.discord_errors import FOREIGN, translated
 from bot.platforms.discord_hearing import Hearing
@@ -54,8 +55,9 @@ class DiscordEar:
     ) -> None:
         self.link = link
         self._token, self._line = token, Line(api_url, gateway_url)
-        self.hearing = Hearing(reception, suggestions, self._line)
         self._patience = patience or Patience()
+        answers = Answers(self._patience.answer_again_s)
+        self.hearing = Hearing(reception, suggestions, self._line, answers)
         self._register = Register(reception.db, guild_id, self._patience.register_pause_s)
 
     async def serve(self) -> None:

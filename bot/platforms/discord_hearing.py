@@ -14,7 +14,7 @@ from bot.answers import Answer, Sharing
 from bot.forms import Kind
 from bot.permissions import Asker
 from bot.platforms import discord_commands as commands
-from bot.platforms.discord_answers import Interaction, acknowledged, given, noted
+from bot.platforms.discord_answers import Answers, Interaction, acknowledged
 from bot.platforms.discord_line import Line, answer_by
 from bot.platforms.discord_parts import KNOWN_BY, PICK
 from bot.platforms.work import Work
@@ -46,11 +46,12 @@ class Hearing:
         reception: Reception,
         suggestions: Suggestions,
         line: Line,
+        answers: Answers,
         *,
         suggest_within_s: float = 2.0,
     ) -> None:
         self.work, self._line = Work("discord"), line
-        self._reception, self._suggestions = reception, suggestions
+        self._reception, self._suggestions, self._answers = reception, suggestions, answers
         self._suggest_within_s = suggest_within_s
         self._looking: set[asyncio.Task[list[tuple[str, str]]]] = set()
         self._closing, self._turn = False, asyncio.Semaphore(AT_ONCE)
@@ -97,8 +98,8 @@ class Hearing:
             # Many at once would make promises late that others wait for.
             async with self._turn:
                 answer = await self._asked(interaction)
-            if answer is not None and (not answer.public or await noted(interaction)):
-                await given(interaction, answer, sharing)
+            if answer is not None and (not answer.public or await self._answers.noted(interaction)):
+                await self._answers.given(interaction, answer, sharing)
             sorry = None
         except asyncio.CancelledError:
             # The process stops, and nobody will answer this any more: not even silence is left.
@@ -109,7 +110,7 @@ class Hearing:
                 await self._reception.not_shared(answer)
             # Whatever it met, nobody is left with a promise.
             if sorry is not None:
-                await given(interaction, sorry)
+                await self._answers.given(interaction, sorry)
 
     async def _asked(self, interaction: Interaction) -> Answer | None:
         once, asker, data = f"discord:{interaction.id}", asker_of(interaction), _data(interaction)

@@ -5,6 +5,7 @@ import contextlib
 import socket
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -29,6 +30,9 @@ class Patience:
     """A session that lasts so long is none of a row of failures."""
     register_pause_s: float = 2.0
     """Before the commands are told a second time; the pauses after that grow."""
+    answer_again_s: Sequence[float] = (1.0, 5.0, 30.0, 120.0, 300.0)
+    """Before an answer is given again while Discord cannot be reached: less in all than the quarter
+    of an hour in which it can be given."""
 
 
 class Watched(Protocol):

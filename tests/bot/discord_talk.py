@@ -28,7 +28,14 @@ TOKEN = "invented.discord.token"
 CHANNEL = 900000000000000011
 ANN, BOB = 900000000000000020, 900000000000000021
 PNG = b"\x89PNG\r\n\x1a\n"
-FAST = Patience(quiet_s=0.4, login_s=5.0, close_s=0.3, identify_pause_s=0.05, register_pause_s=0.05)
+FAST = Patience(
+    quiet_s=0.4,
+    login_s=5.0,
+    close_s=0.3,
+    identify_pause_s=0.05,
+    register_pause_s=0.05,
+    answer_again_s=[0.05] * 5,
+)
 
 
 @dataclass
@@ -163,7 +170,7 @@ class Told(Reception):
 
 @asynccontextmanager
 async def told(
-    tmp_path: Path, server: DiscordServer, says: Answer | Exception | None = None
+    tmp_path: Path, server: DiscordServer, says: Answer | Exception | None = None, **more: Any
 ) -> AsyncIterator[tuple[Talk, Told]]:
     """A bot whose answers are known."""
     async with at(tmp_path) as app:
@@ -171,7 +178,7 @@ async def told(
         reception = Told(own.db, own.commands, own.operators, own.now)
         reception.says = says or reception.says
         reception.ready.set()
-        ear = ear_of(app, server, reception=reception)
+        ear = ear_of(app, server, reception=reception, **more)
         async with served(ear) as running:
             await server.gateway.connected(10)
             await quiet(ear)

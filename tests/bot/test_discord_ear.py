@@ -87,6 +87,7 @@ async def test_share_says_it_to_all_and_leaves_a_note(talk: Talk, server: Discor
     asked = await talk.command("anomalies")
     shared = await talk.clicks(asked, clickable(asked)["Share"])
     (public,) = await shared.followed_up()
+    await quiet(talk.ear)
     assert shared.is_ephemeral
     assert words(shared) == "Shared."
     assert public in server.channel(CHANNEL).messages

@@ -14,9 +14,11 @@ from bot.answers import Answer
 from bot.links import LinkState
 from bot.pace import Pace
 from bot.platforms.discord_hearing import AT_ONCE, PERHAPS_SHARED, RESTARTING
+from bot.platforms.discord_watch import Patience
 from core.errors import TapewatchError
 from tests.bot.discord_talk import (
     BOB,
+    FAST,
     PNG,
     TOKEN,
     Talk,
@@ -33,7 +35,7 @@ from tests.bot.discord_talk import (
 )
 from tests.bot.small_market import at
 from tests.servers.discord import DiscordServer
-from tests.servers.faults import Hang
+from tests.servers.faults import Hang, Reset
 
 MANAGER = discord.Permissions(manage_guild=True, use_application_commands=True)
 
@@ -137,15 +139,78 @@ async def test_who_asks_too_much_is_told_to_wait(folder: Path, server: DiscordSe
             assert "a lot at once" not in await talk.asks("help", user_id=BOB)
 
 
-# A client that is given up.
+# A Discord that is away for a while.
 
-PUBLIC = Answer(Message("", "so it is"), public=True, shares="0")
+SHARED = Answer(Message("", "so it is"), public=True, shares="0")
+NOBODY = "http://127.0.0.1:9/api/v10"
+
+
+async def test_an_answer_waits_for_a_discord_that_is_away(
+    tmp_path: Path, server: DiscordServer
+) -> None:
+    async with told(tmp_path, server):
+        server.before.add(Reset(), on="webhooks.edit", times=5)
+        asked = await server.interact_command("help")
+        assert words(await asked.answered(10)) == "so it is"
+
+
+def test_it_waits_for_minutes_and_not_for_longer_than_it_can_be_given() -> None:
+    assert 5 * 60 < sum(Patience().answer_again_s) < 14 * 60
+
+
+async def test_who_waits_for_a_discord_that_is_away_is_told_of_the_end(
+    tmp_path: Path, server: DiscordServer
+) -> None:
+    slow = replace(FAST, answer_again_s=[3_600.0])
+    async with told(tmp_path, server, patience=slow) as (talk, _):
+        server.before.add(Reset(), on="webhooks.edit")
+        asked = await server.interact_command("help")
+        await until(lambda: not len(server.before))
+        await talk.ear.drain(0.1)
+        assert words(asked) == RESTARTING
+
+
+async def test_what_was_surely_not_shared_is_shared_when_discord_is_back(
+    tmp_path: Path, server: DiscordServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    slow = replace(FAST, answer_again_s=[0.05] * 100)
+    async with told(tmp_path, server, SHARED, patience=slow) as (talk, _):
+        there = Route.BASE
+
+        def cut(operation: str) -> None:
+            if operation == "webhooks.edit" and not caplog.records:
+                Route.BASE = NOBODY
+
+        server.on_accept = cut
+        asked = await server.interact_command("help")
+        await until(lambda: "an answer waits for Discord" in caplog.text)
+        assert (words(asked), asked.followups) == ("Sharing ...", [])
+        Route.BASE = there
+        await asked.followed_up()
+        await quiet(talk.ear)
+        assert words(asked) == "Shared."
+        assert [public.content for public in asked.followups] == ["so it is"]
+
+
+async def test_what_may_be_shared_is_not_shared_again_and_its_reader_is_told(
+    tmp_path: Path, server: DiscordServer
+) -> None:
+    async with told(tmp_path, server, SHARED) as (talk, _):
+        server.faults.add(Reset(), on="webhooks.create")
+        asked = await server.interact_command("help")
+        await asked.followed_up()
+        await quiet(talk.ear)
+        assert "may not have been shared here" in words(asked)
+        assert [public.content for public in asked.followups] == ["so it is"]
+
+
+# A client that is given up.
 
 
 async def test_what_was_asked_of_a_client_that_is_given_up_is_answered(
     tmp_path: Path, server: DiscordServer
 ) -> None:
-    async with told(tmp_path, server, PUBLIC) as (talk, reception):
+    async with told(tmp_path, server, SHARED) as (talk, reception):
         reception.ready.clear()
         asked = [await server.interact_command("help") for _ in range(2)]
         for it in asked:
@@ -226,6 +291,7 @@ async def test_what_nobody_saw_before_the_end_can_be_shared_after_it(
     async with talking(folder, server) as talk:
         shared = await talk.clicks(asked, clickable(asked)["Share"])
         await shared.followed_up()
+        await quiet(talk.ear)
         assert words(shared) == "Shared."
 
 
@@ -252,6 +318,7 @@ async def test_what_cannot_even_be_noted_can_be_shared_again(
     assert failed.followups == []
     shared = await talk.clicks(asked, clickable(asked)["Share"])
     await shared.followed_up()
+    await quiet(talk.ear)
     assert words(shared) == "Shared."
 
 

@@ -19,6 +19,7 @@ from simcord.backend.errors import OptionError
 from bot.app import App
 from bot.forms import FORMS
 from bot.links import Link, LinkState
+from bot.platforms.discord_answers import Answers
 from bot.platforms.discord_bot import Bot, make_bot
 from bot.platforms.discord_hearing import Hearing
 from bot.platforms.discord_line import Line
@@ -49,7 +50,9 @@ async def scene(folder: Path, *, deaf: bool = False) -> AsyncIterator[Scene]:
     async with at(folder) as app:
         # SimCord stands where Discord does: nothing is sent there.
         line = Line(Route.BASE, str(DiscordWebSocket.DEFAULT_GATEWAY))
-        hearing = Hearing(replace(app.reception, draw=draw), Suggestions(app.ladder), line)
+        hearing = Hearing(
+            replace(app.reception, draw=draw), Suggestions(app.ladder), line, Answers(())
+        )
         link = Link("discord", app.now)
         register = Register(app.db)
         bot = make_bot(hearing, register, link)
