@@ -6,8 +6,9 @@ listener for. So nothing gets as far as its listeners: all that is well signed i
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 from slack_bolt.response import BoltResponse
@@ -17,6 +18,7 @@ from bot.answers import Answer, Sharing
 from bot.forms import Form
 from bot.permissions import Asker
 from bot.platforms import slack_forms as forms
+from bot.platforms.network import ODD
 from bot.platforms.slack_answers import Answers
 from bot.platforms.slack_errors import error_of
 from bot.platforms.slack_groups import Groups
@@ -25,7 +27,7 @@ from bot.platforms.slack_ways import Place, ask
 from bot.platforms.slack_words import mentioned, typed
 from bot.platforms.work import Work
 from bot.reception import Reception
-from core.errors import DeliveryError
+from core.errors import DeliveryError, TapewatchError
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +42,10 @@ _FAILED = "That failed on our side; the log has the details. Please ask again."
 _UNKNOWN = "Nothing here answers to that. /help lists what can be asked."
 
 
+class Unreadable(TapewatchError):
+    """Signed, and yet not what Slack says that it sends."""
+
+
 @dataclass(slots=True)
 class Desk:
     """One workspace's questions."""
@@ -52,6 +58,8 @@ class Desk:
     work: Work
     leaving: bool = False
     """Whoever asks now is told to ask again."""
+    _unreadable: set[str] = field(default_factory=set)
+    """The kinds that such was met of."""
 
     async def heard(self, body: Body) -> BoltResponse:
         """The ack, before anything is done about it."""
@@ -76,7 +84,14 @@ class Desk:
                     await self._event(body)
                 case _:
                     if body.get("response_url"):
-                        await self.answers.say(_place(body), _UNKNOWN)
+                        with _reading():
+                            place = _place(body)
+                        await self.answers.say(place, _UNKNOWN)
+        except Unreadable as error:
+            if kind not in self._unreadable:
+                self._unreadable.add(kind)
+                facts = {"what": kind, "seen": str(error)}
+                logger.warning("what Slack has sent cannot be read; it is ignored", extra=facts)
         except DeliveryError as error:
             logger.warning("an answer did not arrive", extra={"what": kind, "seen": str(error)})
 
@@ -84,12 +99,13 @@ class Desk:
         if "command" not in body:
             return
         line = typed(str(body["command"]), str(body.get("text") or ""))
-        place = Place(
-            channel=str(body["channel_id"]),
-            user=str(body["user_id"]),
-            name=str(body.get("user_name") or ""),
-            response_url=str(body.get("response_url") or ""),
-        )
+        with _reading():
+            place = Place(
+                channel=str(body["channel_id"]),
+                user=str(body["user_id"]),
+                name=str(body.get("user_name") or ""),
+                response_url=str(body.get("response_url") or ""),
+            )
         trigger = str(body.get("trigger_id") or "")
         form = forms.form_for(line)
         if form is not None and await self._shown(form, place, trigger):
@@ -125,37 +141,40 @@ class Desk:
         return True
 
     async def _submitted(self, body: Body) -> None:
-        view = body["view"]
-        form, back = forms.form_of(view), forms.metadata(view)
-        user = body["user"]
-        place = Place(
-            channel=str(back.get("channel") or ""),
-            user=str(user["id"]),
-            name=str(back.get("name") or ""),
-            response_url=str(back.get("url") or ""),
-        )
-        if form is None:
+        with _reading():
+            view = body["view"]
+            form, back = forms.form_of(view), forms.metadata(view)
+            place = Place(
+                channel=str(back.get("channel") or ""),
+                user=str(body["user"]["id"]),
+                name=str(back.get("name") or ""),
+                response_url=str(back.get("url") or ""),
+            )
+            once = f"{view['id']} {view.get('hash')}"
+            line = None if form is None else forms.line_of(form, view)
+        if line is None:
             return await self.answers.say(place, _UNKNOWN)
-        await self._typed(f"{view['id']} {view.get('hash')}", place, forms.line_of(form, view))
-        return None
+        return await self._typed(once, place, line)
 
     async def _pressed(self, body: Body) -> None:
-        done = (body.get("actions") or [{}])[0]
-        chosen = done.get("selected_option") or {}
-        button = str(chosen.get("value") or done.get("action_id") or "")
-        once = f"slack:{body['trigger_id']}"
-        await self._answered(_place(body), lambda who: self.reception.pressed(once, who, button))
+        with _reading():
+            done = (body.get("actions") or [{}])[0]
+            chosen = done.get("selected_option") or {}
+            button = str(chosen.get("value") or done.get("action_id") or "")
+            once, place = f"slack:{body['trigger_id']}", _place(body)
+        await self._answered(place, lambda who: self.reception.pressed(once, who, button))
 
     async def _event(self, body: Body) -> None:
-        event = body.get("event") or {}
-        said_by_a_bot = event.get("bot_id") or event.get("user") == self.me.user
-        if event.get("type") != "app_mention" or said_by_a_bot or "edited" in event:
-            return
-        place = Place(
-            channel=str(event["channel"]),
-            user=str(event["user"]),
-            thread=str(event.get("thread_ts") or ""),
-        )
+        with _reading():
+            event = body.get("event") or {}
+            said_by_a_bot = event.get("bot_id") or event.get("user") == self.me.user
+            if event.get("type") != "app_mention" or said_by_a_bot or "edited" in event:
+                return
+            place = Place(
+                channel=str(event["channel"]),
+                user=str(event["user"]),
+                thread=str(event.get("thread_ts") or ""),
+            )
         line = mentioned(str(event.get("text") or ""), self.me.user)
         once = body.get("event_id") or f"{place.channel} {event.get('ts')}"
         await self._typed(str(once), place, line)
@@ -195,6 +214,15 @@ class Desk:
                 await self.reception.not_shared(answer)
             if sorry:
                 await self.answers.say(place, sorry)
+
+
+@contextmanager
+def _reading() -> Iterator[None]:
+    """Nothing is done inside: what is odd here is the body."""
+    try:
+        yield
+    except ODD as error:
+        raise Unreadable(f"{type(error).__name__}: {error}") from error
 
 
 def _place(body: Body) -> Place:

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import aiohttp
@@ -78,6 +78,12 @@ class SlackEar:
     async def _served(self, client: AsyncWebClient, me: Identity) -> None:
         url = await address(client, self._app_token) if self._app_token is not None else ""
         quiet = _loggers()
+        desk = self._desk = self._desk or self._made(me)
+
+        async def past_bolt(body: dict[str, Any], next_: Callable[[], Awaitable[Any]]) -> Any:
+            """It fails on an event that is none, and acknowledges nothing."""
+            return await (next_() if isinstance(body.get("event", {}), dict) else desk.heard(body))
+
         app = AsyncApp(
             logger=quiet,
             name="tapewatch",
@@ -86,8 +92,8 @@ class SlackEar:
             authorize=_known(me, self._token),
             # What is answered here is typed or clicked by people; of Socket Mode nothing is signed.
             request_verification_enabled=self._app_token is None,
+            before_authorize=past_bolt,
         )
-        desk = self._desk = self._desk or self._made(me)
 
         @app.use
         async def heard(body: dict[str, Any]) -> Any:
