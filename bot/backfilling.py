@@ -222,8 +222,8 @@ class Backfilling:
         words = f"{job.first} {job.last} {job.policy} series:{job.asked}"
         return replace(
             standing,
-            unattended="nobody works at it: a service (`python -m bot run`) goes on with it, and so"
-            f" does `python -m bot backfill {words}`",
+            unattended="a service (`python -m bot run`) goes on with it, and so does"
+            f" `python -m bot backfill {words}`",
         )
 
     async def _is_attended(self) -> bool:
