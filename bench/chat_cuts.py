@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from bench.chat_load import Crowd, Given
 from tests.servers.discord import DiscordServer
 from tests.servers.discord_interaction import Interaction
+from tests.servers.faults import Reset
 from tests.servers.slack import SlackServer
 from tests.servers.slack_asked import Asked
 
@@ -16,6 +17,8 @@ EVERY_S, FIRST_S, LAST_S = 60.0, 10.0, 35.0
 """Between two on the same platform; before the first; none so shortly before the end."""
 
 _BACK_WITHIN_S = 50.0
+_AWAY_S = 5.0
+_WAYS_BACK = {"discord": "webhooks.edit", "slack": "response_url"}
 _ON_THE_WAY_S = 0.25
 
 
@@ -96,6 +99,7 @@ class Cuts:
         async with asyncio.TaskGroup() as both:
             both.create_task(self._on_discord(until))
             both.create_task(self._on_slack(until))
+            both.create_task(self._without_answers(until))
 
     def was_swallowed(self, given: Given) -> bool:
         """Did it leave on a line that was dead? Then the platform itself never had an answer."""
@@ -137,6 +141,19 @@ class Cuts:
             self.made.append(Cut("slack", how, back_s))
             await self._deliver_again()
             await asyncio.sleep(max(0.0, now + EVERY_S - time.monotonic()))
+
+    async def _without_answers(self, until: float) -> None:
+        """What is asked arrives and is acknowledged; no answer comes through, for a while."""
+        servers = {"discord": self.crowd.discord, "slack": self.crowd.slack}
+        await asyncio.sleep(EVERY_S / 4)
+        while time.monotonic() < until:
+            for name, server in servers.items():
+                server.before.always(Reset(), on=_WAYS_BACK[name])
+            await asyncio.sleep(_AWAY_S)
+            for name, server in servers.items():
+                server.before.clear()
+                self.made.append(Cut(name, "no answer comes through", _AWAY_S))
+            await asyncio.sleep(EVERY_S - _AWAY_S)
 
     async def _deliver_again(self) -> None:
         """As Slack does with events that were not acknowledged, and with nothing else."""

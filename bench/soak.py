@@ -1,8 +1,9 @@
 """Half an hour of commands on both platforms while connections fail, as they do on a bad day.
 
 The real service between local platforms: two commands a second; every minute each platform's
-connection is lost in another way; every other minute the vendor publishes the newest session anew,
-with another name in it, so that each channel gets a digest once and a correction for each revision.
+connection is lost in another way, and for five seconds no answer comes through; every other minute
+the vendor publishes the newest session anew, with another name in it, so that each channel gets a
+digest once and a correction for each revision.
 
 python -m bench soak [MINUTES], or python -m bench.soak [MINUTES]
 """
