@@ -5,8 +5,8 @@ import sys
 from collections.abc import Callable, Coroutine
 from typing import Any, TextIO
 
-from alerts.backfill_card import plan_card
 from alerts.message import stamp
+from alerts.plan_card import plan_card
 from alerts.words import some
 from bot.app import App
 from bot.fill import left_behind

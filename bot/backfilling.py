@@ -12,11 +12,11 @@ from alerts.backfill_card import (
     backfill_card,
     differences_card,
     failures_card,
-    plan_card,
 )
 from alerts.budget import clipped
 from alerts.message import stamp
 from alerts.model import Message
+from alerts.plan_card import plan_card
 from bot.arguments import Sessions, dated, no_more_than, span
 from bot.estimate import Estimates
 from bot.requests import CommandRequest
