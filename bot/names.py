@@ -184,9 +184,12 @@ async def history_of(
     first, last = window[0].date, window[-1].date
     renames = concerning(ticker, known)
     names = {ticker, *(name for r in renames for name in (r.old, r.new))}
-    splits = follow_splits(await pipeline.record.splits(first, last, names), renames, last)
-    own = await pipeline.record.history(ticker, window, renames)
-    return _dense(restate(own, splits, last), window[-many:])
+    own, splits = await asyncio.gather(
+        pipeline.record.history(ticker, window, renames),
+        pipeline.record.splits(first, last, names),
+    )
+    restated = restate(own, follow_splits(splits, renames, last), last)
+    return _dense(restated, window[-many:])
 
 
 async def flags_of(ladder: Ladder, ticker: str, most: int) -> list[Flag]:

@@ -68,14 +68,15 @@ class Universe:
     async def renames_of(self, tickers: Collection[str], first: date, last: date) -> list[Rename]:
         """Those of them that core.renames.concerning would leave for any of these tickers."""
         rows = await self.db.rows(
-            "WITH RECURSIVE own AS (SELECT DISTINCT renamed_on, old, new FROM renames"
-            " WHERE renamed_on BETWEEN ? AND ?),"
-            " about(name) AS (SELECT value FROM json_each(?)"
-            " UNION SELECT own.new FROM own JOIN about ON own.old = about.name"
-            " UNION SELECT own.old FROM own JOIN about ON own.new = about.name)"
-            " SELECT renamed_on, old, new FROM own WHERE old IN (SELECT name FROM about)"
+            "WITH RECURSIVE about(name) AS (SELECT value FROM json_each(?1)"
+            " UNION SELECT r.new FROM about JOIN renames r ON r.old = about.name"
+            " WHERE r.renamed_on BETWEEN ?2 AND ?3"
+            " UNION SELECT r.old FROM about JOIN renames r ON r.new = about.name"
+            " WHERE r.renamed_on BETWEEN ?2 AND ?3)"
+            " SELECT DISTINCT renamed_on, old, new FROM renames"
+            " WHERE renamed_on BETWEEN ?2 AND ?3 AND old IN (SELECT name FROM about)"
             " ORDER BY renamed_on, old, new",
-            (str(first), str(last), json.dumps(sorted(tickers))),
+            (json.dumps(sorted(tickers)), str(first), str(last)),
         )
         return [_rename(row) for row in rows]
 
