@@ -1,11 +1,13 @@
 """The end in time: a point for each step of it, all counted from the word that it is time to go."""
 
+import gc
 import logging
 import os
 import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from bot.logs import say
@@ -51,7 +53,11 @@ class Leaving:
         where all else works too, the interpreter takes seconds to put its own things away.
         """
         if self._since is not None:
-            sys.stdout.flush()
+            # Or Python tells of semaphores that the workers have left.
+            gc.collect()
+            # Nobody may read it any more.
+            with suppress(OSError, ValueError):
+                sys.stdout.flush()
             os._exit(code)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 import discord
@@ -50,4 +50,20 @@ class Line:
 def answer_by(session: aiohttp.ClientSession, interaction: discord.Interaction[Any]) -> None:
     """Instead of by the session of its client."""
     interaction._session = session
-    interaction.followup.session = session
+    interaction.followup.session = cast(aiohttp.ClientSession, _Once(session))
+
+
+class _Once:
+    """Of a session, what discord.py asks of it for a follow-up: it would send that again after a
+    5xx, and what was sent may be there."""
+
+    def __init__(self, session: aiohttp.ClientSession) -> None:
+        self._session = session
+
+    @asynccontextmanager
+    async def request(self, *what: Any, **more: Any) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Raises discord.DiscordServerError for a 5xx."""
+        async with self._session.request(*what, **more) as response:
+            if response.status >= 500:
+                raise discord.DiscordServerError(response, await response.text())
+            yield response

@@ -35,7 +35,7 @@ from tests.bot.discord_talk import (
 )
 from tests.bot.small_market import at
 from tests.servers.discord import DiscordServer
-from tests.servers.faults import Hang, Reset
+from tests.servers.faults import Fault, Hang, Reset, Status
 
 MANAGER = discord.Permissions(manage_guild=True, use_application_commands=True)
 
@@ -192,11 +192,12 @@ async def test_what_was_surely_not_shared_is_shared_when_discord_is_back(
         assert [public.content for public in asked.followups] == ["so it is"]
 
 
+@pytest.mark.parametrize("fault", [Reset(), Status(500), Status(502), Status(503)], ids=str)
 async def test_what_may_be_shared_is_not_shared_again_and_its_reader_is_told(
-    tmp_path: Path, server: DiscordServer
+    tmp_path: Path, server: DiscordServer, fault: Fault
 ) -> None:
     async with told(tmp_path, server, SHARED) as (talk, _):
-        server.faults.add(Reset(), on="webhooks.create")
+        server.faults.add(fault, on="webhooks.create")
         asked = await server.interact_command("help")
         await asked.followed_up()
         await quiet(talk.ear)
