@@ -15,7 +15,9 @@ from core.errors import BarsAway
 from core.files import Stamp
 
 _STILL_AWAY_S = 60.0
-"""So long a failure counts for whoever comes while somebody tries again."""
+"""So long a failure counts for whoever comes while somebody tries again..."""
+_QUICK_S = 1.0
+"""... and has not done so by then: what is back answers sooner."""
 
 
 @dataclass(slots=True)
@@ -29,9 +31,14 @@ class _Known:
 class Listings:
     """By folder; what was written here counts at once."""
 
-    def __init__(self, ask: Callable[[str], dict[str, Stamp]], kept_s: float) -> None:
+    def __init__(
+        self,
+        ask: Callable[[str], dict[str, Stamp]],
+        kept_s: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         """`ask`: what is in a folder, or BarsAway. `kept_s`: so old an answer may be."""
-        self._ask, self._kept_s = ask, kept_s
+        self._ask, self._kept_s, self._clock = ask, kept_s, clock
         self._known = dict[str, _Known]()
         self._changes = dict[str, dict[str, Stamp | None]]()
         """Of the folders that are asked for now: the answer may not know of them."""
@@ -40,16 +47,16 @@ class Listings:
 
     def of(self, folder: str) -> Mapping[str, Stamp]:
         """Raises BarsAway, the same for all who ask at the same time."""
-        now_s = time.monotonic()
+        now_s = self._clock()
         with self._turn:
             asking = self._asking[folder]
-        if (found := self._at_hand(folder)) is not None:
+        if (found := self._at_hand(folder, now_s)) is not None:
             return found
-        if not asking.acquire(blocking=False):
-            self._at_hand(folder, now_s - _STILL_AWAY_S)
+        if not asking.acquire(timeout=_QUICK_S):
+            self._at_hand(folder, now_s, now_s - _STILL_AWAY_S)
             asking.acquire()
         try:
-            found = self._at_hand(folder, now_s)
+            found = self._at_hand(folder, now_s, now_s)
             return self._asked(folder) if found is None else found
         finally:
             asking.release()
@@ -68,26 +75,29 @@ class Listings:
             self._known.pop(folder, None)
             self._changes.pop(folder, None)
 
-    def _at_hand(self, folder: str, away_since_s: float = inf) -> Mapping[str, Stamp] | None:
-        """None if it is to be asked for; BarsAway if that has failed since then."""
+    def _at_hand(
+        self, folder: str, now_s: float, away_since_s: float = inf
+    ) -> Mapping[str, Stamp] | None:
+        """None if it is to be asked for, by who came at `now_s`; BarsAway if that has failed since
+        then. What took long and was waited for is no older for that."""
         with self._turn:
             known = self._known.get(folder)
         if known is None:
             return None
         if known.away is None:
-            return known.stamps if time.monotonic() - known.at_s <= self._kept_s else None
+            return known.stamps if now_s - known.at_s <= self._kept_s else None
         if known.at_s >= away_since_s:
             raise BarsAway(str(known.away), known.away.verdict) from known.away
         return None
 
     def _asked(self, folder: str) -> Mapping[str, Stamp]:
-        began_s, changes = time.monotonic(), dict[str, Stamp | None]()
+        began_s, changes = self._clock(), dict[str, Stamp | None]()
         with self._turn:
             self._changes[folder] = changes
         try:
             known = _Known(began_s, self._ask(folder))
         except BarsAway as error:
-            self._put(folder, _Known(time.monotonic(), {}, error), changes)
+            self._put(folder, _Known(self._clock(), {}, error), changes)
             raise
         return self._put(folder, known, changes)
 

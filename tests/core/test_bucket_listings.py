@@ -56,6 +56,32 @@ def test_all_who_ask_at_once_share_what_came_of_it(many: ThreadPoolExecutor, is_
     assert len(storage.answers) == 1
 
 
+def test_what_took_longer_than_it_is_kept_is_shared_as_well(many: ThreadPoolExecutor) -> None:
+    storage, seconds = Storage(), [0.0]
+    there = Listings(storage, kept_s=10, clock=lambda: seconds[0])
+    all_of_them = [many.submit(there.of, "x") for _ in range(4)]
+    answer = storage.asked()
+    assert not many.submit(storage.begun.acquire, timeout=0.2).result()
+    seconds[0] = 12.0
+    answer.set_result({"a": ONE})
+    assert [one.result(20) for one in all_of_them] == 4 * [{"a": ONE}]
+    anew = many.submit(there.of, "x")
+    storage.asked().set_result({})
+    assert anew.result(20) == {}
+
+
+def test_whoever_comes_when_it_is_back_hears_that(many: ThreadPoolExecutor) -> None:
+    storage = Storage()
+    there = Listings(storage, kept_s=60)
+    first = many.submit(there.of, "x")
+    storage.asked().set_exception(AWAY)
+    with pytest.raises(BarsAway):
+        first.result(20)
+    all_of_them = [many.submit(there.of, "x") for _ in range(4)]
+    storage.asked().set_result({"a": ONE})
+    assert [one.result(20) for one in all_of_them] == 4 * [{"a": ONE}]
+
+
 def test_another_folder_is_not_waited_for(many: ThreadPoolExecutor) -> None:
     storage = Storage()
     there = Listings(storage, kept_s=60)
