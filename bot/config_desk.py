@@ -7,6 +7,7 @@ from datetime import time
 from alerts.budget import clipped
 from alerts.model import File, Message
 from bot.requests import CommandRequest
+from bot.setting_types import looks_secret
 from bot.settings import SECRETS, Settings
 from core.errors import CommandError
 
@@ -86,7 +87,8 @@ def _written(value: object) -> str:
         return str(value).lower()
     if isinstance(value, tuple):
         return ",".join(map(str, value))
-    return f"{value:%H:%M}" if isinstance(value, time) else str(value)
+    said = f"{value:%H:%M}" if isinstance(value, time) else str(value)
+    return "(hidden: it looks like a key)" if looks_secret(said) else said
 
 
 def _long(facts: Sequence[tuple[str, str]]) -> tuple[File, ...]:

@@ -70,7 +70,10 @@ class Door:
         app = web.Application(client_max_size=_MOST_BYTES)
         app.router.add_post(SLACK_PATH, self._posted)
         app.router.add_get("/{path:.*}", self._asked)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=_CLOSE_WITHIN_S)
+        # Slack packs nothing, and unpacking what a stranger has packed holds up the loop.
+        runner = web.AppRunner(
+            app, access_log=None, shutdown_timeout=_CLOSE_WITHIN_S, auto_decompress=False
+        )
         await runner.setup()
         _server.addFilter(malformed := _Malformed())
         try:

@@ -1,7 +1,7 @@
 """The end in time: a point for each step of it, all counted from the word that it is time to go."""
 
-import gc
 import logging
+import multiprocessing.util
 import os
 import sys
 import threading
@@ -54,7 +54,7 @@ class Leaving:
         """
         if self._since is not None:
             # Or Python tells of semaphores that the workers have left.
-            gc.collect()
+            multiprocessing.util._run_finalizers(0)  # type: ignore[attr-defined]
             # Nobody may read it any more.
             with suppress(OSError, ValueError):
                 sys.stdout.flush()

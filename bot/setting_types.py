@@ -170,7 +170,9 @@ SLACK_ID = r"[CGD][A-Z0-9]{7,20}"
 
 def looks_secret(text: str) -> bool:
     """Is a token or a key in it, where none belongs?"""
-    parts = [part.strip() for part in text.split(",")]
+    parts = re.split(r"[\s,'\"=]+", text)
+    # In an address a token is a part of the path, as a dead-man's switch has it.
+    parts += [piece for part in parts if "://" in part for piece in part.split("/")]
     return any(_TOKEN.search(part) or _KEY.fullmatch(part) for part in parts)
 
 

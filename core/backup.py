@@ -143,6 +143,9 @@ def _put_in_place(folder: Path, data_dir: Path) -> int:
         (folder / PLACE).replace(data_dir / PLACE)
     # Last: while it is not there, nothing has been restored.
     flushed(folder / STATE)
+    if left_there(data_dir):
+        begun = f"a service has begun in DATA_DIR={data_dir} meanwhile"
+        raise InUse(f"{begun}: stop it, and restore again")
     (folder / STATE).replace(data_dir / STATE)
     return len(found)
 

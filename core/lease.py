@@ -219,7 +219,10 @@ class Lease:
         now, begun = self.now(), self.uptime()
         if _identity(self.path) != self._file:
             # What is open here has no name any more, or another: all that is written is lost.
-            self.why = f"{self.path} was moved or replaced under this copy, which kept the old one"
+            self.why = (
+                f"{self.path} was moved or replaced under this copy; {self.path.name}-wal, if it is"
+                " still there, belongs to the old one: move it there before anything starts"
+            )
             return False
         with closing(connected(self.path)) as db:
             cursor = db.execute(

@@ -191,6 +191,24 @@ def test_what_an_address_may_hide_is_not_repeated_by_its_fault(
     assert f"{name}='(hidden)': should be" in said
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        "https://hc-ping.com/1f3a5c7e-1111-2222-3333-0123456789ab",
+        "Bearer AbCdEfGhIjKlMnOpQrStUvWxYz012345",
+        "AbCdEfGhIjKlMnOpQrStUvWxYz012345 # my key",
+        '"AbCdEfGhIjKlMnOpQrStUvWxYz012345"x',
+    ],
+)
+def test_a_key_with_something_around_it_is_not_repeated(
+    monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    monkeypatch.setenv("OPERATOR_CHANNEL", value)
+    with pytest.raises(ConfigError) as caught:
+        load()
+    assert "OPERATOR_CHANNEL='(hidden)': should be" in str(caught.value)
+
+
 ADDRESSES = [name for name in Settings.model_fields if name.endswith("_url") and name != "data_url"]
 
 
