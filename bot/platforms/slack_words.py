@@ -33,7 +33,8 @@ _QUOTES = str.maketrans({"“": '"', "”": '"', "„": '"', "«": '"', "»": '"
 _LONG_HYPHEN = re.compile("(?<=\\d)[‐-―−](?=\\d)")
 _ANGLES = re.compile(r"<([^<>\s][^<>]*)>")
 _MARKS = "*_~`"
-_DOLLAR = re.compile(r"^\$(?=[A-Za-z])")
+_DOLLAR = re.compile(r"^\$(?=[A-Za-z])(?!(here|mine)$)", re.IGNORECASE)
+"""With it these two are tickers, without it words of a command."""
 _PERSON = re.compile(r"(?<![^\s(\"'“])slack:@([UW][A-Z0-9]+)\b(?!…)")
 _CHANNEL = re.compile(r"(?<![^\s(\"'“])slack:(?!C0123ABCDEF\b)([CG][A-Z0-9]{2,})\b(?!…)")
 """Nobody's channel is the one that our own texts have as an example."""

@@ -27,6 +27,7 @@ from tests.bot.hostile import HOSTILE
         ("/tapewatch", "", "help"),
         ("/tw-help", "", "help"),
         ("/ticker", "$nvda", "ticker nvda"),
+        ("/watch", "add $here", "watch add $here"),
         ("/ticker", "“NVDA”", "ticker NVDA"),
         ("/ticker", "<http://BRK.B|BRK.B> 30", "ticker BRK.B 30"),
         ("/ticker", "*NVDA* `60`", "ticker NVDA 60"),
