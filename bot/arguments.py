@@ -169,7 +169,7 @@ def date_or_number(text: str, most: int, usage: str) -> str | int:
     """What Sessions.resolve() reads, or a number of sessions from 2 to `most`."""
     if text.lower().startswith(SESSION) or text.lower() in _NEWEST_WORDS or _date(text):
         return text
-    if len(text) <= len(str(most)) and text.isascii() and text.isdigit():
+    if is_short_number(text, most):
         return whole(text, most, usage)
     raise CommandError(
         f"{clipped(text, 40)!r} is neither a number of sessions from 2 to {most} nor a date:"
@@ -224,10 +224,14 @@ def current(typed: str, known: AbstractSet[str], renames: Iterable[Rename]) -> t
     return typed, ""
 
 
+def is_short_number(text: str, most: int) -> bool:
+    """Digits, and no more of them than `most` has: Python refuses to read thousands."""
+    return text.isascii() and text.isdigit() and len(text) <= len(str(most))
+
+
 def whole(text: str, most: int, usage: str) -> int:
     """A whole number from 2 to `most`."""
-    fits = text.isascii() and text.isdigit() and len(text) <= len(str(most))
-    if not fits or not 2 <= int(text) <= most:
+    if not is_short_number(text, most) or not 2 <= int(text) <= most:
         raise CommandError(
             f"{clipped(text, 40)!r} should be a number of sessions from 2 to {most}. {usage}"
         )

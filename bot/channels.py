@@ -13,7 +13,7 @@ from alerts.model import Destination, Message
 from alerts.selftest import self_test
 from alerts.subscriptions import ENVIRONMENT, Route, routes, subscribe, unsubscribe, watched
 from alerts.wants import EVERYTHING, QuietHours, Wants
-from bot.arguments import no_more_than
+from bot.arguments import is_short_number, no_more_than
 from bot.links import Link
 from bot.requests import ONLY_HERE, CommandRequest
 from core.anomaly import TIERS
@@ -217,8 +217,7 @@ def _tier(value: str) -> str:
 
 
 def _most(value: str) -> int:
-    is_short = value.isascii() and value.isdigit() and len(value) <= len(str(_MOST_LINES))
-    if not is_short or not 1 <= int(value) <= _MOST_LINES:
+    if not is_short_number(value, _MOST_LINES) or not 1 <= int(value) <= _MOST_LINES:
         raise CommandError(
             f"top:{clipped(value, 40)} should be a number from 1 to {_MOST_LINES}. {_USAGE}"
         )

@@ -8,7 +8,7 @@ from datetime import date
 
 from alerts.budget import clipped
 from alerts.kinds import LABELS, RULES
-from bot.arguments import dated, parse_date
+from bot.arguments import dated, is_short_number, parse_date
 from core.errors import CommandError
 
 USAGE = "TICKER|label:news-like|rule:trades [5] [until:double|DATE] [mine] [because WORDS]"
@@ -114,7 +114,7 @@ def _joined(words: Sequence[str]) -> list[str]:
 
 
 def _sessions(text: str) -> int:
-    if len(text) > len(str(MOST_SESSIONS)) or not 1 <= int(text) <= MOST_SESSIONS:
+    if not is_short_number(text, MOST_SESSIONS) or not 1 <= int(text) <= MOST_SESSIONS:
         raise CommandError(
             f"{clipped(text, 40)!r} should be a number of sessions from 1 to {MOST_SESSIONS}"
         )

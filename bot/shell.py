@@ -52,13 +52,14 @@ _READ_SESSIONS = ("run", "once", "backfill")
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns what the shell is told."""
-    asked = logs.Form.TEXT if sys.stderr.isatty() else form_asked()
-    logs.set_up(secrets_asked(), logging.WARNING, asked)
+    secrets, wished = secrets_asked(), form_asked()
+    asked = logs.Form.TEXT if sys.stderr.isatty() else wished
+    logs.set_up(secrets, logging.WARNING, asked)
     chosen = _parser().parse_args(arguments)
     level = logging.INFO if chosen.command == "run" and not console.attached() else logging.WARNING
     # Also what is wrong with the settings is said in the form that they ask for.
-    form = form_asked() if chosen.command == "run" else asked
-    logs.set_up(secrets_asked(), level, form)
+    form = wished if chosen.command == "run" else asked
+    logs.set_up(secrets, level, form)
     is_service = chosen.command == "run" and not console.attached()
     for pause_s in (*(again.pauses() if is_service else ()), None):
         try:

@@ -67,14 +67,20 @@ def of(app: App, ticker: str = "QWOH") -> ChartOf:
     return ChartOf(app.ladder.top.series.key, NEWEST.date, ticker)
 
 
+async def hanging(app: App, mark: Path) -> tuple[Charts, asyncio.Task[Picture | None]]:
+    """Whoever draws for it hangs by now; the task waits for that picture."""
+    charts = Charts(app.ladder, drawing=partial(hangs_once, mark))
+    waiting = asyncio.create_task(charts(of(app)))
+    await until(lambda: mark.exists() and mark.read_text().endswith("\n"), 30)
+    return charts, waiting
+
+
 async def test_who_hangs_is_ended_and_the_next_picture_is_drawn(
     folder: Path, tmp_path: Path
 ) -> None:
     mark = tmp_path / "hangs"
     async with at(folder) as app:
-        charts = Charts(app.ladder, drawing=partial(hangs_once, mark))
-        waiting = asyncio.create_task(charts(of(app)))
-        await until(lambda: mark.exists() and mark.read_text().endswith("\n"), 30)
+        charts, waiting = await hanging(app, mark)
         # As whoever waited for it for long enough does.
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
@@ -89,9 +95,7 @@ async def test_a_picture_that_nobody_waits_for_any_more_keeps_nobody(
 ) -> None:
     mark = tmp_path / "hangs"
     async with at(folder) as app:
-        charts = Charts(app.ladder, drawing=partial(hangs_once, mark))
-        waiting = asyncio.create_task(charts(of(app)))
-        await until(lambda: mark.exists() and mark.read_text().endswith("\n"), 30)
+        charts, waiting = await hanging(app, mark)
         async with asyncio.timeout(30):
             await charts.close()
         with pytest.raises(BrokenProcessPool):

@@ -33,6 +33,16 @@ class Storage:
         return self.answers[-1]
 
 
+def failed_once(storage: Storage, many: ThreadPoolExecutor) -> Listings:
+    """Somebody has asked it for `x`, in vain."""
+    there = Listings(storage, kept_s=60)
+    first = many.submit(there.of, "x")
+    storage.asked().set_exception(AWAY)
+    with pytest.raises(BarsAway):
+        first.result(20)
+    return there
+
+
 @pytest.fixture
 def many() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(8)
@@ -72,11 +82,7 @@ def test_what_took_longer_than_it_is_kept_is_shared_as_well(many: ThreadPoolExec
 
 def test_whoever_comes_when_it_is_back_hears_that(many: ThreadPoolExecutor) -> None:
     storage = Storage()
-    there = Listings(storage, kept_s=60)
-    first = many.submit(there.of, "x")
-    storage.asked().set_exception(AWAY)
-    with pytest.raises(BarsAway):
-        first.result(20)
+    there = failed_once(storage, many)
     all_of_them = [many.submit(there.of, "x") for _ in range(4)]
     storage.asked().set_result({"a": ONE})
     assert [one.result(20) for one in all_of_them] == 4 * [{"a": ONE}]
@@ -97,11 +103,7 @@ def test_who_comes_while_it_is_tried_again_hears_at_once_how_it_ended_last(
     many: ThreadPoolExecutor,
 ) -> None:
     storage = Storage()
-    there = Listings(storage, kept_s=60)
-    first = many.submit(there.of, "x")
-    storage.asked().set_exception(AWAY)
-    with pytest.raises(BarsAway):
-        first.result(20)
+    there = failed_once(storage, many)
     again = many.submit(there.of, "x")
     answer = storage.asked()
     with pytest.raises(BarsAway, match="no answer"):
