@@ -19,6 +19,7 @@ from tests.market import compiled_once
 
 TRADES = {"USE_TRADES_FILES": "true", "DARK_POOL_ONLY": "true"}
 _LOOK_S, _PATIENCE_S = 0.05, 3600.0
+_SERVED = (200, 206)
 _SETTLED_S = 8.0
 """Until a cluster's workers have come to their scheduler."""
 
@@ -65,6 +66,8 @@ class _Watch:
     sessions: int
     began_s: float = 0.0
     ended_s: float = 0.0
+    planned: int = 0
+    """Requests of the plan, which the shell tells first."""
     first: list[tree.Seen] = field(default_factory=list)
     last: list[tree.Seen] = field(default_factory=list)
     peaks_mb: dict[str, float] = field(default_factory=dict)
@@ -82,10 +85,12 @@ class _Watch:
         seen = tree.below(*roots)
         for one in seen:
             self.peaks_mb[one.role] = max(self.peaks_mb.get(one.role, 0.0), one.peak_mb)
+        if not self.began_s and world.state()[0] == "none":
+            self.planned = len(world.vendor.requests)
         if not self.began_s and any(
-            # Of one byte is what the plan asks for.
-            "trades" in r.key and r.sent_bytes > 1
-            for r in world.vendor.requests
+            # Of one byte is what the size is known by.
+            r.key.endswith(".csv.gz") and r.status in _SERVED and r.sent_bytes > 1
+            for r in world.vendor.requests[self.planned :]
         ):
             self.began_s, self.first = time.monotonic(), seen
         if self.began_s and world.through() >= self.sessions:
@@ -124,7 +129,7 @@ def _told(world: World, watch: _Watch) -> Took:
         wall_s=watch.ended_s - watch.began_s,
         cpu_s=tree.cpu_s(watch.last) - tree.cpu_s(watch.first),
         bot_s=own[1] - own[0],
-        requests=len(world.vendor.requests),
+        requests=len(world.vendor.requests) - watch.planned,
         in_bytes=sum(seen.sent_bytes for seen in world.vendor.requests),
         stored_bytes=sum(map(len, (*bars.values(), *world.stored("quarters").values()))),
         rows=sum(pl.read_parquet(body, columns=["ticker"]).height for body in bars.values()),
