@@ -124,7 +124,9 @@ class Bucket:
         lacking = [name for name in stamps if name not in found or not _used(found[name])]
         if lacking:
             with ThreadPoolExecutor(_AT_ONCE) as many:
-                found |= dict(zip(lacking, many.map(self._fetched, lacking), strict=True))
+                known = [stamps[name] for name in lacking]
+                fetched = many.map(self._fetched, lacking, known)
+                found |= dict(zip(lacking, fetched, strict=True))
             self._tidy()
         return [found[name] for name in names]
 
@@ -190,12 +192,14 @@ class Bucket:
                     refuse_over(letters, self._most.letters, "letters", f"the listing of {folder}")
         return found
 
-    def _fetched(self, name: str) -> Path:
-        """What it is now, in the cache; never all of it in memory."""
+    def _fetched(self, name: str, known: Stamp | None) -> Path:
+        """What it is now, in the cache; never all of it in memory. `known`: by the listing."""
         most_bytes, most_rows = self._most.of(name)
         with self._told("get", name):
             answer = self._client.get_object(**self._of(name))
-            path = self._cached(name, self._noted(name, answer))
+            stamp = self._stamped(name, answer)
+            self._listings.met(*_parts(name), stamp, instead_of=known)
+            path = self._cached(name, stamp.state)
             with closing(answer["Body"]) as body, written_whole(path) as file:
                 length = answer.get("ContentLength", 0)
                 refuse_over(length, most_bytes, "bytes", name)
@@ -212,14 +216,17 @@ class Bucket:
         return path
 
     def _noted(self, name: str, answer: Mapping[str, Any]) -> str:
-        """The listing knows of what was written or read here; its state."""
+        """The listing knows of what was written here; its state."""
+        stamp = self._stamped(name, answer)
+        self._listings.noted(*_parts(name), stamp)
+        return stamp.state
+
+    def _stamped(self, name: str, answer: Mapping[str, Any]) -> Stamp:
         if "ETag" not in answer:
             raise BarsAway(f"{self}: {name}: an answer that is not S3's", Verdict.VENDOR_FAULT)
         told = answer["ResponseMetadata"]["HTTPHeaders"].get("date", "")
         moment = parsedate_to_datetime(told).timestamp() if told else inf
-        stamp = Stamp(_state(answer["ETag"]), moment)
-        self._listings.noted(*_parts(name), stamp)
-        return stamp.state
+        return Stamp(_state(answer["ETag"]), moment)
 
     def _keep(self, name: str, state: str, whole: bytes) -> Path:
         path = self._cached(name, state)

@@ -62,12 +62,24 @@ class Listings:
             asking.release()
 
     def noted(self, folder: str, file: str, stamp: Stamp | None) -> None:
-        """It was written or read here; None: dropped."""
+        """It was written here; None: dropped."""
         with self._turn:
-            if folder in self._changes:
-                self._changes[folder][file] = stamp
-            if (known := self._known.get(folder)) is not None and known.away is None:
-                known.stamps = _with(known.stamps, {file: stamp})
+            self._note(folder, file, stamp)
+
+    def met(self, folder: str, file: str, stamp: Stamp, *, instead_of: Stamp | None) -> None:
+        """It was read here; if it was written meanwhile, the answer may be of before that."""
+        with self._turn:
+            known = self._known.get(folder)
+            is_written = file in self._changes.get(folder, {})
+            is_same = known is None or known.stamps.get(file) == instead_of
+            if is_same and not is_written:
+                self._note(folder, file, stamp)
+
+    def _note(self, folder: str, file: str, stamp: Stamp | None) -> None:
+        if folder in self._changes:
+            self._changes[folder][file] = stamp
+        if (known := self._known.get(folder)) is not None and known.away is None:
+            known.stamps = _with(known.stamps, {file: stamp})
 
     def forget(self, folder: str) -> None:
         """Nothing that was asked for before now is to be believed."""

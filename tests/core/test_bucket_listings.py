@@ -136,3 +136,21 @@ def test_an_answer_that_was_forgotten_meanwhile_is_nobody_elses(many: ThreadPool
     assert first.result(20) == {"a": ONE}
     storage.asked().set_result({"a": TWO})
     assert second.result(20) == {"a": TWO}
+
+
+def test_what_was_read_is_known_unless_it_was_written_meanwhile(
+    many: ThreadPoolExecutor,
+) -> None:
+    storage = Storage()
+    there = Listings(storage, kept_s=60)
+    asks = many.submit(there.of, "x")
+    there_is = storage.asked()
+    there.noted("x", "written", TWO)
+    there.met("x", "written", ONE, instead_of=ONE)
+    there.met("x", "read", TWO, instead_of=ONE)
+    there_is.set_result({"written": ONE, "read": ONE, "others": ONE})
+    assert asks.result(20) == {"written": TWO, "read": TWO, "others": ONE}
+    there.noted("x", "read", ONE)
+    there.met("x", "read", TWO, instead_of=TWO)
+    there.met("x", "others", TWO, instead_of=ONE)
+    assert there.of("x") == {"written": TWO, "read": ONE, "others": TWO}
