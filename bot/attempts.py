@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bot.outcomes import cause, is_away, is_refusal_of_all, unit_of
+from bot.outcomes import is_away, is_refusal_of_all, outcome_of
 from core.calendar import TradingDay, last_complete, sessions_ending
 from core.db import Unwritable
 from core.elsewhere import NotTried, WorkerLost
@@ -72,7 +72,7 @@ class Attempts:
         # The first refusal of all may be a mistake; of the second the job makes an end.
         passes = is_away(error) or is_refusal_of_all(error)
         if isinstance(error, SourceError):
-            unit, why, seen = unit_of(error), str(cause(error).verdict), str(error)
+            (unit, why), seen = outcome_of(error), str(error)
         elif isinstance(error, WorkerLost):
             unit, why, seen = Unit.FAILED, "its process died", str(error)
         else:

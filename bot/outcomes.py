@@ -3,8 +3,15 @@
 from collections.abc import Sequence
 
 from core.elsewhere import WorkerLost
-from core.errors import HeldBars, NotPublished, SourceError, SourceUnavailable, TapewatchError
-from core.jobs import Unit
+from core.errors import (
+    BadBars,
+    HeldBars,
+    NotPublished,
+    SourceError,
+    SourceUnavailable,
+    TapewatchError,
+)
+from core.jobs import UNUSABLE, Unit
 from core.sources import NoneServed, Source
 
 
@@ -46,11 +53,14 @@ def instead_of(sources: Sequence[Source]) -> str:
     return f"{first} stays away, so {' or '.join(others)} serves; it is asked again now and then"
 
 
-def unit_of(error: SourceError) -> Unit:
-    """Where the session stands after it."""
-    match cause(error):
+def outcome_of(error: SourceError) -> tuple[Unit, str]:
+    """Where the session stands after it, and for which cause."""
+    met = cause(error)
+    match met:
         case HeldBars():
-            return Unit.HELD
+            return Unit.HELD, str(met.verdict)
+        case BadBars():
+            return Unit.FAILED, UNUSABLE
         case NotPublished():
-            return Unit.ABSENT
-    return Unit.FAILED
+            return Unit.ABSENT, str(met.verdict)
+    return Unit.FAILED, str(met.verdict)

@@ -68,6 +68,9 @@ MOVE = (
 EARLIER = "earlier: "
 """Before an outcome: somebody has asked for the session once more since."""
 
+UNUSABLE = "unusable file"
+"""Why a session failed that arrived, and not as bars that a gate could look at."""
+
 GOOD = (Unit.STORED, Unit.SAME)
 BAD = (Unit.HELD, Unit.ABSENT, Unit.FAILED)
 

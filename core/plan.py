@@ -6,8 +6,10 @@ from datetime import date
 
 from core.calendar import TradingDay
 from core.errors import Verdict
-from core.jobs import Failure, Policy, Unit
+from core.jobs import UNUSABLE, Failure, Policy, Unit
 from core.ledger import Entry, Status
+
+_LASTS = (Verdict.DATE_OUTSIDE_PLAN, UNUSABLE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,7 @@ class Sorted:
 
 def passes(failure: Failure) -> bool:
     """Was it a matter of the moment? What the gate, the source or the plan said lasts."""
-    return failure.unit is Unit.FAILED and failure.cause != Verdict.DATE_OUTSIDE_PLAN
+    return failure.unit is Unit.FAILED and failure.cause not in _LASTS
 
 
 def sort_out(
@@ -47,9 +49,10 @@ def sort_out(
         if entry is not None and entry.revision:
             complete.append(day)
         elif entry is not None and entry.status in (Status.HELD, Status.ABSENT):
-            unit = Unit(entry.status)
-            is_known = met is not None and met.unit is unit
-            failed[day] = met if met and is_known else Failure(day.date, unit, "", "")
+            held = Failure(day.date, Unit(entry.status), "", "")
+            # The ledger has one word for all that arrived and is of no use; the job has two.
+            is_known = met is not None and (met.unit is held.unit or met.cause == UNUSABLE)
+            failed[day] = met if met and is_known else held
         elif met is not None and met.unit is Unit.FAILED:
             failed[day] = met
         else:

@@ -70,6 +70,21 @@ async def test_what_may_be_over_failed_and_is_read_again(there: There) -> None:
     assert there.doing.asked == [WEEK[2]]
 
 
+async def test_a_file_that_is_of_no_use_is_called_that_by_the_card_and_by_the_plan(
+    there: There,
+) -> None:
+    """The ledger calls it held."""
+    there.doing.faults = {WEEK[0]: [refused("BadBars", Verdict.VENDOR_FAULT)]}
+    assert await run(there) == "5 of 5 sessions, 1 failed: done."
+    card = (await ask(there.app, "/backfill")).message
+    assert dict(card.facts)["by cause"] == "1 failed (1 unusable file)"
+    plan = await planned(there)
+    assert plan["failed before"] == ("1 failed (1 unusable file); 1 read by missing+failed alone")
+    assert plan["lead"].endswith("nothing to read (missing).")
+    assert await run(there, "missing+failed") == "1 of 1 session: done."
+    assert (await planned(there))["failed before"] == "0"
+
+
 async def test_what_failed_of_another_series_or_was_not_come_to_is_missing(there: There) -> None:
     there.doing.faults = {day: [OUTSIDE] for day in WEEK}
     await run(there)

@@ -313,7 +313,7 @@ async def test_the_last_error_is_the_one_that_came_last(there: There) -> None:
     there_is = await facts(there)
     assert there_is["last error"].startswith(f"{WEEK[0]}: built-in sample market: not published")
     assert there_is["by cause"] == (
-        "1 failed (1 vendor fault), 1 not published (1 not published yet)"
+        "1 failed (1 unusable file), 1 not published (1 not published yet)"
     )
     await told(there.app, "/backfill retry")
     await there.ended()

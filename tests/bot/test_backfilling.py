@@ -233,7 +233,7 @@ async def test_what_failed_is_counted_by_cause_and_read_once_more(there: There) 
     assert there.doing.asked == list(WEEK)
     failed = (await ask(app, "/backfill failed")).message
     assert failed.lead == (
-        "2 sessions: 1 failed (1 vendor fault), 1 not published (1 not published yet)."
+        "2 sessions: 1 failed (1 unusable file), 1 not published (1 not published yet)."
     )
     assert "seen: vendor fault" in failed.rows[0].details[0]
     assert await told(app, "/backfill retry")
