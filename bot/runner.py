@@ -301,15 +301,20 @@ class Runner:
         logger.warning("the backfill rests", extra={"job": job.id, "seen": why})
         with suppress(OSError, Unwritable):  # the log has it
             await self._unworked.because(job, why)
+        said = (await self.jobs.job(job.id)).reason
+        with suppress(OSError, Unwritable):
             await self.told(await self.jobs.job(job.id))
         left_s = self.rest_s
-        # Whoever moves it may be another process: the tables know.
-        while left_s > 0 and not await self._is_moved(job):
+        # Whoever moves it may be another process: the tables know. Paused and resumed between two
+        # looks it is what it was, but for the reason.
+        while left_s > 0 and not await self._is_moved(job, said):
             is_woken = await self._pause(min(left_s, self.look_s))
             left_s = 0 if is_woken else left_s - self.look_s
 
-    async def _is_moved(self, job: Job) -> bool:
-        return (await self.jobs.job(job.id)).state is not job.state
+    async def _is_moved(self, job: Job, said: str | None = None) -> bool:
+        """Is it another state, or another reason than was `said`?"""
+        now = await self.jobs.job(job.id)
+        return now.state is not job.state or (said is not None and now.reason != said)
 
     async def _pause(self, seconds: float) -> bool:
         """For a while, or until there is a word; was there one?"""

@@ -140,6 +140,20 @@ async def test_a_cancel_of_another_process_ends_a_rest_within_a_look(folder: Pat
         assert (done.state, done.why, len(there.doing.asked)) == (JobState.CANCELLED, "", 3)
 
 
+async def test_a_pause_and_a_resume_of_another_process_between_two_looks_end_a_rest(
+    folder: Path,
+) -> None:
+    async with at(folder, running=False) as there, at(folder, running=False) as other:
+        there.app.backfilling.runner.rest_s = 60
+        there.doing.faults = {day: [AWAY] for day in WEEK[2:]}
+        filling = asyncio.create_task(fill(there.app, [str(WEEK[0]), str(WEEK[-1])]))
+        assert "at rest" in await banner(there)
+        await told(other.app, "/backfill pause")
+        await told(other.app, "/backfill resume")
+        done = await asyncio.wait_for(filling, 20)
+        assert (done.state, done.stored) == (JobState.DONE, 5)
+
+
 async def test_why_a_job_rests_is_not_said_of_one_that_was_moved_meanwhile(folder: Path) -> None:
     async with at(folder, running=False) as there:
         await told(there.app, f"/backfill run {SPAN}")
