@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date
@@ -28,8 +28,10 @@ from core.errors import CommandError
 from core.jobs import Job, JobState, Policy
 from core.ladder import Ladder
 from core.lease import at_work
+from core.ledger import Entry
 from core.pipeline import Pipeline
-from core.plan import Plan, sort_out
+from core.plan import Plan, Sorted, sort_out
+from core.renewed import alike
 from core.tried import failed_before, failures, last_error, pace_s
 
 USAGE = (
@@ -140,10 +142,13 @@ class Backfilling:
     async def unread(self, wish: Wish) -> dict[TradingDay, int]:
         """The sessions that a job for it would read, oldest first; the revision that is there."""
         entries = await wish.pipeline.entries(wish.days)
-        db, series = self.runner.jobs.db, wish.pipeline.series.key
-        before = await failed_before(db, series, *wish.span)
-        to_read = sort_out(wish.days, entries, before).to_read(wish.policy)
+        to_read = (await self.known(wish, entries)).to_read(wish.policy)
         return {day: entries[day.date].revision if day.date in entries else 0 for day in to_read}
+
+    async def known(self, wish: Wish, entries: Mapping[date, Entry]) -> Sorted:
+        """Its sessions by what became of them; `entries`: the ledger's lines."""
+        db, series = self.runner.jobs.db, wish.pipeline.series.key
+        return sort_out(wish.days, entries, await failed_before(db, series, *wish.span))
 
     async def standing(self, job: Job | None = None) -> Standing | None:
         """How far a job is, by default the newest; None if there never was one."""
@@ -219,12 +224,20 @@ class Backfilling:
         job = standing.job
         if job.state is not JobState.RUNNING or await self._is_attended():
             return standing
-        words = f"{job.first} {job.last} {job.policy} series:{job.asked}"
-        return replace(
-            standing,
-            unattended="a service (`python -m bot run`) goes on with it, and so does"
-            f" `python -m bot backfill {words}`",
-        )
+        return replace(standing, unattended=self._way_on(job))
+
+    def _way_on(self, job: Job) -> str:
+        """What goes on with a job that nobody works at."""
+        keys = [p.series.key for p in self.ladder.rungs]
+        if not any(alike(job.series, key) for key in keys):
+            return f"{job.series} is not read under these settings: /backfill cancel ends it"
+        service = "a service (`python -m bot run`) goes on with it"
+        # Whoever types it has these settings, and no other series' name.
+        asked = next((key for key in keys if alike(job.asked, key)), None)
+        if asked is None:
+            return service
+        words = f"{job.first} {job.last} {job.policy} series:{asked}"
+        return f"{service}, and so does `python -m bot backfill {words}`"
 
     async def _is_attended(self) -> bool:
         """Does this process see to it, or a service, or a shell?"""

@@ -10,6 +10,7 @@ from tqdm import tqdm
 from alerts.backfill_card import (
     WAY_OUT,
     Standing,
+    by_cause,
     difference,
     instead,
     last_error,
@@ -53,6 +54,8 @@ class Filled:
     """Is it one that was not asked for?"""
     changed: str = ""
     """What has changed, and which past alerts would differ by now; in words."""
+    unread: str = ""
+    """What had failed before, in a way that lasts, and was not asked for again; in words."""
 
 
 async def fill(app: App, words: list[str]) -> Filled:
@@ -62,24 +65,28 @@ async def fill(app: App, words: list[str]) -> Filled:
     job = await _begun(app, wish)
     if job is not None:
         await _through(app, job)
-    stored = await _stored(app, wish, job)
+    stored, unread = await _beside(app, wish, job)
     standing = None if job is None else await app.backfilling.standing(job)
     if standing is None:
-        return Filled(len(wish.days), stored, 0)
+        return Filled(len(wish.days), stored, 0, unread=unread)
     good, failed = (sum(standing.counts.get(u, 0) for u in units) for units in (GOOD, BAD))
     job, changed = standing.job, difference(standing.compared)
     why = job.reason if job.state is JobState.PAUSED else ""
     other = instead(job), job.series != job.asked
-    return Filled(len(wish.days), stored + good, failed, job.state, why, *other, changed)
+    return Filled(len(wish.days), stored + good, failed, job.state, why, *other, changed, unread)
 
 
-async def _stored(app: App, wish: Wish, job: Job | None) -> int:
-    """Sessions of what was asked for that were there already, so that no job was to read them."""
+async def _beside(app: App, wish: Wish, job: Job | None) -> tuple[int, str]:
+    """Sessions of what was asked for that no job was to read: how many were there already, and
+    what was not, as it had failed before."""
     db, entries = app.backfilling.runner.jobs.db, await wish.pipeline.entries(wish.days)
     number = None if job is None else job.id
     rows = await db.rows("SELECT session FROM job_sessions WHERE job = ?", (number,))
     own = {row["session"] for row in rows}
-    return sum(entry.revision > 0 and str(on) not in own for on, entry in entries.items())
+    stored = sum(entry.revision > 0 and str(on) not in own for on, entry in entries.items())
+    known = await app.backfilling.known(wish, entries)
+    failed = [failure for day, failure in known.failed.items() if str(day) not in own]
+    return stored, by_cause(failed) if failed else ""
 
 
 async def left_behind(app: App, wish: Wish) -> Job | None:
@@ -98,15 +105,19 @@ async def left_behind(app: App, wish: Wish) -> Job | None:
 
 async def _begun(app: App, wish: Wish) -> Job | None:
     """A new job; the one that a run before has left behind; None if there is nothing to read."""
-    jobs = app.backfilling.runner.jobs
-    if (left := await left_behind(app, wish)) is not None:
-        order = "newest" if left.newest_first else "oldest"
-        say(f"going on with the backfill of {left.first} to {left.last}, {order} first")
-        await jobs.state(left, JobState.RUNNING)
-        return await jobs.job(left.id)
-    if not await app.backfilling.unread(wish):
-        return None
-    return await app.backfilling.begin(wish, who=_WHO, place=_PLACE)
+    if (left := await left_behind(app, wish)) is None:
+        if not await app.backfilling.unread(wish):
+            return None
+        try:
+            return await app.backfilling.begin(wish, who=_WHO, place=_PLACE)
+        except CommandError:
+            # Another shell may have been quicker by a moment.
+            if (left := await left_behind(app, wish)) is None:
+                raise
+    jobs, order = app.backfilling.runner.jobs, "newest" if left.newest_first else "oldest"
+    say(f"going on with the backfill of {left.first} to {left.last}, {order} first")
+    await jobs.state(left, JobState.RUNNING)
+    return await jobs.job(left.id)
 
 
 def _is_the_same(left: Job, wish: Wish) -> bool:

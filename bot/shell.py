@@ -43,7 +43,7 @@ from bot.settings import Settings, form_asked, load, secrets_asked, strangers
 from core.bars import Scope
 from core.db import Unwritable
 from core.errors import BarsAway, CommandError, ConfigError, NotPublished, SourceError
-from core.jobs import JobState
+from core.jobs import JobState, Policy
 from core.passing import InUse
 from core.sources import NoneServed
 
@@ -326,7 +326,8 @@ async def _backfill(settings: Settings, chosen: argparse.Namespace) -> Exit:
 def filled(done: Filled) -> Exit:
     """Say what became of a span; another series than that was asked for is a refusal."""
     print(f"{done.stored} of {done.wanted} sessions stored; {done.failed} failed in this run")
-    for said in filter(None, (done.changed, done.instead)):
+    again = f"not asked for again, as --policy {Policy.MISSING_FAILED} does: {done.unread}"
+    for said in filter(None, (done.unread and again, done.changed, done.instead)):
         print(said)
     if done.why or done.is_other:
         return Exit.REFUSED

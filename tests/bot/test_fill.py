@@ -86,6 +86,56 @@ async def test_where_nobody_works_at_it_that_is_said_with_the_way_out(
     assert await jobs(there) == [JobState.DONE]
 
 
+@pytest.mark.parametrize(
+    ("asked", "series", "said"),
+    [
+        ("all-daily-raw", "all-sample-raw", "a service (`python -m bot run`) goes on with it"),
+        (
+            *("all-daily-raw", "all-daily-raw"),
+            "all-daily-raw is not read under these settings: /backfill cancel ends it",
+        ),
+    ],
+)
+async def test_what_would_be_refused_is_not_suggested(
+    there: There, asked: str, series: str, said: str
+) -> None:
+    """It was begun under other settings."""
+    await left_behind(there)
+    async with there.app.db.transaction() as writer:
+        await writer.execute("UPDATE jobs SET asked = ?, series = ?", (asked, series))
+    assert said == (await ask(there.app, "/backfill")).message.banners[-1]
+
+
+async def test_of_two_that_begin_at_once_one_reads_and_the_other_looks_on(
+    there: There, folder: Path
+) -> None:
+    async with at(folder, running=False) as other:
+        both = await asyncio.gather(fill(there.app, [FIRST, LAST]), fill(other.app, [FIRST, LAST]))
+        assert len(there.doing.asked) + len(other.doing.asked) == 3
+    assert [(done.stored, done.failed) for done in both] == [(3, 0), (3, 0)]
+    assert await jobs(there) == [JobState.DONE]
+
+
+async def test_what_failed_before_and_is_not_asked_for_again_is_said(
+    there: There, capsys: pytest.CaptureFixture[str]
+) -> None:
+    there.doing.faults = {WEEK[2]: [refused("NotPublished", Verdict.NOT_PUBLISHED_YET)]}
+    first = await fill(there.app, [FIRST, LAST])
+    assert (first.stored, first.failed, first.unread) == (2, 1, "")
+    again = await fill(there.app, [FIRST, LAST])
+    assert (again.stored, again.failed) == (2, 0)
+    assert filled(again) is Exit.DONE
+    assert capsys.readouterr().out == (
+        "2 of 3 sessions stored; 0 failed in this run\n"
+        "not asked for again, as --policy missing+failed does:"
+        " 1 not published (1 not published yet)\n"
+    )
+    wider = await fill(there.app, [FIRST, str(WEEK[4])])
+    assert (wider.stored, wider.unread) == (3, "1 not published (1 not published yet)")
+    last = await fill(there.app, [FIRST, LAST, "missing+failed"])
+    assert (last.stored, last.unread) == (3, "")
+
+
 async def test_a_span_that_is_stored_in_part_is_the_same_when_it_is_typed_again(
     there: There,
 ) -> None:
@@ -179,8 +229,9 @@ async def test_it_hears_how_a_service_s_job_ends(there: There, folder: Path) -> 
         while not await jobs(there):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         await ask(there.app, "/backfill cancel")
-        done = await asyncio.wait_for(filling, 10)
+        # What is left to do after it gives way as well.
         service.app.backfilling.runner.free.set()
+        done = await asyncio.wait_for(filling, 20)
     assert done.state is JobState.CANCELLED
     assert there.doing.asked == []
 
