@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bot.attempts import Attempts, unsaid
+from bot.giving_way import given_way
 from bot.outcomes import away_because, cannot_be_kept, cause, instead_of, is_away, is_refusal_of_all
 from bot.over_there import Terms
 from bot.patience import Patience
@@ -207,7 +208,7 @@ class Runner:
     async def _learn_splits(self, job: Job, pipeline: Pipeline) -> None:
         if self._knows_splits == (job.id, job.series):
             return
-        await self.free.wait()
+        await given_way(self.free, job, self._unworked, self.told)
         if not await pipeline.learn_splits(job.first, job.last):
             self._knows_splits = job.id, job.series
 
@@ -219,7 +220,7 @@ class Runner:
         away, nobody, patience = 0, None, Patience()
         clock = asyncio.get_running_loop().time
         while True:
-            await self.free.wait()
+            await given_way(self.free, job, self._unworked, self.told)
             if (await self.jobs.job(job.id)).series != job.series:
                 return
             more = nobody is None and len(units) < self.pool.crew.size
@@ -327,10 +328,12 @@ class Runner:
 
     async def _end(self, job: Job) -> None:
         counts = await self.jobs.counts(job)
-        if not counts.get(Unit.WAITING) and not counts.get(Unit.RUNNING):
-            good, bad = (sum(counts.get(u, 0) for u in units) for units in (GOOD, BAD))
+        is_done = not counts.get(Unit.WAITING) and not counts.get(Unit.RUNNING)
+        if is_done or (await self.jobs.job(job.id)).is_over:
             # Nobody works any more: what is there was put there for somebody who was killed.
             await asyncio.to_thread(self.staged.empty)
+        if is_done:
+            good, bad = (sum(counts.get(u, 0) for u in units) for units in (GOOD, BAD))
             await self.jobs.state(job, JobState.DONE)
             logger.info("backfill done", extra={"job": job.id, "stored": good, "failed": bad})
         await self.ladder.compact()
