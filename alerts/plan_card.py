@@ -10,10 +10,7 @@ from core.plan import Plan, passes
 def plan_card(plan: Plan, stamp: str) -> Message:
     """What a span needs; nothing is read yet."""
     facts = [
-        (
-            "stored",
-            f"{plan.complete:,}" + (f", {plan.stale:,} of them stale" if plan.stale else ""),
-        ),
+        ("stored", f"{plan.complete:,}{_stale(plan)}"),
         ("missing", f"{plan.missing:,}"),
         ("failed before", _failed_before(plan)),
         ("asked in turn", ", ".join(plan.sources)),
@@ -38,6 +35,10 @@ def plan_card(plan: Plan, stamp: str) -> Message:
         stamp=stamp,
         actions=(begin,) if many else (),
     )
+
+
+def _stale(plan: Plan) -> str:
+    return f", {plan.stale:,} of them stale ({Policy.ALL} reads those)" if plan.stale else ""
 
 
 def _failed_before(plan: Plan) -> str:
@@ -73,4 +74,4 @@ def _bytes(plan: Plan) -> str:
 def _time(plan: Plan) -> str:
     if plan.seconds is None:
         return "not known before the first sessions were read on this machine"
-    return f"about {wait(plan.seconds)}"
+    return f"about {wait(plan.seconds)}, and then what measuring the newest of them takes"

@@ -92,7 +92,8 @@ class Attempts:
         What is waited for, a call, a worker, the turn, is no work.
         """
         changed, teller = False, await self._teller(day) if again else None
-        worked, clock = 0.0, asyncio.get_running_loop().time
+        waited, clock = 0.0, asyncio.get_running_loop().time
+        began = clock()
         silently = not await self._is_to_be_said(day)
         for one in (pipeline.beside, pipeline):
             entry = (await one.entries([day])).get(day.date) if one else None
@@ -104,21 +105,21 @@ class Attempts:
                 async with self.turn():
                     await one.not_served(day, error)
                 raise
+            asked = clock()
             async with self.turn():
-                began = clock()
+                waited += served.waited_s + clock() - asked
                 # In one go: the nightly run would say a session that is only stored.
                 history = silently and one is pipeline and not _is_of(teller, one)
                 new = await one.take(day, served, silently=history)
                 if new and teller is not None and _is_of(teller.beside, one):
                     await Keeper(teller.store, teller.ledger, teller.now).anew(day)
                 changed |= new
-                worked += clock() - began + (served.worked_s or 0.0)
         if teller is not None:
             await self._corrected(teller, day)
         if silently and not _is_of(teller, pipeline):
             async with self.turn():
                 await self._finished(pipeline, day)
-        return changed, worked
+        return changed, clock() - began - waited
 
     async def _teller(self, day: TradingDay) -> Pipeline | None:
         """Whose word on the session the channels have, young enough to be corrected."""

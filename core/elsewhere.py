@@ -193,7 +193,9 @@ class Elsewhere:
         if (refused := self.window.beyond(day)) is not None:
             seen = f"not asked: the plan does not reach so far back, {refused} was refused already"
             raise SourceRefused(seen, Verdict.DATE_OUTSIDE_PLAN)
+        began = time.monotonic()
         done = await self._done(await self.task(self.source, day))
+        passed_s = time.monotonic() - began
         self._learn(day, done)
         if isinstance(done, Refused):
             if not done.held:
@@ -211,7 +213,7 @@ class Elsewhere:
             unknown=done.unknown,
             detail=done.detail,
             also=tuple(also),
-            worked_s=done.seconds,
+            waited_s=passed_s - done.seconds,
         )
 
     def _learn(self, day: TradingDay, done: Receipt | Refused) -> None:

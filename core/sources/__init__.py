@@ -42,8 +42,8 @@ class Served:
     """Bars of other series that the same reading gave."""
     travelled: int | None = None
     """Bytes that came over the wire for it, where somebody counts them."""
-    worked_s: float | None = None
-    """What it took, where waiting for a call or a worker is kept apart from that."""
+    waited_s: float = 0.0
+    """Of the seconds it took those in which nothing was done: for a call, for a worker."""
 
 
 class Source(Protocol):

@@ -225,7 +225,7 @@ async def test_all_stored_sessions_are_compared_as_far_as_there_is_time(
         for day in (FEW[2], FEW[20]):
             await asyncio.to_thread(republished, tmp_path / "vendor" / key("day_aggs_v1", day.date))
         message = await planned(app, FEW[0])
-        assert dict(message.facts)["stored"] == "26, 2 of them stale"
+        assert dict(message.facts)["stored"] == "26, 2 of them stale (all reads those)"
         assert not any("compared" in note for note in message.banners)
 
 
