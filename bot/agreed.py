@@ -1,7 +1,6 @@
 """What the shell says before a backfill reads anything: the plan; on a terminal, the question."""
 
 import asyncio
-import sys
 from collections.abc import Callable, Coroutine
 from typing import Any, TextIO
 
@@ -11,7 +10,6 @@ from alerts.words import some
 from bot.app import App
 from bot.fill import left_behind
 from bot.logs import say
-from bot.once import refreshed
 from bot.platforms.console import render, terminal_width
 from core.errors import BarsAway
 from core.plan import Plan
@@ -31,7 +29,8 @@ async def agreed(app: App, words: list[str], ask: Ask | None) -> bool:
 
     What was left behind was agreed to when it was begun. CommandError as bot.fill.
     """
-    await refreshed(app)
+    # What each ticker is would take all calls of some minutes: a plan needs none of that.
+    await app.refresh_rules()
     if await left_behind(app, app.backfilling.wish("run", words)) is not None:
         return True
     try:
@@ -49,13 +48,17 @@ async def agreed(app: App, words: list[str], ask: Ask | None) -> bool:
     return answer.strip().lower() in ("y", "yes")
 
 
-def asking(stream: TextIO = sys.stdin) -> Ask:
-    """By a terminal; whoever is cancelled meanwhile leaves no thread that waits for a line."""
+def asking(stream: TextIO, *outs: TextIO) -> Ask | None:
+    """By a terminal, None where nobody types or sees the question (on the first of `outs` that is
+    one); whoever is cancelled meanwhile leaves no thread that waits for a line."""
+    seen = next((out for out in outs if out.isatty()), None)
+    if seen is None or not stream.isatty():
+        return None
 
     async def ask(question: str) -> str:
         loop, typed = asyncio.get_running_loop(), asyncio.Event()
-        sys.stderr.write(question)
-        sys.stderr.flush()
+        seen.write(question)
+        seen.flush()
         loop.add_reader(stream, typed.set)
         try:
             await typed.wait()

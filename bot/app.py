@@ -191,11 +191,12 @@ class App:
         await examine_first_channels(self.courier, self.ladder.top.series, newest)
 
     async def refresh(self) -> None:
-        """Once a week: what is each ticker? And how are trades counted now?
-
-        When that has changed, the series is another.
-        """
+        """Once a week: what is each ticker? And how are trades counted now?"""
         await self.census.refresh()
+        await self.refresh_rules()
+
+    async def refresh_rules(self) -> None:
+        """How are trades counted now? When that has changed, the series is another."""
         if not self.settings.use_trades_files:
             return
         await self.tables.refresh()

@@ -20,6 +20,7 @@ from bot import again, installing, logs, shell_files
 from bot.agreed import agreed, asking, planned
 from bot.app import opened
 from bot.arguments import Sessions, span
+from bot.backfilling import ACTIONS
 from bot.commands import CommandRequest
 from bot.export import stored_bars
 from bot.fill import Filled, fill
@@ -303,8 +304,12 @@ async def _doctor(settings: Settings, chosen: argparse.Namespace) -> Exit:
 
 
 async def _backfill(settings: Settings, chosen: argparse.Namespace) -> Exit:
-    is_plan = chosen.words[0] == "plan"
-    words = chosen.words[is_plan:]
+    action = chosen.words[0].lower()
+    if action in ACTIONS and action not in ("plan", "run"):
+        typed = " ".join(chosen.words)
+        raise CommandError(f'`python -m bot ask "/backfill {typed}"` is how a shell says that')
+    is_plan = action == "plan"
+    words = chosen.words[action in ACTIONS :]
     words += [chosen.policy] if chosen.policy else []
     words += ["oldest-first"] if chosen.oldest_first else []
     words += [f"series:{chosen.series}"] if chosen.series else []
@@ -312,8 +317,8 @@ async def _backfill(settings: Settings, chosen: argparse.Namespace) -> Exit:
         if is_plan:
             print((await planned(app, words))[1])
             return Exit.DONE
-        asks = sys.stdin.isatty() and not chosen.yes
-        if not await agreed(app, words, asking() if asks else None):
+        ask = None if chosen.yes else asking(sys.stdin, sys.stderr, sys.stdout)
+        if not await agreed(app, words, ask):
             say("nothing is read")
             return Exit.TRY_AGAIN
         if app.backfilling.wish("run", words).announce:
@@ -325,7 +330,8 @@ async def _backfill(settings: Settings, chosen: argparse.Namespace) -> Exit:
 
 def filled(done: Filled) -> Exit:
     """Say what became of a span; another series than that was asked for is a refusal."""
-    print(f"{done.stored} of {done.wanted} sessions stored; {done.failed} failed in this run")
+    causes = done.causes or f"{done.failed} failed"
+    print(f"{done.stored} of {done.wanted} sessions stored; {causes} in this run")
     again = f"not asked for again, as --policy {Policy.MISSING_FAILED} does: {done.unread}"
     for said in filter(None, (done.unread and again, done.changed, done.instead)):
         print(said)

@@ -59,6 +59,15 @@ async def test_the_plan_is_that_of_the_chat(there: There) -> None:
     assert lead in " ".join(said.split())
 
 
+def test_where_a_question_could_not_be_seen_none_is_asked() -> None:
+    ours, theirs = pty.openpty()
+    with os.fdopen(theirs) as terminal:
+        assert asking(terminal, io.StringIO(), io.StringIO()) is None
+        assert asking(io.StringIO(), terminal) is None
+        assert asking(terminal, io.StringIO(), terminal) is not None
+    os.close(ours)
+
+
 @pytest.mark.parametrize(
     ("types", "is_agreed"),
     [("y\n", True), ("Yes\n", True), ("n\n", False), ("\n", False), ("", False), ("yep\n", False)],
@@ -95,8 +104,9 @@ async def test_nobody_is_asked_about_nothing_nor_twice(there: There) -> None:
 
 async def test_a_line_of_a_terminal_is_waited_for_and_nobody_waits_who_is_cancelled() -> None:
     ours, theirs = pty.openpty()
-    with os.fdopen(theirs) as terminal:
-        ask = asking(terminal)
+    with os.fdopen(theirs) as terminal, os.fdopen(os.dup(theirs), "w") as shown:
+        ask = asking(terminal, shown)
+        assert ask is not None
         waiting = asyncio.create_task(ask("Read them? "))
         await asyncio.sleep(0.05)
         waiting.cancel()
@@ -118,6 +128,10 @@ def test_the_shell_plans_and_says_what_is_wrong(
     assert "From when to when?" in capsys.readouterr().err
     assert main(["backfill", *SPAN, "please"]) == 2
     assert "'please' after the span" in capsys.readouterr().err
+    assert main(["backfill", "pause"]) == 2
+    assert '`python -m bot ask "/backfill pause"`' in capsys.readouterr().err
+    assert main(["backfill", "run", str(EVE), "to", str(EVE), "announce:true", "newest-first"]) == 0
+    assert "1 of 1 sessions stored" in capsys.readouterr().out
 
 
 def test_a_shell_that_has_no_channel_says_so(

@@ -10,14 +10,16 @@ from pathlib import Path
 
 import pytest
 
+from bot.agreed import agreed
 from bot.app import App, opened
 from bot.fill import fill
+from bot.giving_way import given_way
 from bot.settings import load
 from core.backfill import Step
 from core.baseline import LOOKBACK_SESSIONS
 from core.calendar import TradingDay, sessions_ending
 from core.elsewhere import Receipt, Refused, Task
-from core.jobs import JobState, Unit
+from core.jobs import Job, JobState, Unit
 from core.sources import Source
 from core.splits import Split
 from core.unworked import Unworked
@@ -278,6 +280,66 @@ async def limited(folder: Path, calls: int) -> AsyncIterator[App]:
         settings = await asyncio.to_thread(load, data_dir=folder, **given, **limits)
         async with opened(settings) as app:
             yield app
+
+
+async def test_that_the_newest_session_comes_first_is_said_where_that_takes_long(
+    folder: Path,
+) -> None:
+    async with at(folder, running=False) as there:
+        await told(there.app, f"/backfill run {SPAN}")
+        runner = there.app.backfilling.runner
+        job = await runner.jobs.newest()
+        assert job is not None
+        shown, unworked = list[str](), Unworked(runner.jobs.db)
+
+        async def show(job: Job) -> None:
+            shown.append((await runner.jobs.job(job.id)).reason)
+
+        await given_way(runner.free, job, unworked, show, soon_s=0.01)
+        assert shown == []
+        runner.free.clear()
+        waiting = asyncio.create_task(given_way(runner.free, job, unworked, show, soon_s=0.01))
+        while not shown:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        runner.free.set()
+        await waiting
+        said = "at rest: the newest sessions come in first; it goes on by itself"
+        assert shown == [said, ""]
+
+
+async def test_what_a_killed_worker_staged_goes_with_a_cancel(folder: Path) -> None:
+    async with at(folder) as there:
+        runner, top, go = there.app.backfilling.runner, there.app.ladder.top, threading.Event()
+        bars = await asyncio.to_thread(top.store.read, top.series, [EVE])
+        work = there.doing.work
+
+        def slow(task: Task) -> Receipt | Refused:
+            assert go.wait(20)
+            done: Receipt | Refused = work(task)
+            return done
+
+        there.doing.work = slow
+        await told(there.app, f"/backfill run {SPAN}")
+        await until_asked(there, 1)
+        await asyncio.to_thread(runner.staged.put, top.series, "left.x", bars)
+        await told(there.app, "/backfill cancel")
+        go.set()
+        for _ in range(500):
+            if not await asyncio.to_thread(lambda: list((folder / "staged").rglob("*.parquet"))):
+                return
+            await asyncio.sleep(0.01)
+        raise AssertionError
+
+
+async def test_a_plan_in_the_shell_does_not_wait_for_the_list_of_tickers(folder: Path) -> None:
+    """It would take all calls of the minutes in which the plan asks how far back the sources go."""
+    async with VendorServer(api_key=API_KEY) as vendor:
+        given = {"polygon_api_key": API_KEY, "polygon_rest_url": vendor.url}
+        settings = await asyncio.to_thread(load, data_dir=folder, **given)
+        async with opened(settings) as app:
+            assert await app.census.is_due()
+            await agreed(app, [str(WEEK[0]), str(WEEK[0])], None)
+            assert await app.census.is_due()
 
 
 async def test_the_splits_of_a_job_are_asked_for_once_however_often_it_goes_on(
