@@ -32,6 +32,7 @@ from core.ledger import Entry
 from core.pipeline import Pipeline
 from core.plan import Plan, Sorted, sort_out
 from core.renewed import alike
+from core.resumed import resumed
 from core.tried import failed_before, failures, last_error, pace_s
 
 USAGE = (
@@ -39,7 +40,7 @@ USAGE = (
     " [pause|resume|cancel|retry|failed|changes]"
 )
 _CARDS = {"status": backfill_card, "failed": failures_card, "changes": differences_card}
-_ACTIONS = (*_CARDS, "plan", "run", "pause", "resume", "cancel", "stop", "retry")
+ACTIONS = (*_CARDS, "plan", "run", "pause", "resume", "cancel", "stop", "retry")
 _OLDEST_FIRST, _ANNOUNCE, _SERIES = "oldest-first", "announce", "series:"
 _NUMBER = re.compile("[0-9]{1,9}")
 _SUCH = "2026-06-01 2026-11-25"
@@ -76,8 +77,8 @@ class Backfilling:
         """How far it is, what it would need, or a change; CommandError in one sentence."""
         action, *rest = request.words or ("status",)
         action = action.lower()
-        if action not in _ACTIONS:
-            near = difflib.get_close_matches(action, _ACTIONS, 1, 0.6)
+        if action not in ACTIONS:
+            near = difflib.get_close_matches(action, ACTIONS, 1, 0.6)
             hint = f"did you mean /backfill {near[0]}?" if near else f"there is /backfill {USAGE}"
             raise CommandError(f"/backfill {clipped(action, 40)}: {hint}")
         if action in ("plan", "run"):
@@ -102,6 +103,8 @@ class Backfilling:
     def wish(self, action: str, words: Sequence[str]) -> Wish:
         """FROM TO and what may stand beside them, in any order; CommandError for anything else."""
         words = dated(words)
+        if len(words) > 2 and words[1].lower() == "to":
+            words = (words[0], *words[2:])
         if len(words) < 2:
             raise CommandError(f"From when to when? /backfill {action} {_SUCH}")
         wish = Wish(span(words[0], words[1], self.sessions), self.ladder.top)
@@ -111,9 +114,9 @@ class Backfilling:
             small = word.lower()
             if small in {*Policy}:
                 wish = replace(wish, policy=Policy(small))
-            elif small == _OLDEST_FIRST:
-                wish = replace(wish, newest_first=False)
-            elif small.rstrip(":") == _ANNOUNCE:
+            elif small in (_OLDEST_FIRST, "newest-first"):
+                wish = replace(wish, newest_first=small != _OLDEST_FIRST)
+            elif small in (_ANNOUNCE, f"{_ANNOUNCE}:", f"{_ANNOUNCE}:true"):
                 wish = replace(wish, announce=True)
             elif small.startswith(_SERIES):
                 wish = replace(wish, pipeline=self._series(small.removeprefix(_SERIES)))
@@ -205,13 +208,9 @@ class Backfilling:
         return await self._card(job)
 
     async def _moved(self, job: Job, action: str) -> bool:
-        state = {
-            "pause": JobState.PAUSED,
-            "resume": JobState.RUNNING,
-            "cancel": JobState.CANCELLED,
-        }[action]
-        if action == "resume" and job.state is not JobState.PAUSED:
-            return False
+        if action == "resume":
+            return await resumed(self.runner.jobs, job)
+        state = {"pause": JobState.PAUSED, "cancel": JobState.CANCELLED}[action]
         return await self.runner.jobs.state(job, state)
 
     async def _card(self, job: Job) -> Message:

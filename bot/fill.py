@@ -1,5 +1,6 @@
 """`python -m bot backfill`: the same job as in the chats, with a bar in the terminal."""
 
+import asyncio
 import os
 import sys
 from dataclasses import dataclass
@@ -24,16 +25,18 @@ from bot.once import refreshed
 from bot.told import Told, untold
 from core.afterwards import Afterwards
 from core.errors import CommandError
-from core.jobs import BAD, GOOD, Job, JobState, Stage
+from core.jobs import BAD, GOOD, Job, JobState, Stage, Unit
 from core.renewed import alike
+from core.resumed import resumed
 
 _TOLD_EVERY = 10
 _BAR = "{percentage:3.0f}% |{bar:20}| {desc}"
 _LEFT = {
     Stage.ALERTS: "counting which past alerts would differ",
-    Stage.NUMBERS: "all is stored; measuring the newest sessions, for /scorecard and /preview"
-    " (a service goes on with that if it is ended here)",
+    Stage.NUMBERS: "what was read is stored; measuring the newest sessions, for /scorecard and"
+    " /preview (a service goes on with that if it is ended here)",
 }
+_NOT_OVER = "not over: a service goes on with it, and so does this command when it is typed again"
 _WHO, _PLACE = "console:@terminal", "console:terminal"
 
 
@@ -44,6 +47,8 @@ class Filled:
     wanted: int
     stored: int
     failed: int
+    causes: str = ""
+    """Of those that failed, in words."""
     state: JobState = JobState.DONE
     """Paused or cancelled: somebody, or a refusal, has ended it before all was read."""
     why: str = ""
@@ -64,7 +69,12 @@ async def fill(app: App, words: list[str]) -> Filled:
     wish = app.backfilling.wish("run", words)
     job = await _begun(app, wish)
     if job is not None:
-        await _through(app, job)
+        try:
+            await _through(app, job)
+        except asyncio.CancelledError:
+            if not (await app.backfilling.runner.jobs.job(job.id)).is_over:
+                say(_NOT_OVER)
+            raise
     stored, unread = await _beside(app, wish, job)
     standing = None if job is None else await app.backfilling.standing(job)
     if standing is None:
@@ -73,17 +83,22 @@ async def fill(app: App, words: list[str]) -> Filled:
     job, changed = standing.job, difference(standing.compared)
     why = job.reason if job.state is JobState.PAUSED else ""
     other = instead(job), job.series != job.asked
-    return Filled(len(wish.days), stored + good, failed, job.state, why, *other, changed, unread)
+    causes = by_cause(standing.failures) if failed else ""
+    return Filled(
+        *(len(wish.days), stored + good, failed, causes, job.state, why, *other, changed, unread)
+    )
 
 
 async def _beside(app: App, wish: Wish, job: Job | None) -> tuple[int, str]:
-    """Sessions of what was asked for that no job was to read: how many were there already, and
-    what was not, as it had failed before."""
+    """Sessions of what was asked for that did not come in by the job: how many were there already;
+    and what it was not to read, as it had failed before."""
     db, entries = app.backfilling.runner.jobs.db, await wish.pipeline.entries(wish.days)
     number = None if job is None else job.id
-    rows = await db.rows("SELECT session FROM job_sessions WHERE job = ?", (number,))
-    own = {row["session"] for row in rows}
-    stored = sum(entry.revision > 0 and str(on) not in own for on, entry in entries.items())
+    rows = await db.rows("SELECT session, state FROM job_sessions WHERE job = ?", (number,))
+    own = {row["session"]: Unit(row["state"]) for row in rows}
+    # Of one that could not be read again the revision before stays.
+    came_in = {on for on, unit in own.items() if unit in GOOD}
+    stored = sum(entry.revision > 0 and str(on) not in came_in for on, entry in entries.items())
     known = await app.backfilling.known(wish, entries)
     failed = [failure for day, failure in known.failed.items() if str(day) not in own]
     return stored, by_cause(failed) if failed else ""
@@ -116,7 +131,7 @@ async def _begun(app: App, wish: Wish) -> Job | None:
                 raise
     jobs, order = app.backfilling.runner.jobs, "newest" if left.newest_first else "oldest"
     say(f"going on with the backfill of {left.first} to {left.last}, {order} first")
-    await jobs.state(left, JobState.RUNNING)
+    await resumed(jobs, left)
     return await jobs.job(left.id)
 
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from alerts.backfill_card import backfill_card, instead, summary_card
@@ -14,11 +15,12 @@ from bot.fill import Filled, fill
 from bot.once import Exit
 from bot.shell import filled
 from core.alone import alone
-from core.bars import Family, Scope, Series
-from core.elsewhere import Receipt, Refused, Task
+from core.bars import Bars, Family, Scope, Series
+from core.elsewhere import Receipt, Refused, Task, fetched
 from core.errors import CommandError, Verdict
-from core.jobs import Job, Jobs, JobState
+from core.jobs import Job, Jobs, JobState, Policy, Unit
 from core.lease import Lease
+from core.resumed import resumed
 from core.sources import Chain
 from core.unworked import Unworked
 from tests.bot.small_market import ask
@@ -331,6 +333,98 @@ async def test_that_another_series_was_read_is_said_at_the_end(
     assert standing is not None
     for card in (backfill_card(standing, ""), summary_card(standing, "")):
         assert card.banners == (done.instead,)
+
+
+async def test_when_what_was_refused_is_mended_it_is_read_as_it_was_asked_for(
+    there: There,
+) -> None:
+    """Both series were refused, and so it was paused at the lower one."""
+    lacking_trades(there)
+    top, lower = there.app.ladder.rungs
+    bars = Bars(await asyncio.to_thread(lower.store.read, lower.series, [EVE]))
+    gone = refused("SourceRefused", Verdict.WRONG_ACCESS_KEY)
+    there.doing.work = lambda task: gone
+    first = await fill(there.app, [FIRST, LAST])
+    assert (first.state, first.stored) == (JobState.PAUSED, 0)
+    job = await there.app.backfilling.runner.jobs.newest()
+    assert job is not None
+    assert (job.asked, job.series) == ("all-trades-raw-vendor-1", lower.series.key)
+
+    def served(task: Task) -> Receipt | Refused:
+        day = bars.with_columns(session=pl.lit(task.day.date))
+        source = FakeSource("trades files", {task.day.date: Bars(day)}, series=top.series)
+        return asyncio.run(fetched(source, task, there.app.backfilling.runner.staged))
+
+    there.doing.work = served
+    again = await fill(there.app, [FIRST, LAST])
+    assert (again.state, again.stored, again.instead) == (JobState.DONE, 3, "")
+    assert filled(again) is Exit.DONE
+    job = await there.app.backfilling.runner.jobs.newest()
+    assert job is not None
+    assert (job.series, job.moved) == (job.asked, "")
+
+
+@pytest.mark.parametrize(("policy", "left"), [(Policy.MISSING, 1), (Policy.ALL, 2)])
+async def test_what_came_in_of_another_series_waits_when_a_refusal_was_mended(
+    there: There, policy: Policy, left: int
+) -> None:
+    app = there.app
+    jobs, key = app.backfilling.runner.jobs, app.ladder.top.series.key
+    await fill(app, [FIRST, FIRST])
+    wish = app.backfilling.wish("run", [FIRST, str(WEEK[2]), "all"])
+    job = await app.backfilling.begin(wish, who="console:@me", place=str(TERMINAL))
+    async with app.db.transaction() as writer:
+        await writer.execute("UPDATE jobs SET policy = ? WHERE id = ?", (policy, job.id))
+        await writer.execute("UPDATE job_sessions SET state = 'stored' WHERE job = ?", (job.id,))
+    await jobs.move(job, "all-daily-raw", "the first is refused")
+    await jobs.state(job, JobState.PAUSED, "and so is the next")
+    assert await resumed(jobs, await jobs.job(job.id))
+    job = await jobs.job(job.id)
+    assert (job.state, job.series, job.reason, job.moved) == (JobState.RUNNING, key, "", "")
+    assert (await jobs.counts(job)).get(Unit.WAITING) == left
+    rows = await app.db.rows(
+        "SELECT revision FROM job_sessions WHERE job = ? ORDER BY session", (job.id,)
+    )
+    assert [row["revision"] for row in rows] == [1, 0]
+
+
+async def test_what_a_person_has_paused_goes_on_as_it_was(there: There) -> None:
+    job, own = await left_behind(there), there.app.backfilling.runner.jobs
+    await own.move(job, "all-daily-raw", "the first is refused")
+    assert not await resumed(own, job), "it is under way"
+    await own.state(job, JobState.PAUSED)
+    assert await resumed(own, job)
+    assert (await own.job(job.id)).series == "all-daily-raw"
+
+
+async def test_at_its_end_what_failed_is_named_by_cause(
+    there: There, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await fill(there.app, [FIRST, LAST])
+    there.doing.faults = {
+        WEEK[1]: [refused("BadBars", Verdict.VENDOR_FAULT)],
+        WEEK[3]: [refused("NotPublished", Verdict.NOT_PUBLISHED_YET)],
+        WEEK[4]: [refused("SourceRefused", Verdict.DATE_OUTSIDE_PLAN)],
+    }
+    done = await fill(there.app, [FIRST, str(WEEK[4]), "all"])
+    assert filled(done) is Exit.TRY_AGAIN
+    assert capsys.readouterr().out.splitlines()[0] == (
+        "3 of 4 sessions stored; 2 failed (1 date outside the plan, 1 unusable file),"
+        " 1 not published (1 not published yet) in this run"
+    ), "two of those are there as they were"
+
+
+async def test_what_is_left_when_it_is_interrupted_is_said(
+    there: There, capsys: pytest.CaptureFixture[str]
+) -> None:
+    there.app.backfilling.runner.free.clear()
+    filling = asyncio.create_task(fill(there.app, [FIRST, LAST]))
+    while not await jobs(there):  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+    filling.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await filling
+    assert "not over: a service goes on with it, and so does this" in capsys.readouterr().err
 
 
 async def test_what_another_series_has_is_not_counted_as_stored(there: There) -> None:
