@@ -1,10 +1,12 @@
 """How a backfill is put together: who works for it, and what they are given."""
 
+import asyncio
 from dataclasses import dataclass, field, replace
 
 from bot.aftermath import Aftermath
 from bot.arguments import Sessions
 from bot.backfilling import Backfilling
+from bot.checkout import checkout
 from bot.cluster import Cluster
 from bot.estimate import LIMITED, Estimates
 from bot.runner import Runner
@@ -63,6 +65,8 @@ def put_together(
         one = Task(
             *(source.name, source.series.key, day, await tables.rules(), jobs.now()),
             place=str(settings.data_dir.absolute()) if scheduler is None else None,
+            # Whoever joins the cluster later is not looked at before.
+            checkout="" if scheduler is None else await asyncio.to_thread(checkout),
         )
         if lending is None or not isinstance(source, LIMITED):
             return one

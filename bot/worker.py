@@ -12,6 +12,7 @@ from datetime import datetime
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from bot.checkout import checkout
 from bot.outside import outside
 from bot.settings import load
 from bot.sources import Sources
@@ -38,6 +39,8 @@ def settle_in(parent: Connection) -> None:
 
 
 async def _worked(task: Task) -> Receipt | Refused:
+    if task.checkout not in ("", await asyncio.to_thread(checkout)):
+        return _unfit("a worker has another Tapewatch than the bot: all need the same checkout")
     own = {} if task.place is None else {"data_dir": Path(task.place)}
     try:
         settings = await asyncio.to_thread(load, **own)

@@ -49,6 +49,8 @@ class Task:
     """The folder that both share; None: the worker's own DATA_DIR is it."""
     calls: int | None = None
     """So many it may make of those that the vendor counts; None: as many as it likes."""
+    checkout: str = ""
+    """The code by which it is meant to be done; empty: that of the machine's own processes."""
     mark: str = field(default_factory=lambda: uuid4().hex)
     """In the names of what it writes: two who do the same never meet."""
 

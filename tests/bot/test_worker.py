@@ -1,6 +1,9 @@
 """A worker: what it makes of the settings of its own environment."""
 
 import asyncio
+import shutil
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -8,15 +11,19 @@ from pathlib import Path
 
 import pytest
 
+from bot.checkout import checkout
+from bot.cluster import here
 from bot.settings import Settings, load
 from bot.worker import work
 from core.calendar import TradingDay
 from core.conditions import bundled
-from core.elsewhere import Refused, Task
+from core.elsewhere import Refused, Task, WorkerUnfit
 from core.errors import Verdict
 from core.sources.rest import RestSource
 from tests.market import API_KEY, NEWEST
 from tests.servers.vendor import VendorServer
+
+ROOT = Path(__file__).parent.parent.parent
 
 
 def task(place: Path, source: str = "sample market", day: TradingDay = NEWEST) -> Task:
@@ -40,6 +47,29 @@ def test_wrong_settings_of_a_worker_are_a_refusal_in_words(
     assert isinstance(done, Refused)
     assert done.verdict is Verdict.NOT_CONFIGURED
     assert "ALERT_TOP='ten': should be a whole number" in done.seen
+
+
+def test_a_worker_of_another_checkout_does_nothing(tmp_path: Path) -> None:
+    assert checkout() == here()["Tapewatch"]
+    for mark, is_its_own in (("", True), (checkout(), True), ("00000000", False)):
+        done = work(replace(task(tmp_path, "trades files"), checkout=mark))
+        assert isinstance(done, Refused)
+        assert ("another Tapewatch than the bot" not in done.seen) is is_its_own
+        assert isinstance(done.error(), WorkerUnfit)
+
+
+def test_every_module_that_a_task_may_meet_is_in_the_mark_of_a_checkout(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "core", tmp_path / "core", ignore=shutil.ignore_patterns("*.pyc"))
+    shutil.copytree(ROOT / "bot", tmp_path / "bot", ignore=shutil.ignore_patterns("*.pyc"))
+    say = [sys.executable, "-c", "from bot.checkout import checkout; print(checkout())"]
+
+    def mark() -> str:
+        return subprocess.run(say, cwd=tmp_path, check=True, capture_output=True, text=True).stdout
+
+    assert mark().strip() == checkout()
+    with (tmp_path / "core" / "sources" / "rest.py").open("a") as file:
+        file.write("\n")
+    assert mark().strip() != checkout()
 
 
 def test_a_source_that_a_worker_has_no_key_for_is_a_refusal_in_words(tmp_path: Path) -> None:
