@@ -54,6 +54,9 @@ class Known(Protocol):
     async def entry(self, day: TradingDay) -> Entry | None:
         """The line of a session."""
 
+    async def is_lost(self, day: TradingDay) -> bool:
+        """Are the bars gone of a session that is stored?"""
+
 
 @dataclass(frozen=True, slots=True)
 class Sessions:
@@ -71,8 +74,15 @@ class Sessions:
                 " `python -m bot backfill FROM TO` a span of them"
             )
         if _meant(text or "").lower() in _NEWEST_WORDS:
-            return await self._newest(span[1])
-        return await self._dated(self.typed(text or ""), span)
+            chosen = await self._newest(span[1])
+        else:
+            chosen = await self._dated(self.typed(text or ""), span)
+        if await self.ledger.is_lost(day := chosen.day):
+            raise CommandError(
+                f"The bars of {day} were stored and are gone, or were damaged: /backfill run {day}"
+                f" {day} reads them again"
+            )
+        return chosen
 
     def typed(self, text: str) -> date:
         """A typed date, `today` for the newest session; CommandError if it is none or too late."""

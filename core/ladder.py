@@ -118,6 +118,14 @@ class Ladder:
         """The ledger's line that stands for a session."""
         return await (await self.of(day)).ledger.entry(day)
 
+    async def is_lost(self, day: TradingDay) -> bool:
+        """Are the bars gone of a session that is stored? BarsAway where nobody can tell."""
+        pipeline = await self.of(day)
+        entry = await pipeline.ledger.entry(day)
+        if entry is None or not entry.revision:
+            return False
+        return not await asyncio.to_thread(pipeline.store.has, pipeline.series, day)
+
     async def entries(self, days: Sequence[TradingDay]) -> dict[date, Entry]:
         """The lines of the sessions between the first and the last of `days`, by date."""
         found: dict[date, Entry] = {}

@@ -50,6 +50,30 @@ async def test_they_are_missing_are_read_again_and_are_as_they_were(
         assert "nothing to read" in plan.lead
 
 
+@pytest.mark.parametrize("way", ["/anomalies", "/why XVAL", "/ticker XVAL", f"/why XVAL {WEEK[3]}"])
+@pytest.mark.parametrize("is_gone", [True, False])
+async def test_what_was_stored_and_is_gone_is_not_said_to_have_been_quiet(
+    shared: Shared, tmp_path: Path, way: str, *, is_gone: bool
+) -> None:
+    folder = await asyncio.to_thread(until, shared, Kind.SAMPLE, EVE, tmp_path / "data")
+    async with at(folder) as there:
+        top = there.app.ladder.top
+        for day in (WEEK[3], EVE):
+            file = folder / "bars" / top.series.key / f"{day}.parquet"
+            damage = file.unlink if is_gone else lambda file=file: file.write_bytes(bytes(9))
+            await asyncio.to_thread(damage)
+        day = WEEK[3] if way.endswith(str(WEEK[3])) else EVE
+        if not is_gone:
+            await ask(there.app, way)  # whoever meets it first has it set aside
+        reply = await ask(there.app, way)
+        assert not reply.ok
+        said = f"The bars of {day} were stored and are gone, or were damaged: /backfill run {day}"
+        assert said in reply.message.lead
+        assert (await ask(there.app, f"/backfill run {WEEK[0]} {EVE}")).ok
+        await there.ended()
+        assert (await ask(there.app, way)).ok
+
+
 @pytest.mark.parametrize("policy", ["", " all"])
 async def test_a_damaged_file_is_set_aside_and_its_session_read_again(
     shared: Shared, tmp_path: Path, policy: str, caplog: pytest.LogCaptureFixture
