@@ -12,7 +12,7 @@ from bot.app import utc_now
 from bot.logs import say
 from bot.once import Exit
 from bot.settings import Settings
-from bot.storage import DISK, copied, keep_at, kept_at, opened_files
+from bot.storage import DISK, copied, is_same, keep_at, kept_at, opened_files, place
 from core.alone import alone
 from core.backup import backup, restore
 from core.db import Db, StorageError
@@ -71,10 +71,11 @@ async def copy_bars(settings: Settings, chosen: argparse.Namespace) -> Exit:
     if settings.data_url is None:
         say("DATA_URL is not set: bars are in DATA_DIR, and there is nowhere to copy them to")
         return Exit.CONFIG
-    url = settings.data_url
+    url = place(settings)
     origin, target = (url, DISK) if chosen.back else (DISK, url)
-    if (at := await asyncio.to_thread(kept_at, settings)) != origin:
-        say(f"the bars are in {at}, not in {origin}: nothing to copy")
+    if not is_same(at := await asyncio.to_thread(kept_at, settings), origin):
+        said = (one.replace(" ", " of ") for one in (at, origin))
+        say(f"the bars are in {', not in '.join(said)}: nothing to copy")
         return Exit.USAGE
     bucket = await asyncio.to_thread(opened_files, settings)
     both = [Folder(settings.data_dir), bucket]

@@ -32,20 +32,33 @@ def opened_files(settings: Settings) -> Files:
     key_id, secret = settings.data_access_key_id, settings.data_secret_access_key
     assert key_id is not None and secret is not None  # noqa: S101, PT018 - bot.setting_checks
     bucket, _, prefix = settings.data_url.removeprefix("s3://").partition("/")
-    region = settings.data_region
-    endpoint = settings.data_endpoint_url or f"https://s3.{region}.amazonaws.com"
     access = S3Access(
-        *(endpoint, bucket, key_id.get_secret_value(), secret.get_secret_value()), region=region
+        *(_endpoint(settings), bucket, key_id.get_secret_value(), secret.get_secret_value()),
+        region=settings.data_region,
     )
     return Bucket(access, prefix, settings.data_dir / "cached", settings.data_cache_mb * _MB)
+
+
+def _endpoint(settings: Settings) -> str:
+    return settings.data_endpoint_url or f"https://s3.{settings.data_region}.amazonaws.com"
+
+
+def place(settings: Settings) -> str:
+    """DISK, or which bucket and whose: a name is somebody else's on another server."""
+    return DISK if settings.data_url is None else f"{settings.data_url} {_endpoint(settings)}"
+
+
+def is_same(one: str, other: str) -> bool:
+    """Are two places one? Of before servers were written down a bucket's name is all there is."""
+    return all(mine == its for mine, its in zip(one.split(), other.split(), strict=False))
 
 
 async def opened_store(settings: Settings, db: Db) -> Store:
     """Raises ConfigError if the bars that are known are somewhere else."""
     files = await asyncio.to_thread(opened_files, settings)
-    was, now = await asyncio.to_thread(kept_at, settings), settings.data_url or DISK
+    was, now = await asyncio.to_thread(kept_at, settings), place(settings)
     if was != now:
-        if await known_series(db):
+        if not is_same(was, now) and await known_series(db):
             raise ConfigError([_elsewhere(settings, was)])
         await asyncio.to_thread(keep_at, settings, now)
     # What is made of bars, and can be made again, stays on this machine.
@@ -53,7 +66,7 @@ async def opened_store(settings: Settings, db: Db) -> Store:
 
 
 def kept_at(settings: Settings) -> str:
-    """DISK, or the bucket that has the bars; blocking, as keep_at."""
+    """The place() that has the bars; blocking, as keep_at."""
     try:
         return (settings.data_dir / PLACE).read_text().strip()
     except FileNotFoundError:
@@ -72,6 +85,14 @@ def _elsewhere(settings: Settings, was: str) -> str:
             f"DATA_URL={settings.data_url}, but the bars are in DATA_DIR={settings.data_dir}:"
             " `python -m bot copy-bars` copies them there, or unset DATA_URL"
         )
+    url, _, endpoint = was.partition(" ")
+    if settings.data_url == url:
+        return (
+            f"{url} is asked of {_endpoint(settings)}, but the bars are in that of {endpoint}: set"
+            f" DATA_ENDPOINT_URL={endpoint} again; if it is the same storage by another name, write"
+            f" {url} alone into {settings.data_dir / PLACE}"
+        )
+    was = url
     said = f"DATA_URL={settings.data_url}" if settings.data_url else "DATA_URL is not set"
     return (
         f"{said}, but the bars are in {was}: set DATA_URL={was} again, and run `python -m bot"

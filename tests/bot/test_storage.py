@@ -5,7 +5,7 @@ import shutil
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -129,7 +129,8 @@ async def test_bars_of_a_disk_move_to_a_bucket_and_every_answer_stays(there: The
     assert code == 0, said
     assert "files copied" in said
     code, said = await there.copy_bars()
-    assert (code, said) == (2, "the bars are in s3://tape/market, not in disk: nothing to copy\n")
+    where = f"s3://tape/market of {there.server.url}"
+    assert (code, said) == (2, f"the bars are in {where}, not in disk: nothing to copy\n")
 
     on_disk = await asyncio.to_thread(stored_bytes, there.folder)
     in_bucket = {key.removeprefix("market/"): body for key, body in there.server.objects.items()}
@@ -147,6 +148,29 @@ async def test_bars_of_a_disk_move_to_a_bucket_and_every_answer_stays(there: The
     assert await asyncio.to_thread(stored_bytes, there.folder) == on_disk
     async with at(there.folder) as app:
         assert (await ask(app, "/ticker XWUP")).ok
+
+
+async def test_a_bucket_of_the_same_name_on_another_server_is_another_one(there: There) -> None:
+    await there.moved()
+    async with (
+        there.app() as app
+    ):  # which writes down the server, as the first start of old did not
+        assert (await ask(app, "/ticker XWUP")).ok
+    async with WritableS3Server(
+        access_key_id=KEY_ID, secret_access_key=SECRET, bucket="tape"
+    ) as other:
+        elsewhere = replace(there, server=other)
+        with pytest.raises(ConfigError, match=rf"the bars are in that of {there.server.url}: set"):
+            async with elsewhere.app():
+                pass
+        assert (await elsewhere.copy_bars())[0] == 2
+        # The same storage by another name.
+        other.objects.update(there.server.objects)
+        mark = there.folder / "bars.at"
+        await asyncio.to_thread(mark.write_text, "s3://tape/market")
+        async with elsewhere.app() as app:
+            assert (await ask(app, "/ticker XWUP")).ok
+        assert await asyncio.to_thread(mark.read_text) == f"s3://tape/market {other.url}"
 
 
 async def test_bars_are_not_copied_beside_whoever_stores_some(there: There) -> None:
