@@ -12,7 +12,7 @@ from statistics import fmean
 from bot.reach import NOT_THERE, Looked, Reach, Reaches, reaches
 from bot.stale import stale
 from bot.turns import Turns
-from core.calendar import TradingDay, last_complete, sessions
+from core.calendar import TradingDay, last_complete
 from core.jobs import Jobs, Policy
 from core.ledger import Entry
 from core.pipeline import Pipeline
@@ -132,11 +132,9 @@ class Estimates:
         # One that is refused is asked for another session as well: two calls.
         few = None if limit is None or limit >= _FEW_CALLS else max(1, limit // 2 - 1)
         probes = [few if isinstance(source, LIMITED) else None for source in sources]
-        newest = last_complete(self.jobs.now())
-        later = sessions(days[-1].date, newest.date)[1:]
-        stored = {e.day: e.source for e in (await pipeline.ledger.entries(later)).values()}
-        after = {day: stored.get(day) for day in later}
-        return await reaches(sources, days, probes, self.patience_s, after)
+        now = self.jobs.now()
+        known = await pipeline.ledger.serving(now)
+        return await reaches(sources, days, probes, self.patience_s, last_complete(now), known)
 
 
 @dataclass(frozen=True, slots=True)

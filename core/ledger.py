@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 
 from core.bars import Series
@@ -93,6 +93,19 @@ class Ledger:
         if row is None or row[0] is None:
             return None
         return date.fromisoformat(row[0]), date.fromisoformat(row[1])
+
+    async def serving(self, now: datetime) -> dict[str, date]:
+        """Since when each source has sessions, by the age of the oldest that it gave.
+
+        By its age, not its date: a plan of so many years moves on, day by day.
+        """
+        rows = await self._db.rows(
+            "SELECT source, max(julianday(date(stored_at)) - julianday(session)) AS days"
+            " FROM sessions WHERE series = ? AND revision > 0 GROUP BY source",
+            (self.series.key,),
+        )
+        today = now.astimezone(UTC).date()
+        return {row["source"]: today - timedelta(row["days"]) for row in rows}
 
     async def stored(
         self,

@@ -2,7 +2,7 @@
 
 import asyncio
 import gzip
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
@@ -55,6 +55,7 @@ class Files:
     most_at_once: int = 0
     silent: asyncio.Event = field(default_factory=asyncio.Event)
     silent_before: TradingDay | None = None
+    gaps: Collection[TradingDay] = ()
     series: Series = SERIES
 
     async def look(self, day: TradingDay) -> int:
@@ -68,6 +69,8 @@ class Files:
             await asyncio.Event().wait()
         if day < self.first:
             raise self.error(day)
+        if day in self.gaps:
+            raise NotPublished(f"no {day}")
         return 1_000_000
 
     async def bars(self, day: TradingDay) -> Served:
@@ -95,7 +98,7 @@ async def test_the_oldest_session_of_thirty_years_is_found_with_few_questions_at
     files = Files("files", THIRTY_YEARS[4321])
     told = await found(files)
     assert told.words == f"files: {THIRTY_YEARS[4321]} and later"
-    assert told.oldest.served == 4321
+    assert told.oldest.first == 4321
     assert len(files.asked) <= 28
     assert 2 <= files.most_at_once <= 4
 
@@ -103,7 +106,7 @@ async def test_the_oldest_session_of_thirty_years_is_found_with_few_questions_at
 @pytest.mark.parametrize("place", [1, 2, 3, 4, 5])
 async def test_it_is_found_wherever_it_is(place: int) -> None:
     files = Files("files", FEW[place])
-    assert (await found(files, days=FEW[:6])).oldest.served == place
+    assert (await found(files, days=FEW[:6])).oldest.first == place
 
 
 async def test_what_the_first_does_not_serve_the_next_one_does() -> None:
@@ -122,7 +125,7 @@ async def test_a_next_one_that_reaches_no_further_serves_nothing_of_it() -> None
 
 async def test_what_an_archive_does_not_have_yet_is_not_served() -> None:
     files = Files("files", THIRTY_YEARS[5000], lambda day: NotPublished(f"no {day}"))
-    assert (await found(files)).oldest.served == 5000
+    assert (await found(files)).oldest.first == 5000
 
 
 @pytest.mark.parametrize(
@@ -421,8 +424,7 @@ async def test_what_nobody_serves_is_no_work_and_waiting_is_none_either(tmp_path
 
 async def test_past_what_is_refused_it_is_looked_where_the_plan_begins() -> None:
     files, rest = Files("files", FEW[28]), Files("rest", FEW[25])
-    after: dict[TradingDay, str | None] = dict.fromkeys(FEW[20:], None)
-    told = await reaches([files, rest], FEW[:20], [None, None], 5.0, after)
+    told = await reaches([files, rest], FEW[:20], [None, None], 5.0, NEWEST)
     assert told.oldest.since == f"{FEW[25]} and later"
     assert (
         told.words == "files: nothing: date outside the plan; rest: nothing: date outside the plan"

@@ -1,7 +1,7 @@
 """core.ledger: what is remembered of each session."""
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -62,6 +62,18 @@ async def test_a_stored_session_remembers_where_it_came_from(ledger: Ledger) -> 
     assert entry.note == "one; two"
     assert (entry.announced, entry.finished_at) == (False, None)
     assert entry.stored_at == entry.tried_at == NOW
+
+
+async def test_a_source_serves_what_is_as_old_as_the_oldest_session_that_it_gave(
+    ledger: Ledger,
+) -> None:
+    """A plan of two years moves on with the days."""
+    assert await ledger.serving(NOW) == {}
+    await store(ledger, NEXT)
+    await store(ledger, DAY)
+    await ledger.absent(day("2026-11-18"), "not there", [], NOW)
+    assert await ledger.serving(NOW) == {"REST": DAY.date}
+    assert await ledger.serving(NOW + timedelta(days=30)) == {"REST": date(2026, 12, 19)}
 
 
 async def test_times_are_kept_as_moments_whatever_their_zone(ledger: Ledger) -> None:
