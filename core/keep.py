@@ -32,7 +32,7 @@ class Keeper:
         another scope that differs: what was said of the session came from both.
         """
         changed = await self._keep_others(day, served)
-        before = await self.ledger.entry(day)
+        before = await self.settled(day)
         if not before or not before.revision or not await self._is_stored(day, served, before):
             changed = True
         if changed or before is None:
@@ -42,6 +42,16 @@ class Keeper:
             version = served.version if served.source == before.source else before.version
             await self.ledger.same_again(day, version, self.now())
         return changed
+
+    async def settled(self, day: TradingDay) -> Entry | None:
+        """The ledger's line; and what is current on disk is its revision, and none that somebody
+        died over before the ledger heard of it. To be called in turn.
+        """
+        entry = await self.ledger.entry(day)
+        if entry is not None and entry.revision:
+            series, revision = self.ledger.series, entry.revision
+            await asyncio.to_thread(self.store.back_to, series, day, revision)
+        return entry
 
     async def _keep_others(self, day: TradingDay, served: Served) -> bool:
         changed = False
@@ -56,7 +66,7 @@ class Keeper:
 
     async def anew(self, day: TradingDay) -> None:
         """The same bars as a revision of their own: what they are judged with has changed."""
-        entry = await self.ledger.entry(day)
+        entry = await self.settled(day)
         if entry is None or entry.source is None:
             return
         read = self.store.read_revision
@@ -77,6 +87,7 @@ class Keeper:
 
     async def not_served(self, day: TradingDay, error: NoneServed) -> None:
         """Nothing is stored; what is known about the session is."""
+        await self.settled(day)
         await self.ledger.log(day, error.refused, self.now())
         weightiest = error.weightiest
         if isinstance(weightiest, HeldBars):
@@ -108,7 +119,6 @@ class Keeper:
         )
 
     async def _is_stored(self, day: TradingDay, served: Served, before: Entry) -> bool:
-        # Of the ledger's revision: a crash may have left a later one on disk, never judged.
         read = self.store.read_revision
         try:
             stored = await asyncio.to_thread(read, self.ledger.series, day, before.revision)

@@ -185,7 +185,7 @@ class Pipeline:
 
     async def _renewed(self, day: TradingDay) -> bool:
         """Is there a revision that was not there before, of these bars or those beside them?"""
-        before = await self.ledger.entry(day)
+        before = await self._keeper.settled(day)
         if before is None or not before.revision:
             return False
         if self.beside is not None and await self.beside._renewed(day):

@@ -144,6 +144,48 @@ class Store:
         earlier = _earlier(name, revision)
         return self._one(earlier if self.files.stamp(earlier) else name)
 
+    def is_ahead(self, series: Series, day: TradingDay, revision: int) -> bool:
+        """Was a later one begun than `revision`, the newest that the ledger knows?"""
+        return self.files.stamp(_earlier(_name("bars", series, day), revision)) is not None
+
+    def back_to(self, series: Series, day: TradingDay, revision: int) -> None:
+        """Make `revision`, the newest that the ledger knows, the current one again.
+
+        Its name of an earlier one is only made while a later one is written: whoever wrote that has
+        died over it. To be called while nobody else writes.
+        """
+        name = _name("bars", series, day)
+        earlier = _earlier(name, revision)
+        if not self.files.stamp(earlier):
+            return
+        try:
+            self._one(earlier)
+        except FileNotFoundError:
+            return  # damaged, and set aside
+        (path,) = self.files.paths([earlier])
+        body = path.read_bytes()
+        if not self._is(name, body):
+            self.files.put(name, body)
+            facts = {"series": series.key, "session": str(day), "revision": revision}
+            logger.warning("a revision that nobody knows of was taken back", extra=facts)
+        # Last its own: by that it is known, should this die as well.
+        for later in sorted(self._from(name, revision), reverse=True):
+            self.files.drop(_earlier(name, later))
+
+    def _is(self, name: str, body: bytes) -> bool:
+        if not self.files.stamp(name):
+            return False
+        (path,) = self.files.paths([name])
+        return path.read_bytes() == body
+
+    def _from(self, name: str, revision: int) -> list[int]:
+        """Those with a name of an earlier one, from `revision` on."""
+        folder, _, file = name.rpartition("/")
+        begins = f"{file.removesuffix('.parquet')}.r"
+        found = self.files.listed(folder, lambda other: other.startswith(begins))
+        numbers = [int(n.removeprefix(begins).removesuffix(".parquet")) for n in found]
+        return [number for number in numbers if number >= revision]
+
     def _one(self, name: str) -> pl.DataFrame:
         """FileNotFoundError as well for one that had to be set aside."""
         return readable(

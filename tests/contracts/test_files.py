@@ -184,6 +184,27 @@ async def test_the_store_keeps_its_promises_there(opened: Opened, tmp_path: Path
     await run(work)
 
 
+async def test_a_revision_that_the_ledger_never_heard_of_is_taken_back_there(
+    opened: Opened, tmp_path: Path
+) -> None:
+    def work() -> None:
+        store = Store(opened(), Folder(tmp_path / "own"))
+        for revision, made in enumerate((SECOND, FIRST, SECOND), 1):
+            store.write(SERIES, DAY, made, revision)
+        store = Store(opened(), Folder(tmp_path / "own"))  # as after a restart
+        store.back_to(SERIES, DAY, 3)
+        assert store.read(SERIES, [DAY]).equals(SECOND)
+        assert store.is_ahead(SERIES, DAY, 2)
+        store.back_to(SERIES, DAY, 2)
+        assert store.read(SERIES, [DAY]).equals(FIRST)
+        assert not store.is_ahead(SERIES, DAY, 2)
+        assert store.read_revision(SERIES, DAY, 1).equals(SECOND)
+        there = opened().listed(f"bars/{SERIES.key}")
+        assert sorted(there) == [f"{DAY}.parquet", f"{DAY}.r1.parquet"]
+
+    await run(work)
+
+
 async def test_files_by_ticker_are_made_once_for_everybody(opened: Opened, tmp_path: Path) -> None:
     def work() -> None:
         store = Store(opened(), Folder(tmp_path / "own"))

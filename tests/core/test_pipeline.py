@@ -344,6 +344,20 @@ async def test_a_revision_that_only_the_disk_knows_of_is_still_judged(house: Hou
     assert first.equals(plain(DAY))
 
 
+async def test_one_that_the_source_takes_back_before_it_is_judged_is_not_read_by_anybody(
+    house: House,
+) -> None:
+    await finished(house)
+    fuller = plain(DAY, "TSLA")
+    # The process died after the file was renamed, before the ledger was written.
+    await asyncio.to_thread(Store.on_disk(house.folder).write, SERIES, DAY, fuller, 2)
+
+    assert not await house.pipeline().revisit(DAY)
+
+    assert (await house.entry()).revision == 1
+    assert (await house.stored()).equals(plain(DAY))
+
+
 async def test_a_revision_judged_halfway_is_finished_at_the_next_bell(house: House) -> None:
     await finished(house)
     await republish(house)

@@ -93,6 +93,58 @@ def test_writing_a_revision_again_after_a_crash_keeps_the_one_before(
     assert store.read(SERIES, [DAY]).equals(SECOND)
 
 
+def test_what_was_begun_and_never_known_is_taken_back_byte_for_byte(
+    store: Store, tmp_path: Path
+) -> None:
+    current = tmp_path / "bars" / SERIES.key / "2026-11-19.parquet"
+    store.write(SERIES, DAY, FIRST, 1)
+    first = current.read_bytes()
+    store.write(SERIES, DAY, SECOND, 2)
+    second = current.read_bytes()
+    store.write(SERIES, DAY, FIRST, 3)
+    before = files(tmp_path)
+
+    store.back_to(SERIES, DAY, 3)
+    assert (files(tmp_path), current.read_bytes()) == (before, first)
+
+    store.back_to(SERIES, DAY, 2)
+    assert current.read_bytes() == second
+    assert current.with_name("2026-11-19.r1.parquet").read_bytes() == first
+    assert files(tmp_path) == [f"bars/{SERIES.key}/2026-11-19.{end}"
+                               for end in ("parquet", "r1.parquet")]  # fmt: skip
+
+    # A state of long ago was put back: what is later than it knows is nobody's.
+    store.write(SERIES, DAY, FIRST, 3)
+    store.back_to(SERIES, DAY, 1)
+    assert current.read_bytes() == first
+    assert files(tmp_path) == [f"bars/{SERIES.key}/2026-11-19.parquet"]
+
+
+def test_what_died_before_the_new_file_was_there_leaves_no_second_name(
+    store: Store, tmp_path: Path
+) -> None:
+    store.write(SERIES, DAY, FIRST, 1)
+    current = f"bars/{SERIES.key}/2026-11-19"
+    store.files.copy(f"{current}.parquet", f"{current}.r1.parquet")
+
+    store.back_to(SERIES, DAY, 1)
+    assert files(tmp_path) == [f"{current}.parquet"]
+
+    store.write(SERIES, DAY, SECOND, 2)
+    store.files.drop(f"{current}.parquet")
+    store.back_to(SERIES, DAY, 1)
+    assert store.read(SERIES, [DAY]).equals(FIRST)
+
+
+def test_nothing_is_put_back_from_a_file_that_cannot_be_read(store: Store, tmp_path: Path) -> None:
+    store.write(SERIES, DAY, FIRST, 1)
+    store.write(SERIES, DAY, SECOND, 2)
+    (tmp_path / "bars" / SERIES.key / "2026-11-19.r1.parquet").write_bytes(b"PAR1")
+
+    store.back_to(SERIES, DAY, 1)
+    assert store.read(SERIES, [DAY]).equals(SECOND)
+
+
 class _Killed(BaseException):
     """What a power cut would be."""
 

@@ -1,0 +1,98 @@
+"""core.keep: the file first and then the ledger's line, whoever dies or is cancelled between."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from core.bars import Bars
+from core.db import Db
+from core.errors import BadBars, Verdict
+from core.keep import Keeper
+from core.ledger import Ledger
+from core.sources import NoneServed, Served
+from core.store import Store
+from tests.fakes import SERIES
+from tests.frames import bars, day, row
+from tests.states import new_state
+
+DAY = day("2026-11-19")
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+FIRST, SECOND, THIRD = (bars(DAY, [row("AAPL", volume=volume)]) for volume in (1.0, 2.0, 3.0))
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A session of which a revision is known."""
+
+    keeper: Keeper
+
+    async def keep(self, served: Bars) -> bool:
+        return await self.keeper.keep(DAY, Served(served, "flat files", version="v"))
+
+    async def died_with(self, served: Bars, revision: int) -> None:
+        """The file is there, and the ledger never heard of it."""
+        await asyncio.to_thread(self.keeper.store.write, SERIES, DAY, served, revision)
+
+    async def reads(self, current: Bars, *earlier: Bars) -> None:
+        """What everybody reads, what the ledger's revision is, and those before it."""
+        store, entry = self.keeper.store, await self.keeper.ledger.entry(DAY)
+        assert entry is not None
+        assert entry.revision == len(earlier) + 1
+        assert (await asyncio.to_thread(store.read, SERIES, [DAY])).equals(current)
+        assert not await asyncio.to_thread(store.is_ahead, SERIES, DAY, entry.revision)
+        for revision, served in enumerate((*earlier, current), 1):
+            rows = await asyncio.to_thread(store.read_revision, SERIES, DAY, revision)
+            assert rows.equals(served)
+
+
+@pytest.fixture
+async def kept(tmp_path: Path) -> AsyncIterator[Kept]:
+    async with Db.open(await new_state(tmp_path)) as db:
+        store = Store.on_disk(tmp_path)
+        made = Kept(Keeper(store, Ledger(db, SERIES), lambda: NOW, silently=True))
+        assert await made.keep(FIRST)
+        yield made
+
+
+async def test_what_the_source_took_back_after_a_death_is_read_by_nobody(kept: Kept) -> None:
+    await kept.died_with(SECOND, 2)
+    assert not await kept.keep(FIRST)
+    await kept.reads(FIRST)
+
+
+async def test_what_it_serves_again_is_the_next_revision(kept: Kept) -> None:
+    await kept.died_with(SECOND, 2)
+    assert await kept.keep(SECOND)
+    await kept.reads(SECOND, FIRST)
+
+
+async def test_what_it_serves_as_a_third_one_is_the_next_revision(kept: Kept) -> None:
+    assert await kept.keep(SECOND)
+    await kept.died_with(FIRST, 3)
+    assert await kept.keep(THIRD)
+    await kept.reads(THIRD, FIRST, SECOND)
+
+
+async def test_what_was_lost_meanwhile_is_put_back(kept: Kept) -> None:
+    await kept.died_with(SECOND, 2)
+    files = kept.keeper.store.files
+    await asyncio.to_thread(files.drop, f"bars/{SERIES.key}/{DAY}.parquet")
+    assert not await kept.keep(FIRST)
+    await kept.reads(FIRST)
+
+
+async def test_where_the_gate_holds_the_next_copy_the_known_one_is_read(kept: Kept) -> None:
+    await kept.died_with(SECOND, 2)
+    error = BadBars("no use", Verdict.VENDOR_FAULT)
+    await kept.keeper.not_served(DAY, NoneServed({"flat files": error}))
+    await kept.reads(FIRST)
+
+
+async def test_the_same_anew_is_made_of_the_known_one(kept: Kept) -> None:
+    await kept.died_with(SECOND, 2)
+    await kept.keeper.anew(DAY)
+    await kept.reads(FIRST, FIRST)
