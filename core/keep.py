@@ -100,7 +100,19 @@ class Keeper:
             await self.ledger.absent(day, str(error), error.refused, self.now())
 
     async def add(self, day: TradingDay, served: Served) -> None:
-        """Store these bars as the session's next revision, whatever they are."""
+        """Store these bars as the session's next revision, whatever they are.
+
+        Who is cancelled meanwhile waits: a thread that writes goes on, and the ledger would not
+        hear of it.
+        """
+        adding = asyncio.create_task(self._add(day, served), name=f"add {day}")
+        try:
+            await asyncio.shield(adding)
+        except asyncio.CancelledError:
+            await asyncio.wait({adding})
+            raise
+
+    async def _add(self, day: TradingDay, served: Served) -> None:
         series, before = self.ledger.series, await self.ledger.entry(day)
         revision = 1 + (before.revision if before else 0)
         await asyncio.to_thread(self.store.write, series, day, served.bars, revision)

@@ -2,15 +2,17 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Event
 
 import pytest
 
 from core.bars import Bars
 from core.db import Db
 from core.errors import BadBars, Verdict
+from core.files import Folder
 from core.keep import Keeper
 from core.ledger import Ledger
 from core.sources import NoneServed, Served
@@ -22,6 +24,20 @@ from tests.states import new_state
 DAY = day("2026-11-19")
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 FIRST, SECOND, THIRD = (bars(DAY, [row("AAPL", volume=volume)]) for volume in (1.0, 2.0, 3.0))
+
+
+@dataclass(frozen=True, slots=True)
+class Slow(Folder):
+    """A disk that writes when it may."""
+
+    begun: Event = field(default_factory=Event)
+    may: Event = field(default_factory=Event)
+
+    def put(self, name: str, whole: bytes) -> None:
+        """As any other, but later."""
+        self.begun.set()
+        self.may.wait(10)
+        Folder(self.root).put(name, whole)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,3 +112,18 @@ async def test_the_same_anew_is_made_of_the_known_one(kept: Kept) -> None:
     await kept.died_with(SECOND, 2)
     await kept.keeper.anew(DAY)
     await kept.reads(FIRST, FIRST)
+
+
+async def test_who_is_cancelled_while_a_file_is_written_waits_for_its_line(
+    kept: Kept, tmp_path: Path
+) -> None:
+    slow = Slow(tmp_path)
+    keeper = Keeper(Store(slow, slow), kept.keeper.ledger, lambda: NOW)
+    keeping = asyncio.create_task(keeper.keep(DAY, Served(SECOND, "flat files", version="v2")))
+    await asyncio.to_thread(slow.begun.wait, 10)
+    keeping.cancel()
+    await asyncio.sleep(0)
+    slow.may.set()
+    with pytest.raises(asyncio.CancelledError):
+        await keeping
+    await kept.reads(SECOND, FIRST)
