@@ -5,6 +5,7 @@ One process at a time fetches, stores and counts the calls; a service that begin
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,7 +44,8 @@ class Beside:
                 async with alone(runner.lock) as mine:
                     self._says("" if mine else "another process")
                     if mine:
-                        await runner.jobs.interrupted()  # whoever was at it is gone
+                        with suppress(OSError):  # of bars that are away: work says it
+                            await runner.begun.interrupted()  # whoever was at it is gone
                         if await self._alone(work(job)) is False:
                             return job
                         continue

@@ -19,6 +19,7 @@ from bot.patience import Patience
 from bot.told import After, Told, nothing_more, untold
 from core.afterwards import Afterwards
 from core.alone import alone
+from core.begun import Begun
 from core.db import StorageError, Unwritable
 from core.elsewhere import Made, MakeTask, NobodyToWork, WorkerUnfit, unheard
 from core.errors import LeaseLost, SourceUnavailable, TapewatchError
@@ -72,20 +73,18 @@ class Runner:
     """For whoever shows jobs: one was begun, or changed, whatever is done here meanwhile."""
     renewal: Renewal = field(init=False)
     """For whoever builds the rungs anew."""
+    begun: Begun = field(init=False)
+    """What is under way; to be given back when it cannot be."""
+    _afterwards: Afterwards = field(init=False)
+    _unworked: Unworked = field(init=False)
     _woken: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
         """Nothing is coming in yet."""
         self.free.set()
         self.renewal = Renewal(self.jobs, self.ladder)
-
-    @property
-    def _afterwards(self) -> Afterwards:
-        return Afterwards(self.jobs.db)
-
-    @property
-    def _unworked(self) -> Unworked:
-        return Unworked(self.jobs.db)
+        self.begun = Begun(self.jobs, self.ladder, self.turn)
+        self._afterwards, self._unworked = Afterwards(self.jobs.db), Unworked(self.jobs.db)
 
     def wake(self) -> None:
         """A job was begun, or changed."""
@@ -112,7 +111,7 @@ class Runner:
         """What a process that is no more has left behind."""
         async with alone(self.lock) as mine:
             if mine:
-                await self.jobs.interrupted()
+                await self.begun.interrupted()
         await asyncio.to_thread(self.staged.clear, self.jobs.now())
 
     async def _nowhere(self, error: OSError | Unwritable) -> None:
@@ -149,7 +148,7 @@ class Runner:
         """What is left to do after it, one stage; False if that gave way to another job."""
         await self.told(job)
         # What it meets is a value here: one job's fault is not to stand in every other's way.
-        (done,) = await asyncio.gather(self.after(job), return_exceptions=True)
+        (done,) = await asyncio.gather(self.begun.then(job, self.after), return_exceptions=True)
         if isinstance(done, OSError | Unwritable):
             await self._rest(job, cannot_be_kept(done))
             return False
@@ -193,7 +192,7 @@ class Runner:
         try:
             await self.pool.ready()
             # When nothing could be written, nothing could be given back.
-            await self._unworked.give_back(job)
+            await self.begun.give_back(job)
             await self._unworked.because(job, "")
             await self.told(await self.jobs.job(job.id))
             await self._learn_splits(job, pipeline)
@@ -203,7 +202,8 @@ class Runner:
                 unit.cancel()
             await asyncio.gather(*units, return_exceptions=True)
             await self.pool.close()
-            await self._unworked.give_back(job)
+            with suppress(OSError):  # once their bars can be had again
+                await self.begun.give_back(job)
 
     async def _learn_splits(self, job: Job, pipeline: Pipeline) -> None:
         if self._knows_splits == (job.id, job.series):
