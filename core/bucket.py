@@ -6,7 +6,7 @@ copy is never taken for another; all of the cache may be deleted.
 
 import http.client
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
@@ -41,7 +41,9 @@ _LIST_ATTEMPTS, _LISTING_WHOLE_S = 2, 30.0
 _PASSING = ("staged", "probe")
 """Folders of what is written by one and read by another: no use for a copy here."""
 _STATE_CHARS = 16
-_IN_USE_S = 600.0
+_IN_USE_S, _SPARED = 600.0, 16
+"""So long a path that was given out may be opened only then; of one name that is written often so
+many copies are kept for that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,9 +238,13 @@ class Bucket:
         return path
 
     def _only(self, name: str, path: Path) -> None:
-        """Of each name one copy is kept."""
-        for copy in self._copies(name):
-            if copy != path:
+        """Of each name one copy is kept, and those that somebody has been given just now."""
+        copies = dict(reversed(_by_use(self._copies(name))))
+        new = copies.pop(path, None)
+        if new is None:  # dropped by another thread, or process, and the others with it
+            return
+        for newer, (copy, stat) in enumerate(copies.items()):
+            if newer >= _SPARED or new.st_mtime - stat.st_mtime >= _IN_USE_S:
                 copy.unlink(missing_ok=True)
 
     def _cached(self, name: str, state: str) -> Path:
@@ -251,13 +257,10 @@ class Bucket:
 
     def _tidy(self) -> None:
         """Forget what was not asked for for the longest time, as far as there is too much."""
-        files = list[tuple[Path, os.stat_result]]()
-        for path in self._cache.rglob("*.parquet"):
-            with suppress(FileNotFoundError):  # dropped by another thread, or process
-                files.append((path, path.stat()))
+        files = _by_use(self._cache.rglob("*.parquet"))
         too_much = sum(stat.st_size for _, stat in files) - self._most_bytes
         newest_s = max((stat.st_mtime for _, stat in files), default=0.0)
-        for path, stat in sorted(files, key=lambda file: file[1].st_mtime):
+        for path, stat in files:
             # Somebody has been given the path, and may open it only now.
             if too_much <= 0 or newest_s - stat.st_mtime < _IN_USE_S:
                 return
@@ -312,6 +315,15 @@ def _verdict(status: int | None, code: str) -> Verdict:
     if status in (401, 403):
         return Verdict.NO_ACCESS
     return Verdict.RATE_LIMITED if status == 429 else Verdict.VENDOR_FAULT
+
+
+def _by_use(paths: Iterable[Path]) -> list[tuple[Path, os.stat_result]]:
+    """Those that are there, the one used last at the end."""
+    files = list[tuple[Path, os.stat_result]]()
+    for path in paths:
+        with suppress(FileNotFoundError):  # dropped by another thread, or process
+            files.append((path, path.stat()))
+    return sorted(files, key=lambda file: file[1].st_mtime)
 
 
 def _used(path: Path) -> bool:

@@ -65,6 +65,12 @@ def read(bucket: Bucket, name: str = NAME) -> bytes:
     return path.read_bytes()
 
 
+def age(path: Path, by_s: float = 601) -> None:
+    """As if it had not been asked for since then."""
+    old_s = path.stat().st_mtime - by_s
+    os.utime(path, (old_s, old_s))
+
+
 async def test_an_object_is_fetched_once_also_over_a_restart(there: There) -> None:
     def work() -> None:
         there.bucket().put(NAME, b"one")
@@ -81,8 +87,52 @@ async def test_what_others_wrote_is_seen_when_the_listing_is_old(there: There) -
         mine.put(NAME, b"one")
         there.server.objects[f"pre/{NAME}"] = b"of another machine"
         assert read(mine) == b"of another machine"
-        assert len(there.cached()) == 1, "of one name one copy is kept"
         assert read(theirs) == b"of another machine"
+
+    await run(work)
+
+
+@pytest.mark.parametrize("way", ["written", "fetched"])
+async def test_a_path_that_was_given_may_be_opened_after_the_session_was_rewritten(
+    there: There, way: str
+) -> None:
+    """By another process as well, with which the cache is shared."""
+
+    def work() -> None:
+        mine, theirs = there.bucket(listed_for_s=0), there.bucket(listed_for_s=0)
+        mine.put(NAME, b"one")
+        (given,) = mine.paths([NAME])
+        if way == "written":
+            theirs.put(NAME, b"two")
+        else:
+            there.server.objects[f"pre/{NAME}"] = b"two"
+        assert read(theirs) == b"two"
+        assert given.read_bytes() == b"one"
+        age(given)
+        theirs.put(NAME, b"three")
+        assert not given.exists(), "nobody opens it any more"
+        assert read(mine) == b"three"
+
+    await run(work)
+
+
+async def test_of_a_session_that_is_rewritten_often_some_copies_are_kept(there: There) -> None:
+    def work() -> None:
+        bucket = there.bucket()
+        bucket.put(NAME, b"first")
+        for path in bucket.paths([NAME]):
+            age(path, 300)
+        for n in range(40):
+            bucket.put(NAME, f"{n}".encode())
+        kept = {path.read_bytes() for path in there.cached()}
+        assert kept == {f"{n}".encode() for n in range(40 - 17, 40)}
+        bucket.put(NAME.replace("19", "20"), b"another")
+        bucket.forget_copy(NAME)
+        assert [path.read_bytes() for path in there.cached()] == [b"another"]
+        assert read(bucket) == b"39"
+        bucket.put(NAME, b"40")
+        bucket.drop(NAME)
+        assert len(there.cached()) == 1
 
     await run(work)
 
