@@ -192,7 +192,8 @@ class Bucket:
                     found[item["Key"].removeprefix(prefix)] = stamp
                     letters += len(item["Key"])
                     refuse_over(letters, self._most.letters, "letters", f"the listing of {folder}")
-        return found
+        # An empty object with the folder's own name is how consoles and s3fs make a folder.
+        return {name: stamp for name, stamp in found.items() if name.endswith(".parquet")}
 
     def _fetched(self, name: str, known: Stamp | None) -> Path:
         """What it is now, in the cache; never all of it in memory. `known`: by the listing."""

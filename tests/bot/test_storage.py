@@ -209,6 +209,16 @@ async def test_what_came_in_meanwhile_is_what_counts_on_the_way_back(there: Ther
         assert (await asyncio.to_thread(top.store.read, top.series, [STORED[-1]])).equals(changed)
 
 
+async def test_a_folder_that_a_console_made_is_not_in_the_way_back(there: There) -> None:
+    had = await asyncio.to_thread(stored_bytes, there.folder)
+    await there.moved()
+    folders = {f"{key.rpartition('/')[0]}/" for key in there.server.objects}
+    there.server.objects.update(dict.fromkeys(folders, b""))
+    code, said = await there.copy_bars("--back")
+    assert code == 0, said
+    assert await asyncio.to_thread(stored_bytes, there.folder) == had
+
+
 async def test_a_session_that_comes_in_is_in_the_bucket_and_nowhere_else(there: There) -> None:
     await asyncio.to_thread(shutil.rmtree, there.folder)
     async with there.app() as app:

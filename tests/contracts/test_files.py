@@ -118,6 +118,23 @@ async def test_what_was_put_is_there_for_everybody_byte_for_byte(opened: Opened)
     await run(work)
 
 
+async def test_what_others_keep_there_and_the_folder_itself_are_no_files(opened: Opened) -> None:
+    def work() -> None:
+        files = opened()
+        if isinstance(files, Folder):
+            (files.root / "bars/x").mkdir(parents=True)
+        else:
+            files.put("bars/x/", b"")  # as consoles, s3fs and rclone make one
+        for name in (".keep", "notes.txt", "2026-11-19.parquet.partial"):
+            files.put(f"bars/x/{name}", b"another's")
+        assert opened().listed("bars/x") == {}
+        files.put(NAME, b"one")
+        assert set(opened().listed("bars/x")) == {"2026-11-19.parquet"}
+        assert opened().listed("bars") == {}
+
+    await run(work)
+
+
 async def test_another_content_has_another_stamp_and_is_what_is_read(opened: Opened) -> None:
     def work() -> None:
         files = opened()

@@ -128,7 +128,8 @@ def _folded(key: str, query: ListQuery) -> str:
 
 
 def _entry_xml(shelf: Shelf, entry: str, query: ListQuery, text: Callable[[str], str]) -> str:
-    if query.delimiter and entry.endswith(query.delimiter):
+    is_itself = entry == query.prefix  # an object with the name of the folder is one like others
+    if query.delimiter and entry.endswith(query.delimiter) and not is_itself:
         return f"<CommonPrefixes><Prefix>{text(entry)}</Prefix></CommonPrefixes>"
     if (found := shelf.find(entry)) is None:  # taken away in between
         return ""
