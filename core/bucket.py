@@ -147,6 +147,11 @@ class Bucket:
             answer = self._client.copy_object(**self._of(to), CopySource=self._of(name))
         self._noted(to, answer["CopyObjectResult"] | answer)
 
+    def move(self, name: str, to: str) -> None:
+        """What was read here, and not what is over there by now."""
+        self.put(to, self.paths([name])[0].read_bytes())
+        self.drop(name)
+
     def drop(self, name: str) -> None:
         """No error if there was none."""
         with self._told("delete", name):
@@ -231,12 +236,11 @@ class Bucket:
         moment = parsedate_to_datetime(told).timestamp() if told else inf
         return Stamp(_state(answer["ETag"]), moment)
 
-    def _keep(self, name: str, state: str, whole: bytes) -> Path:
+    def _keep(self, name: str, state: str, whole: bytes) -> None:
         path = self._cached(name, state)
         with written_whole(path) as file:
             file.write(whole)
         self._only(name, path)
-        return path
 
     def _only(self, name: str, path: Path) -> None:
         """Of each name one copy is kept, and those that somebody has been given just now."""

@@ -21,37 +21,61 @@ T = TypeVar("T")
 
 
 def readable(
-    files: Files, named: Callable[[], Sequence[str]], read: Callable[[Sequence[str]], T]
+    files: Files,
+    named: Callable[[], Sequence[str]],
+    read: Callable[[Sequence[str]], T],
+    *,
+    leaves_out: bool = True,
 ) -> T:
-    """`read` of the files that are `named`; once more without those that turn out to be damaged."""
+    """`read` of the files that are `named`; once more without those that turn out to be damaged.
+
+    One that cannot be set aside (a bucket that is only read from) is left out all the same; not
+    `leaves_out`: OSError.
+    """
     names = named()
     try:
         return read(names)
-    except UNREADABLE:
-        set_aside(files, names)
-        return read(named())
+    except UNREADABLE as error:
+        staying = set_aside(files, names)
+        if staying and not leaves_out:
+            raise OSError(f"damaged: {', '.join(staying)}") from error
+        return read([name for name in named() if name not in staying])
 
 
-def set_aside(files: Files, names: Sequence[str]) -> None:
-    """Move those that cannot be read to `damaged/`, for a person to look at."""
+def set_aside(files: Files, names: Sequence[str]) -> list[str]:
+    """Move those that cannot be read to `damaged/`, for a person to look at; those that stay."""
+    staying = list[str]()
     for name in names:
         with suppress(FileNotFoundError):  # by another reader, just now
-            _look_at(files, name)
+            seen = _damage(files, name)
+            if seen is not None and not _moved(files, name, seen):
+                staying.append(name)
+    return staying
 
 
-def _look_at(files: Files, name: str) -> None:
+def _damage(files: Files, name: str) -> str | None:
     before = files.stamp(name)
     if before is None or _seen(files, name) is None:
-        return
+        return None
     files.forget_copy(name)
     seen, now = _seen(files, name), files.stamp(name)
     if seen is None or now is None or now.state != before.state:
-        return  # whole over there, or another one by now
-    (path,) = files.paths([name])
-    files.put(f"{_ASIDE}/{name}", path.read_bytes())
-    files.drop(name)
+        return None  # whole over there, or another one by now
+    return seen
+
+
+def _moved(files: Files, name: str, seen: str) -> bool:
     facts = {"file": name, "kept_as": f"{_ASIDE}/{name}", "seen": seen}
+    try:
+        files.move(name, facts["kept_as"])
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        facts |= {"kept_as": name, "why": str(error)}
+        logger.error("a stored file is damaged and cannot be set aside: left out", extra=facts)
+        return False
     logger.error("a stored file was damaged; /backfill reads its session again", extra=facts)
+    return True
 
 
 def _seen(files: Files, name: str) -> str | None:

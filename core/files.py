@@ -68,6 +68,10 @@ class Files(Protocol):
     def copy(self, name: str, to: str) -> None:
         """The same file under another name as well."""
 
+    def move(self, name: str, to: str) -> None:
+        """Under the other name only, in the place of what has it; FileNotFoundError if there is no
+        such file."""
+
     def drop(self, name: str) -> None:
         """It is not there afterwards, if it was before."""
 
@@ -134,6 +138,11 @@ class Folder:
                 raise
             with (self.root / name).open("rb") as file, written_whole(self.root / to) as copy:
                 shutil.copyfileobj(file, copy)
+
+    def move(self, name: str, to: str) -> None:
+        """A disk that is full has room for that."""
+        (self.root / to).parent.mkdir(parents=True, exist_ok=True)
+        (self.root / name).replace(self.root / to)
 
     def drop(self, name: str) -> None:
         """Readers that have it open go on."""

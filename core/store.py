@@ -107,9 +107,14 @@ class Store:
 
         quarters = Quarters(self.files, series)
         try:
-            return readable(self.files, lambda: quarters.names(day.date for day in days), rows)
+            return readable(
+                self.files,
+                lambda: quarters.names(day.date for day in days),
+                rows,
+                leaves_out=False,  # without a quarter its whole sessions would be missing
+            )
         except OSError as error:
-            # Made anew meanwhile: the daily files are the truth.
+            # Made anew meanwhile, or damaged: the daily files are the truth.
             logger.warning("read by session", extra={"series": series.key, "seen": str(error)})
             return readable(self.files, lambda: self._stored(series, days), rows)
 
@@ -188,9 +193,13 @@ class Store:
 
     def _one(self, name: str) -> pl.DataFrame:
         """FileNotFoundError as well for one that had to be set aside."""
-        return readable(
-            self.files, lambda: [name], lambda names: pl.read_parquet(*self.files.paths(names))
-        )
+
+        def rows(names: Sequence[str]) -> pl.DataFrame:
+            if not names:
+                raise FileNotFoundError(f"{name} cannot be read")
+            return pl.read_parquet(*self.files.paths(names))
+
+        return readable(self.files, lambda: [name], rows)
 
     def state(self, series: Iterable[Series], days: Sequence[TradingDay], more: str = "") -> str:
         """Letters that change when any of these files does, or `more`."""

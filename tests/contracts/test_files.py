@@ -167,6 +167,22 @@ async def test_a_copy_outlives_what_it_was_made_of(opened: Opened) -> None:
     await run(work)
 
 
+async def test_what_is_moved_has_the_other_name_only(opened: Opened) -> None:
+    def work() -> None:
+        files, aside = opened(), f"damaged/{NAME}"
+        for whole in (b"one", b"two"):
+            files.put(NAME, whole)
+            files.move(NAME, aside)
+            assert (files.stamp(NAME), read(files, aside)) == (None, whole)
+            assert read(opened(), aside) == whole
+        for one in (files, opened()):
+            with pytest.raises(FileNotFoundError):
+                one.move(NAME, aside)
+        assert read(files, aside) == b"two"
+
+    await run(work)
+
+
 async def test_it_can_tell_whether_it_can_be_used(opened: Opened) -> None:
     def work() -> None:
         files = opened()

@@ -121,6 +121,74 @@ def test_whatever_is_wrong_with_its_bytes_there_is_an_answer(at: int, length: in
         assert {DAYS[1].date, DAYS[3].date} <= set(read["session"])
 
 
+def test_a_full_disk_has_room_for_what_is_set_aside(store: Store, tmp_path: Path) -> None:
+    (tmp_path / name(2)).write_bytes(b"PAR1")
+    before = (tmp_path / name(2)).stat().st_ino
+    assert store.read(SERIES, DAYS).height == 18
+    assert (tmp_path / "damaged" / name(2)).stat().st_ino == before, "not written anew"
+
+
+def answered_from_the_others(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    """As often as one asks, for the third session cannot be set aside."""
+    left = [on.date for on in DAYS if on != DAYS[2]]
+    for _ in range(2):
+        caplog.clear()
+        assert store.read(SERIES, DAYS)["session"].unique().sort().to_list() == left
+        assert [r.__dict__["file"] for r in caplog.records] == [name(2)]
+        assert "cannot be set aside" in caplog.text
+        assert store.read(SERIES, DAYS, tickers=["A"])["session"].to_list() == left
+        assert store.tickers(SERIES, DAYS) == {"A", "B"}
+        assert store.read(SERIES, [DAYS[2]]).is_empty()
+        with pytest.raises(FileNotFoundError):
+            store.read_revision(SERIES, DAYS[2], 1)
+    assert store.has(SERIES, DAYS[2]), "nothing was taken away"
+
+
+@pytest.mark.parametrize("compacted", [False, True])
+def test_one_that_cannot_be_set_aside_is_left_out(
+    store: Store, tmp_path: Path, compacted: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "damaged").write_bytes(b"no folder")
+    (tmp_path / name(2)).write_bytes(b"PAR1")
+    if compacted:
+        assert store.compact(SERIES) == 1, "the other quarter"
+    answered_from_the_others(store, caplog)
+
+
+def test_a_quarter_that_cannot_be_set_aside_hides_no_session(store: Store, tmp_path: Path) -> None:
+    assert store.compact(SERIES) == 2
+    (tmp_path / "damaged").write_bytes(b"no folder")
+    for file in tmp_path.glob("quarters/*/*.parquet"):
+        file.write_bytes(b"PAR1")
+    assert store.read(SERIES, DAYS, tickers=["A"])["session"].to_list() == [d.date for d in DAYS]
+
+
+async def test_a_bucket_that_is_only_read_from_answers_without_what_is_damaged(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    login = {"access_key_id": "any", "secret_access_key": "any"}
+    async with WritableS3Server(**login, bucket="tape") as server:
+        access = S3Access(server.url, "tape", *login.values())
+
+        def work() -> None:
+            def opened(machine: str) -> Store:
+                bucket = Bucket(access, "", tmp_path / machine, 1 << 30, attempts=1)
+                return Store(bucket, Folder(tmp_path))
+
+            writing = opened("writing")
+            for on in DAYS:
+                writing.write(SERIES, on, bars(on, [row("A"), row("B")]), 1)
+            server.objects[name(2)] = b"PAR1"
+            server.refuses_writes = True
+            answered_from_the_others(opened("reading"), caplog)
+            server.refuses_writes = False
+            assert opened("writing again").read(SERIES, DAYS).height == 18
+            assert server.objects[f"damaged/{name(2)}"] == b"PAR1"
+            assert name(2) not in server.objects
+
+        await asyncio.to_thread(work)
+
+
 async def test_a_damaged_copy_of_a_whole_object_is_fetched_anew(tmp_path: Path) -> None:
     login = {"access_key_id": "any", "secret_access_key": "any"}
     async with WritableS3Server(**login, bucket="tape") as server:
