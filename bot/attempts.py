@@ -11,7 +11,7 @@ from core.db import Unwritable
 from core.elsewhere import NotTried, WorkerLost
 from core.errors import SourceError, TapewatchError
 from core.jobs import Job, Jobs, Outcome, Policy, Unit
-from core.keep import Keeper
+from core.keep import Keeper, Kept
 from core.ladder import Ladder
 from core.ledger import Status
 from core.pipeline import REVISIT_SESSIONS, Pipeline
@@ -91,13 +91,14 @@ class Attempts:
 
         What is waited for, a call, a worker, the turn, is no work.
         """
-        changed, teller = False, await self._teller(day) if again else None
-        waited, clock = 0.0, asyncio.get_running_loop().time
+        changed, waited, clock = False, 0.0, asyncio.get_running_loop().time
         began = clock()
+        # Whoever reads a part that is gone may find that the rest was republished.
+        compares = again or (await _has(pipeline, day) and not await _is_whole(pipeline, day))
+        teller = await self._teller(day) if compares else None
         silently = not await self._is_to_be_said(day)
         for one in (pipeline.beside, pipeline):
-            entry = (await one.entries([day])).get(day.date) if one else None
-            if one is None or (entry is not None and entry.revision and not again):
+            if one is None or (not again and await _is_whole(one, day)):
                 continue
             try:
                 served = await one.fetched(day, waits=waits)
@@ -110,10 +111,10 @@ class Attempts:
                 waited += served.waited_s + clock() - asked
                 # In one go: the nightly run would say a session that is only stored.
                 history = silently and one is pipeline and not _is_of(teller, one)
-                new = await one.take(day, served, silently=history)
-                if new and teller is not None and _is_of(teller.beside, one):
+                kept = await one.take(day, served, silently=history)
+                if kept is Kept.NEW and teller is not None and _is_of(teller.beside, one):
                     await Keeper(teller.store, teller.ledger, teller.now).anew(day)
-                changed |= new
+                changed |= kept is not Kept.SAME
         if teller is not None:
             await self._corrected(teller, day)
         if silently and not _is_of(teller, pipeline):
@@ -148,6 +149,16 @@ class Attempts:
         entry = await pipeline.ledger.entry(day)
         if entry is not None and entry.revision and entry.status is not Status.FINISHED:
             await pipeline.finish_silently(day)
+
+
+async def _has(pipeline: Pipeline, day: TradingDay) -> bool:
+    entry = (await pipeline.entries([day])).get(day.date)
+    return entry is not None and entry.revision > 0
+
+
+async def _is_whole(pipeline: Pipeline, day: TradingDay) -> bool:
+    """Are its bars there, and those that came with them, if there were any?"""
+    return await _has(pipeline, day) and not await pipeline.lacks([day])
 
 
 def _is_of(one: Pipeline | None, other: Pipeline) -> bool:

@@ -151,7 +151,8 @@ class Backfilling:
     async def known(self, wish: Wish, entries: Mapping[date, Entry]) -> Sorted:
         """Its sessions by what became of them; `entries`: the ledger's lines."""
         db, series = self.runner.jobs.db, wish.pipeline.series.key
-        return sort_out(wish.days, entries, await failed_before(db, series, *wish.span))
+        before = await failed_before(db, series, *wish.span)
+        return sort_out(wish.days, entries, before, await wish.pipeline.lacks(wish.days))
 
     async def standing(self, job: Job | None = None) -> Standing | None:
         """How far a job is, by default the newest; None if there never was one."""

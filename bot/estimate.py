@@ -55,7 +55,7 @@ class Estimates:
         entries = await pipeline.entries(days)
         span = days[0].date, days[-1].date
         before = await failed_before(self.jobs.db, pipeline.series.key, *span)
-        known = sort_out(days, entries, before)
+        known = sort_out(days, entries, before, await pipeline.lacks(days))
         to_read = known.to_read(policy)
         complete = [entries[day.date] for day in known.complete]
         answers, (workers, nobody) = await asyncio.gather(

@@ -98,8 +98,8 @@ async def _beside(app: App, wish: Wish, job: Job | None) -> tuple[int, str]:
     own = {row["session"]: Unit(row["state"]) for row in rows}
     # Of one that could not be read again the revision before stays.
     came_in = {on for on, unit in own.items() if unit in GOOD}
-    stored = sum(entry.revision > 0 and str(on) not in came_in for on, entry in entries.items())
     known = await app.backfilling.known(wish, entries)
+    stored = sum(str(day) not in came_in for day in known.complete)
     failed = [failure for day, failure in known.failed.items() if str(day) not in own]
     return stored, by_cause(failed) if failed else ""
 

@@ -4,15 +4,27 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from enum import IntEnum
 
 from core.bars import Bars, Series, check, more_than_bars
 from core.calendar import TradingDay, last_complete, sessions_ending
 from core.errors import BadBars, HeldBars, NotPublished
-from core.ledger import Entry, Ledger
+from core.ledger import Entry, Ledger, Status
 from core.sources import NoneServed, Served
 from core.store import Store
 
 _ABSENT_AFTER_SESSIONS = 3
+
+
+class Kept(IntEnum):
+    """What came of bars that were put away; of several the greatest."""
+
+    SAME = 0
+    """They were there already."""
+    AGAIN = 1
+    """Those on record were lost, or damaged. If they were the same nobody can tell."""
+    NEW = 2
+    """There were none, or others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,23 +37,24 @@ class Keeper:
     silently: bool = False
     """What is stored is history, and finished by that."""
 
-    async def keep(self, day: TradingDay, served: Served) -> bool:
-        """Store what was served; did that change anything?
+    async def keep(self, day: TradingDay, served: Served) -> Kept:
+        """Store what was served; what came of it and of what came with it.
 
         The same bars again change nothing. Others are a new revision, and so are the same with
-        another scope that differs: what was said of the session came from both.
+        another scope that differs: what was said of the session came from both. Another scope that
+        was lost is only put back.
         """
-        changed = await self._keep_others(day, served)
+        others = await self._keep_others(day, served)
         before = await self.settled(day)
-        if not before or not before.revision or not await self._is_stored(day, served, before):
-            changed = True
-        if changed or before is None:
-            await self.add(day, served)
+        own = await self._compared(day, served, before)
+        if before is None or own is not Kept.SAME or others is Kept.NEW:
+            stands = own is Kept.AGAIN and others is not Kept.NEW and _stands(before, served)
+            await replace(self, silently=self.silently or stands).add(day, served)
         else:
             # Another source's name for its copy says nothing about the one that was kept.
             version = served.version if served.source == before.source else before.version
             await self.ledger.same_again(day, version, self.now())
-        return changed
+        return max(own, others)
 
     async def settled(self, day: TradingDay) -> Entry | None:
         """The ledger's line; and what is current on disk is its revision, and none that somebody
@@ -53,13 +66,13 @@ class Keeper:
             await asyncio.to_thread(self.store.back_to, series, day, revision)
         return entry
 
-    async def _keep_others(self, day: TradingDay, served: Served) -> bool:
-        changed = False
+    async def _keep_others(self, day: TradingDay, served: Served) -> Kept:
+        kept = Kept.SAME
         for series, bars in served.also:
             # The notes are about the series that was asked for.
             own = replace(served, bars=bars, also=(), notes=())
-            changed |= await self._of(series).keep(day, own)
-        return changed
+            kept = max(kept, await self._of(series).keep(day, own))
+        return kept
 
     def _of(self, series: Series) -> "Keeper":
         return replace(self, ledger=self.ledger.of(series), silently=False)
@@ -130,14 +143,23 @@ class Keeper:
             finished=self.silently,
         )
 
-    async def _is_stored(self, day: TradingDay, served: Served, before: Entry) -> bool:
+    async def _compared(self, day: TradingDay, served: Served, before: Entry | None) -> Kept:
+        if before is None or not before.revision:
+            return Kept.NEW
         read = self.store.read_revision
         try:
             stored = await asyncio.to_thread(read, self.ledger.series, day, before.revision)
         except FileNotFoundError:
-            return False  # lost with a disk that the ledger was not on
-        return stored.equals(served.bars)
+            return Kept.AGAIN  # lost with a disk that the ledger was not on
+        return Kept.SAME if stored.equals(served.bars) else Kept.NEW
 
     def _is_past(self, day: TradingDay) -> bool:
         """So old that a file which is not there will hardly come."""
         return day < sessions_ending(last_complete(self.now()), _ABSENT_AFTER_SESSIONS)[0]
+
+
+def _stands(before: Entry | None, served: Served) -> bool:
+    """Is it finished, and surely from the same file? Then it has nothing new to be told of."""
+    if before is None or before.status is not Status.FINISHED or before.version is None:
+        return False
+    return (before.source, before.version) == (served.source, served.version)

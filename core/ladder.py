@@ -22,6 +22,7 @@ from core.errors import (
     SourceUnavailable,
 )
 from core.ledger import Entry, Status
+from core.lost import lost
 from core.pipeline import Pipeline
 from core.schedule import announced, due
 from core.sources import NoneServed
@@ -121,10 +122,7 @@ class Ladder:
     async def is_lost(self, day: TradingDay) -> bool:
         """Are the bars gone of a session that is stored? BarsAway where nobody can tell."""
         pipeline = await self.of(day)
-        entry = await pipeline.ledger.entry(day)
-        if entry is None or not entry.revision:
-            return False
-        return not await asyncio.to_thread(pipeline.store.has, pipeline.series, day)
+        return bool(await lost(pipeline.store, pipeline.ledger, [day]))
 
     async def entries(self, days: Sequence[TradingDay]) -> dict[date, Entry]:
         """The lines of the sessions between the first and the last of `days`, by date."""

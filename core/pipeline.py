@@ -19,8 +19,9 @@ from core.errors import NotPublished, Refusal, SourceError
 from core.gate import HISTORY_COLUMNS, HISTORY_SESSIONS, is_enough, possible, screen
 from core.headlines import Newsstand
 from core.judged import Beside, Judged
-from core.keep import Keeper
+from core.keep import Keeper, Kept
 from core.ledger import Entry, Ledger, Status
+from core.lost import lost, on_hand
 from core.news import Headlines
 from core.record import Record
 from core.sources import Chain, NoneServed, Served
@@ -148,8 +149,8 @@ class Pipeline:
         refused: tuple[Refusal, ...] = (),
         *,
         silently: bool = False,
-    ) -> bool:
-        """Store what was fetched; did that change anything? `silently`: it is finished by that."""
+    ) -> Kept:
+        """Store what was fetched; what came of that. `silently`: it is finished by that."""
         await self.ledger.log(day, served.refused, self.now())
         await self._unknown.met(served.unknown, day, self.now())
         keeper = replace(self._keeper, silently=silently)
@@ -293,13 +294,13 @@ class Pipeline:
 
     async def entries(self, days: Sequence[TradingDay]) -> dict[date, Entry]:
         """The ledger's, but of sessions whose bars are gone: those are to be read again."""
-        known = await self.ledger.entries(days)
+        return await on_hand(self.store, self.ledger, days)
 
-        def gone() -> set[date]:
-            return {d.date for d in days if not self.store.has(self.series, d)}
-
-        lacking = await asyncio.to_thread(gone)
-        return {d: e for d, e in known.items() if not (e.revision and d in lacking)}
+    async def lacks(self, days: Sequence[TradingDay]) -> set[date]:
+        """Sessions of which the bars of `other` are gone: read again, though entries() has them."""
+        if self.other is None:
+            return set()
+        return await lost(self.store, self.ledger.of(self.other), days)
 
     async def _history(self, days: Sequence[TradingDay]) -> pl.DataFrame:
         if self.beside is not None:

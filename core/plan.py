@@ -1,6 +1,6 @@
 """What a backfill of a span would read, before anything is read."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -18,7 +18,7 @@ class Sorted:
 
     complete: tuple[TradingDay, ...]
     missing: tuple[TradingDay, ...]
-    """Nothing is stored, and nobody has said why."""
+    """Nothing is stored, or part of it is gone, and nobody has said why."""
     failed: Mapping[TradingDay, Failure]
     """Held by the gate, or no source had them, or a backfill could not read them."""
 
@@ -39,14 +39,20 @@ def passes(failure: Failure) -> bool:
 
 
 def sort_out(
-    days: Sequence[TradingDay], entries: Mapping[date, Entry], before: Mapping[date, Failure]
+    days: Sequence[TradingDay],
+    entries: Mapping[date, Entry],
+    before: Mapping[date, Failure],
+    lacks: Collection[date],
 ) -> Sorted:
-    """By the ledger's lines, and by what backfills met (core.tried.failed_before)."""
+    """By the ledger's lines, and by what backfills met (core.tried.failed_before).
+
+    `lacks`: of these, bars that are stored beside the series are gone.
+    """
     complete, missing = list[TradingDay](), list[TradingDay]()
     failed = dict[TradingDay, Failure]()
     for day in days:
         entry, met = entries.get(day.date), before.get(day.date)
-        if entry is not None and entry.revision:
+        if entry is not None and entry.revision and day.date not in lacks:
             complete.append(day)
         elif entry is not None and entry.status in (Status.HELD, Status.ABSENT):
             held = Failure(day.date, Unit(entry.status), "", "")

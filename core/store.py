@@ -73,6 +73,12 @@ class Store:
         """Is a revision of this session stored?"""
         return self.files.stamp(_name("bars", series, day)) is not None
 
+    def stored(self, series: Series, days: Iterable[TradingDay]) -> set[TradingDay]:
+        """Those of the sessions that has() says yes to; one look for all of them."""
+        named = {f"{day}.parquet": day for day in days}
+        there = self.files.listed(f"bars/{series.key}", named.__contains__)
+        return {named[name] for name in there}
+
     def read(
         self,
         series: Series,

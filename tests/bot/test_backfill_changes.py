@@ -15,6 +15,7 @@ from core.afterwards import Afterwards, Differs
 from core.bars import Bars
 from core.calendar import TradingDay, sessions_ending
 from core.jobs import Job, JobState, Stage
+from core.keep import Kept
 from core.pipeline import Pipeline
 from tests.bot.small_market import ask, told
 from tests.bot.test_backfilling import There, at
@@ -157,7 +158,8 @@ async def test_what_a_killed_process_had_stored_counts_as_changed(folder: Path) 
         day = await runner.jobs.take(job)
         assert day is not None
         pipeline = there.app.ladder.top
-        assert await pipeline.take(day, await pipeline.fetched(day)), "and then it dies"
+        kept = await pipeline.take(day, await pipeline.fetched(day))
+        assert kept is Kept.NEW, "and then it dies"
     async with at(folder) as there:
         assert "1 session changed" in await settled(there)
         assert (await there.units())[str(EVE)] == "same"

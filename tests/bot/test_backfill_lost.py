@@ -5,17 +5,28 @@ A file that is there and cannot be read is gone as well, from the moment when so
 
 import asyncio
 import logging
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from core.jobs import JobState
+from alerts.model import TERMINAL
+from bot.app import App, opened
+from bot.attempts import Attempts
+from bot.fill import fill
+from core.bars import Bars
+from core.calendar import TradingDay
+from core.errors import Verdict
+from core.jobs import JobState, Policy, Unit
 from core.ledger import Status
+from core.pipeline import Pipeline
+from tests import market
 from tests.bot.small_market import ask
-from tests.bot.test_backfilling import at
+from tests.bot.test_backfilling import There, at, refused
+from tests.chat import FakePlatform
 from tests.filled import Kind, until
-from tests.market import window
-from tests.shared import Shared
+from tests.market import NEWEST, NOW, compiled_once, window
+from tests.shared import Shared, copied
 
 EVE = window()[-2]
 WEEK = window()[-6:-1]
@@ -99,3 +110,149 @@ async def test_a_damaged_file_is_set_aside_and_its_session_read_again(
         assert await asyncio.to_thread((folder / name).read_bytes) == had
         aside = folder / "damaged" / name
         assert await asyncio.to_thread(aside.read_bytes) == had[: len(had) // 2]
+
+
+@pytest.fixture
+async def taped(
+    shared: Shared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[There]:
+    """The newest session of the sample market, counted off exchange; it was told."""
+    monkeypatch.setenv("DARK_POOL_ONLY", "true")
+
+    async def tell(folder: Path) -> None:
+        async with at(folder, running=False) as there:
+            await there.app.ladder.top.trading_day(NEWEST, announce=True)
+
+    def make(folder: Path) -> None:
+        compiled_once(folder)
+        asyncio.run(tell(folder))
+
+    made = await asyncio.to_thread(shared.once, "taped-and-told", make)
+    async with at(await asyncio.to_thread(copied, made, tmp_path / "data")) as there:
+        there.app.senders[TERMINAL.platform] = FakePlatform()
+        yield there
+
+
+def beside(there: There) -> Path:
+    """The file of all venues."""
+    folder = there.app.settings.data_dir
+    return folder / "bars" / "all-sample-raw" / f"{NEWEST}.parquet"
+
+
+async def planned(app: App, day: TradingDay = NEWEST, policy: str = "missing") -> dict[str, str]:
+    message = (await ask(app, f"/backfill plan {day} {day} {policy}")).message
+    return {"lead": message.lead, **dict(message.facts)}
+
+
+async def said(app: App) -> list[tuple[object, ...]]:
+    """All that anybody was or will be told, and the line of the series that is judged."""
+    rows = await app.db.rows("SELECT id, kind, revision FROM deliveries ORDER BY id")
+    entry = await app.ladder.top.ledger.entry(NEWEST)
+    assert entry is not None
+    return [*map(tuple, rows), (entry.status, entry.announced, entry.revision, entry.stored_at)]
+
+
+async def test_what_came_with_a_series_is_missing_too_and_put_back_silently(
+    taped: There,
+) -> None:
+    app, run = taped.app, f"/backfill run {NEWEST} {NEWEST}"
+    had, told = await asyncio.to_thread(beside(taped).read_bytes), await said(app)
+    assert told[-1] == (Status.FINISHED, True, 1, NOW)
+    assert (await planned(app))["stored"] == "1"
+
+    await asyncio.to_thread(beside(taped).write_bytes, bytes(len(had)))
+    await app.ladder.top.record.bars([NEWEST])
+    plan = await planned(app)
+    assert (plan["stored"], plan["missing"]) == ("0", "1")
+    assert (await ask(app, run)).ok
+    assert await taped.ended() == "1 of 1 session: done."
+    assert await asyncio.to_thread(beside(taped).read_bytes) == had
+
+    assert "nothing to read" in (await planned(app))["lead"]
+    assert not (await ask(app, run)).ok, "there is nothing left to read"
+    assert not await app.ladder.top.revisit(NEWEST)
+    assert await said(app) == told
+
+
+async def test_what_nobody_has_any_more_failed_before_and_is_not_called_stored(
+    taped: There,
+) -> None:
+    app = taped.app
+    await asyncio.to_thread(beside(taped).unlink)
+    taped.doing.faults = {NEWEST: [refused("SourceRefused", Verdict.DATE_OUTSIDE_PLAN)]}
+    done = await fill(app, [str(NEWEST), str(NEWEST)])
+    assert (done.stored, done.failed) == (0, 1)
+    plan = await planned(app)
+    assert (plan["stored"], plan["missing"]) == ("0", "0")
+    assert plan["failed before"].startswith("1 failed (1 date outside the plan)")
+    done = await fill(app, [str(NEWEST), str(NEWEST)])
+    assert (done.stored, done.failed) == (0, 0)
+    assert done.unread == "1 failed (1 date outside the plan)"
+    assert taped.doing.asked == [NEWEST], "once"
+
+
+async def test_own_bars_that_turn_out_to_be_others_are_said_as_republished_ones_are(
+    taped: There,
+) -> None:
+    app, top = taped.app, taped.app.ladder.top
+    rows = await asyncio.to_thread(top.store.read, top.series, [NEWEST])
+    await asyncio.to_thread(top.store.write, top.series, NEWEST, Bars(rows[1:]), 1)
+    await asyncio.to_thread(beside(taped).unlink)
+
+    assert (await ask(app, f"/backfill run {NEWEST} {NEWEST}")).ok
+    await taped.ended()
+
+    entry = await top.ledger.entry(NEWEST)
+    assert entry is not None
+    assert (entry.status, entry.announced, entry.revision) == (Status.FINISHED, True, 2)
+    assert (await app.db.rows("SELECT max(revision) FROM digests"))[0][0] == 2
+
+
+@pytest.fixture
+async def finra(shared: Shared, tmp_path: Path) -> AsyncIterator[App]:
+    """FINRA's volumes, and prices of all venues beside them; the newest session was told."""
+    folder = await asyncio.to_thread(until, shared, Kind.FINRA, EVE, tmp_path / "data")
+    async with market.vendor(tmp_path / "vendor", window(), shared=shared) as vendor:
+        settings = await vendor.settings(folder, dark_pool_only="true")
+        async with opened(settings, now=lambda: NOW) as app:
+            app.senders[TERMINAL.platform] = FakePlatform()
+            await app.sweep(lambda step: None)
+            yield app
+
+
+async def attempted(app: App, pipeline: Pipeline, policy: Policy) -> str:
+    """The unit of the newest session, which a job has asked for."""
+    wish = app.backfilling.wish("run", [str(NEWEST), str(NEWEST), policy])
+    unread = await app.backfilling.unread(wish)
+    assert unread == {NEWEST: 1}, "what is there of the series itself is no less for that"
+    jobs = app.backfilling.runner.jobs
+    job = await jobs.begin(
+        pipeline.series.key, unread, policy, who="console:@terminal", place="console:terminal",
+        span=wish.span,
+    )  # fmt: skip
+    assert await jobs.take(job) == NEWEST
+    assert (
+        await Attempts(jobs, app.ladder, app.turn).made(job, pipeline, NEWEST, waits=False) is None
+    )
+    await jobs.state(job, JobState.DONE)
+    (unit,) = await app.db.rows("SELECT state FROM job_sessions WHERE job = ?", (job.id,))
+    return str(unit["state"])
+
+
+@pytest.mark.parametrize("policy", [Policy.MISSING, Policy.ALL])
+async def test_prices_beside_volumes_are_missing_too_and_put_back_silently(
+    finra: App, policy: Policy
+) -> None:
+    top, told = finra.ladder.top, await said(finra)
+    assert top.beside is not None
+    file = finra.settings.data_dir / "bars" / top.beside.series.key / f"{NEWEST}.parquet"
+    had = await asyncio.to_thread(file.read_bytes)
+    await asyncio.to_thread(file.unlink)
+    assert (await planned(finra))["missing"] == "1"
+
+    assert await attempted(finra, top, policy) == Unit.STORED
+
+    assert await asyncio.to_thread(file.read_bytes) == had
+    assert "nothing to read" in (await planned(finra))["lead"]
+    await finra.sweep(lambda step: None)
+    assert await said(finra) == told

@@ -19,6 +19,7 @@ from core.bars import Bars, Family, Scope, Series
 from core.elsewhere import Receipt, Refused, Task, fetched
 from core.errors import CommandError, Verdict
 from core.jobs import Job, Jobs, JobState, Policy, Unit
+from core.keep import Kept
 from core.lease import Lease
 from core.resumed import resumed
 from core.sources import Chain
@@ -294,12 +295,12 @@ async def test_both_store_the_same_session_once(there: There, folder: Path) -> N
         day = WEEK[2]
         served = [await p.fetched(day) for p in pipelines]
 
-        async def stored(it: There, n: int) -> bool:
+        async def stored(it: There, n: int) -> Kept:
             async with it.app.turn():
                 return await pipelines[n].take(day, served[n], silently=True)
 
         changed = await asyncio.gather(stored(there, 0), stored(other, 1))
-    assert sorted(changed) == [False, True]
+    assert sorted(changed) == [Kept.SAME, Kept.NEW]
     rows = await there.app.db.rows("SELECT revision FROM sessions WHERE session = ?", (str(day),))
     assert [row["revision"] for row in rows] == [1]
 
