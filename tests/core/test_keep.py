@@ -13,7 +13,7 @@ from core.bars import Bars
 from core.db import Db
 from core.errors import BadBars, Verdict
 from core.files import Folder
-from core.keep import Keeper, Kept
+from core.keep import Keeper
 from core.ledger import Ledger
 from core.sources import NoneServed, Served
 from core.store import Store
@@ -46,7 +46,7 @@ class Kept:
 
     keeper: Keeper
 
-    async def keep(self, served: Bars) -> Kept:
+    async def keep(self, served: Bars) -> int:
         return await self.keeper.keep(DAY, Served(served, "flat files", version="v"))
 
     async def died_with(self, served: Bars, revision: int) -> None:
