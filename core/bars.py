@@ -29,6 +29,7 @@ BARS = {
     "transactions": pl.Int64,  # trades counted; null where the source has none
     "vwap": pl.Float64,  # USD a share; null where the source has none
 }
+"""What a stored session lacks of these is damage (core.damaged): a new one needs another series."""
 
 NOTHING_MORE: Mapping[str, type[pl.DataType]] = MappingProxyType({})
 UNREADABLE = (pl.exceptions.PolarsError, pl.exceptions.PanicException)

@@ -5,8 +5,9 @@ few thousand rows of a quarter. A quarter's file carries the state of its daily 
 whoever writes a session makes it stale without knowing of it. All of them may be deleted.
 """
 
+import logging
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
@@ -15,8 +16,10 @@ from hashlib import sha256
 import polars as pl
 
 from core.bars import UNREADABLE, Series
-from core.damaged import set_aside
+from core.damaged import as_stored, set_aside
 from core.files import Files, parquet
+
+logger = logging.getLogger(__name__)
 
 ROWS_A_GROUP, PAGE_BYTES = 32_768, 16_384
 """A ticker's rows of a quarter lie in one or two groups; smaller ones make the footer long. Of a
@@ -55,8 +58,11 @@ class Quarters:
                 continue
             names = self._sessions(sorted(daily))
             try:
-                rows = pl.scan_parquet(self.files.paths(names)).sort("ticker", "session").collect()
-            except UNREADABLE:
+                scan = pl.scan_parquet(self.files.paths(names))
+                rows = as_stored(scan.sort("ticker", "session").collect())
+            except UNREADABLE as error:
+                facts = {"series": self.series.key, "quarter": quarter, "seen": str(error)[:200]}
+                logger.warning("a quarter was not compacted, its sessions are read", extra=facts)
                 set_aside(self.files, names)  # and made of the others the next time
                 continue
             self.files.put(f"{self._folder}/{whole}", parquet(rows, ROWS_A_GROUP, PAGE_BYTES))
@@ -65,6 +71,27 @@ class Quarters:
                     self.files.drop(f"{self._folder}/{stale}")
             renewed += 1
         return renewed
+
+    def drop_unreadable(
+        self, days: Sequence[date], read: Callable[[Sequence[str]], object]
+    ) -> None:
+        """Whatever `read` fails with of what names() has for these sessions is made anew by the
+        next renew(); what was but a damaged copy on this machine is fetched anew."""
+        names = self.names(days)
+        whole = [name for name in names if name.startswith(f"{self._folder}/")]
+        for name in whole:
+            self.files.forget_copy(name)
+        together = _fault(read, names) if whole else None
+        if together is None:
+            return
+        faults = {name: seen for name in whole if (seen := _fault(read, [name]))}
+        if not faults and _fault(read, [name for name in names if name not in whole]) is None:
+            faults = dict.fromkeys(whole, together)
+        for name, seen in faults.items():
+            self.files.drop(name)
+            facts = {"file": name, "seen": seen}
+            said = "a quarter's file was damaged; the next compaction makes it anew"
+            logger.error(said, extra=facts)
 
     @property
     def _folder(self) -> str:
@@ -86,6 +113,14 @@ class Quarters:
         for name, stamp in self.files.listed(f"bars/{self.series.key}", wanted).items():
             found[_quarter(name[:7])][name] = stamp.state
         return found
+
+
+def _fault(read: Callable[[Sequence[str]], object], names: Sequence[str]) -> str | None:
+    try:
+        read(names)
+    except UNREADABLE as error:
+        return str(error)[:200]
+    return None
 
 
 @cache

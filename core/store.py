@@ -10,7 +10,8 @@ measured/<series>/2026-11-20.1f3a.parquet   numbers made of bars, on this machin
 
 import logging
 from collections.abc import Collection, Iterable, Sequence
-from functools import lru_cache
+from contextlib import suppress
+from functools import lru_cache, partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Self
@@ -19,7 +20,7 @@ import polars as pl
 
 from core.bars import BARS, UNREADABLE, Bars, Series, empty
 from core.calendar import TradingDay
-from core.damaged import readable
+from core.damaged import as_stored, readable, whole
 from core.files import Files, Folder, parquet
 from core.quarters import Quarters
 
@@ -95,7 +96,7 @@ class Store:
         def rows(names: Sequence[str]) -> pl.DataFrame:
             if not names:
                 return empty().select(columns or list(BARS))
-            return pl.read_parquet(self.files.paths(names), columns=columns)
+            return as_stored(pl.read_parquet(self.files.paths(names), columns=columns), columns)
 
         return readable(self.files, lambda: self._stored(series, days), rows)
 
@@ -108,21 +109,24 @@ class Store:
     ) -> pl.DataFrame:
         """read() of some tickers, where it can from the files by ticker."""
 
-        def rows(names: Sequence[str]) -> pl.DataFrame:
-            return _rows(self.files.paths(names), days, columns, tickers)
+        def rows(names: Sequence[str], *, skipping: bool = True) -> pl.DataFrame:
+            return _rows(self.files.paths(names), days, columns, tickers, skipping=skipping)
 
-        quarters = Quarters(self.files, series)
+        quarters, dates = Quarters(self.files, series), [day.date for day in days]
         try:
-            return readable(
-                self.files,
-                lambda: quarters.names(day.date for day in days),
-                rows,
-                leaves_out=False,  # without a quarter its whole sessions would be missing
-            )
-        except OSError as error:
+            return rows(quarters.names(dates))
+        except (OSError, *UNREADABLE) as error:
             # Made anew meanwhile, or damaged: the daily files are the truth.
-            logger.warning("read by session", extra={"series": series.key, "seen": str(error)})
-            return readable(self.files, lambda: self._stored(series, days), rows)
+            facts = {"series": series.key, "seen": str(error)[:200]}
+            logger.warning("read by session", extra=facts)
+            is_damage = not isinstance(error, OSError)
+        # What can be read to its end has an answer here, whatever its footer says of it.
+        stored = partial(self._stored, series, days)
+        found = readable(self.files, stored, partial(rows, skipping=False))
+        if is_damage:
+            with suppress(OSError):  # it is derived, and there is an answer
+                quarters.drop_unreadable(dates, rows)
+        return found
 
     def compact(self, series: Series) -> int:
         """Put the sessions into files by ticker as well, so that one ticker is read fast; how many
@@ -203,7 +207,7 @@ class Store:
         def rows(names: Sequence[str]) -> pl.DataFrame:
             if not names:
                 raise FileNotFoundError(f"{name} cannot be read")
-            return pl.read_parquet(*self.files.paths(names))
+            return whole(self.files, *names)
 
         return readable(self.files, lambda: [name], rows)
 
@@ -250,7 +254,10 @@ def _rows(
     days: Sequence[TradingDay],
     columns: list[str] | None,
     tickers: Collection[str],
+    *,
+    skipping: bool,
 ) -> pl.DataFrame:
+    """`skipping`: what by the statistics in a file's footer has none of these."""
     if not paths:
         return empty().select(columns or list(BARS))
     names = pl.Series(sorted(tickers), dtype=pl.String)
@@ -259,8 +266,9 @@ def _rows(
     # The statistics of a file's groups are asked about one value, not about a list.
     named = called == names[0] if len(names) == 1 else called.is_in(names.implode())
     asked = named, on.is_in(dates.implode())
-    rows = pl.scan_parquet(paths).filter(*asked).sort("session", "ticker")
-    return (rows if columns is None else rows.select(columns)).collect()
+    scan = pl.scan_parquet(paths, use_statistics=skipping)
+    rows = scan.filter(*asked).sort("session", "ticker")
+    return as_stored((rows if columns is None else rows.select(columns)).collect(), columns)
 
 
 @lru_cache(maxsize=_NUMBERS_KEPT)

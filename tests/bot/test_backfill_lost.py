@@ -5,7 +5,7 @@ A file that is there and cannot be read is gone as well, from the moment when so
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -85,16 +85,30 @@ async def test_what_was_stored_and_is_gone_is_not_said_to_have_been_quiet(
         assert (await ask(there.app, way)).ok
 
 
+def half(had: bytes) -> bytes:
+    return had[: len(had) // 2]
+
+
+def misspelt(had: bytes) -> bytes:
+    """The table is as good as before, the name of a column is another one."""
+    return had.replace(b"transactions", b"transa#tions")
+
+
+@pytest.mark.parametrize("spoil", [half, misspelt])
 @pytest.mark.parametrize("policy", ["", " all"])
 async def test_a_damaged_file_is_set_aside_and_its_session_read_again(
-    shared: Shared, tmp_path: Path, policy: str, caplog: pytest.LogCaptureFixture
+    shared: Shared,
+    tmp_path: Path,
+    policy: str,
+    spoil: Callable[[bytes], bytes],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     folder = await asyncio.to_thread(until, shared, Kind.SAMPLE, EVE, tmp_path / "data")
     async with at(folder) as there:
         top = there.app.ladder.top
         name = f"bars/{top.series.key}/{WEEK[2]}.parquet"
         had = await asyncio.to_thread((folder / name).read_bytes)
-        await asyncio.to_thread((folder / name).write_bytes, had[: len(had) // 2])
+        await asyncio.to_thread((folder / name).write_bytes, spoil(had))
         if not policy:
             # Whoever meets it first has an answer all the same.
             with caplog.at_level(logging.ERROR):
@@ -109,7 +123,7 @@ async def test_a_damaged_file_is_set_aside_and_its_session_read_again(
         assert (standing.job.state, standing.failures) == (JobState.DONE, [])
         assert await asyncio.to_thread((folder / name).read_bytes) == had
         aside = folder / "damaged" / name
-        assert await asyncio.to_thread(aside.read_bytes) == had[: len(had) // 2]
+        assert await asyncio.to_thread(aside.read_bytes) == spoil(had)
 
 
 @pytest.fixture
