@@ -24,6 +24,7 @@ from botocore.exceptions import (
 from tests import files
 from tests.servers import faults
 from tests.servers.s3 import S3Server, internal_error, slow_down, too_many
+from tests.servers.s3_apart import S3Apart, apart
 
 ACCESS_KEY_ID, SECRET = "0f0e0d0c-1111-2222-3333-444455556666", "invented-secret-of-32-characters"
 DAYS = "us_stocks_sip/day_aggs_v1/2024/03/"
@@ -44,7 +45,9 @@ def s3_server(**settings: Any) -> S3Server:
     return S3Server(**(usual | settings))
 
 
-async def call(server: S3Server, name: str, *, secret: str = SECRET, **wanted: Any) -> Any:
+async def call(
+    server: S3Server | S3Apart, name: str, *, secret: str = SECRET, **wanted: Any
+) -> Any:
     """One call of a new boto3 client, without retries, in a thread; a body is read to its end."""
     access_key_id = wanted.pop("access_key_id", ACCESS_KEY_ID)
 
@@ -188,6 +191,80 @@ async def test_reads_ranges(wanted: str, part: bytes) -> None:
     assert got["ResponseMetadata"]["HTTPStatusCode"] == 206
     assert got["ContentRange"].endswith(f"/{len(BODY)}")
     assert server.requests[0].range == wanted
+
+
+LARGE = bytes(range(256)) * 40_000
+
+
+@pytest.mark.parametrize(
+    ("wanted", "part"),
+    [
+        ({}, LARGE),
+        ({"Range": "bytes=0-0"}, LARGE[:1]),
+        ({"Range": "bytes=5000001-"}, LARGE[5_000_001:]),
+        ({"Range": "bytes=-777"}, LARGE[-777:]),
+    ],
+    ids=["whole", "first byte", "from the middle on", "last ones"],
+)
+async def test_sends_from_the_disk(tmp_path: Path, wanted: dict[str, str], part: bytes) -> None:
+    (tmp_path / "large").write_bytes(LARGE)
+    (tmp_path / "empty").write_bytes(b"")
+    async with s3_server(root=tmp_path) as server:
+        got = await call(server, "get_object", Key="large", **wanted)
+        head = await call(server, "head_object", Key="large", **wanted)
+        empty = await call(server, "get_object", Key="empty")
+    assert (got["Body"], empty["Body"]) == (part, b"")
+    assert got["ContentLength"] == head["ContentLength"] == len(part)
+    assert got["ETag"] == f'"{hashlib.md5(LARGE).hexdigest()}"'  # noqa: S324
+    assert server.requests[0].sent_bytes == len(part)
+
+
+async def test_spoils_what_is_on_the_disk(tmp_path: Path) -> None:
+    (tmp_path / "large").write_bytes(LARGE)
+    async with s3_server(root=tmp_path) as server:
+        server.faults.add(faults.Clipped(0.25), faults.Truncated(0.5))
+        assert (await call(server, "get_object", Key="large"))["Body"] == LARGE[: len(LARGE) // 4]
+        with pytest.raises(ResponseStreamingError):
+            await call(server, "get_object", Key="large")
+        assert (await call(server, "get_object", Key="large"))["Body"] == LARGE
+
+
+async def test_a_client_hangs_up_on_a_large_file(tmp_path: Path) -> None:
+    (tmp_path / "large").write_bytes(LARGE * 4)
+    async with s3_server(root=tmp_path) as server:
+        await asyncio.to_thread(_begun_and_left, server)
+        assert (await call(server, "get_object", Key="large"))["Body"] == LARGE * 4
+
+
+def _begun_and_left(server: S3Server) -> None:
+    client: Client = boto3.client(
+        "s3",
+        endpoint_url=server.url,
+        region_name="us-east-1",
+        aws_access_key_id=ACCESS_KEY_ID,
+        aws_secret_access_key=SECRET,
+    )
+    body = client.get_object(Bucket="flatfiles", Key="large")["Body"]
+    assert body.read(1_000) == LARGE[:1_000]
+    body.close()
+    client.close()
+
+
+async def test_a_process_of_its_own_tells_what_it_was_asked(tmp_path: Path) -> None:
+    (tmp_path / "bucket").mkdir()
+    (tmp_path / "bucket" / "large").write_bytes(LARGE)
+    log, keys = tmp_path / "log", {"access_key_id": ACCESS_KEY_ID, "secret": SECRET}
+    with apart(tmp_path / "bucket", log, **keys) as server:
+        assert server.requests == []
+        got = await call(server, "get_object", Key="large", Range="bytes=1-")
+        await call(server, "list_objects_v2", Prefix="")
+        seen = server.requests
+    assert got["Body"] == LARGE[1:]
+    assert [(one.method, one.key, one.range, one.status) for one in seen] == [
+        ("GET", "large", "bytes=1-", 206),
+        ("GET", "", None, 200),
+    ]
+    assert seen[0].sent_bytes == len(LARGE) - 1
 
 
 async def test_keeps_conditions() -> None:

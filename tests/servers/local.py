@@ -6,6 +6,7 @@ import socket
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from email.utils import format_datetime
 from types import TracebackType
@@ -84,7 +85,7 @@ class LocalServer(ABC):
         self, request: web.BaseRequest, fault: Fault, answer: Answer
     ) -> web.StreamResponse:
         dated = {"Date": format_datetime(self.now(), usegmt=True), **answer.headers}
-        answer = await asyncio.to_thread(fault.spoil, Answer(answer.status, answer.body, dated))
+        answer = await asyncio.to_thread(_spoilt, fault, replace(answer, headers=dated))
         self.record(request, answer, fault.sent_bytes(answer))
         return await fault.send(request, answer)
 
@@ -105,6 +106,11 @@ class LocalServer(ABC):
         """Hang up on everyone."""
         if self._listener is not None:
             await self._listener.close()
+
+
+def _spoilt(fault: Fault, answer: Answer) -> Answer:
+    """What is to be spoiled has to be in memory; what is not can stay on the disk."""
+    return answer if type(fault) is Fault else fault.spoil(answer.in_memory())
 
 
 async def serve(server: LocalServer) -> None:

@@ -8,9 +8,10 @@ an older one that never was is an ordinary 404 NoSuchKey.
 
 import argparse
 import asyncio
+import json
 import re
 from collections.abc import Callable, Mapping, MutableMapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
 from email.utils import format_datetime
 from html import escape
@@ -22,6 +23,7 @@ from aiohttp import web
 
 from tests.servers import faults, sigv4
 from tests.servers.local import LocalServer, serve, utc_now
+from tests.servers.s3_apart import SeenRequest
 from tests.servers.s3_objects import ListQuery, Shelf, StoredObject, listing
 
 _XML = {"Content-Type": "application/xml"}
@@ -37,20 +39,6 @@ _STATUS = {
     "PreconditionFailed": 412,
     "XAmzContentSHA256Mismatch": 400,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class SeenRequest:
-    """One request and the status it got; `key` is empty for a listing."""
-
-    method: str
-    key: str
-    query: Mapping[str, str]
-    range: str | None
-    if_match: str | None
-    status: int
-    sent_bytes: int = 0
-    """Of the body; a client that hangs up gets less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +77,7 @@ class S3Server(LocalServer):
         clock_shift: timedelta = timedelta(),
         now: Callable[[], datetime] = utc_now,
         port: int = 0,
+        log: Path | None = None,
     ) -> None:
         super().__init__(port=port, now=now, clock_shift=clock_shift)
         self.keys = sigv4.Keys(access_key_id, secret_access_key)
@@ -101,6 +90,8 @@ class S3Server(LocalServer):
         self.page_keys = page_keys
         self.ignores_ranges = ignores_ranges
         self.requests: list[SeenRequest] = []
+        self.log = log
+        """Where each of them is written to as well, a line of JSON, before it is answered."""
         self._shelf = Shelf(self.objects, modified or {}, root, self.now())
 
     def replaced_midway(self, key: str, body: bytes, after_bytes: int) -> ReplacedMidway:
@@ -134,6 +125,9 @@ class S3Server(LocalServer):
         query = dict(request.query)
         seen = SeenRequest(request.method, key, query, part, match, answer.status, sent_bytes)
         self.requests.append(seen)
+        if self.log is not None:
+            with self.log.open("a") as file:
+                file.write(json.dumps(asdict(seen)) + "\n")
 
     def sent_bytes(self, key: str) -> int:
         """How much of an object's bytes went out, all answers together."""
@@ -233,13 +227,13 @@ def _part(found: StoredObject, wanted: str) -> faults.Answer:
     """All of the object, or 206 and the bytes of the range; a range that makes no sense is none."""
     match = _RANGE.fullmatch(wanted)
     if match is None or not (match[1] or match[2]):
-        return faults.Answer(200, found.read(0, found.size), _about(found))
+        return found.answer(200, _about(found), 0, found.size)
     first = int(match[1]) if match[1] else max(found.size - int(match[2]), 0)
     last = min(int(match[2]), found.size - 1) if match[1] and match[2] else found.size - 1
     if first > last:
         return error("InvalidRange", found.key)
     where = {"Content-Range": f"bytes {first}-{last}/{found.size}"}
-    return faults.Answer(206, found.read(first, last + 1), {**_about(found), **where})
+    return found.answer(206, {**_about(found), **where}, first, last + 1)
 
 
 def _from_shell() -> S3Server:
@@ -251,6 +245,7 @@ def _from_shell() -> S3Server:
     parser.add_argument("--bucket", default="flatfiles")
     parser.add_argument("--today", type=date.fromisoformat)
     parser.add_argument("--unentitled", action="append", default=[], help="such as trades_v1")
+    parser.add_argument("--log", type=Path, help="each request, a line of JSON")
     args = parser.parse_args()
     lacking: list[str] = args.unentitled
     return S3Server(
@@ -260,6 +255,7 @@ def _from_shell() -> S3Server:
         secret_access_key=args.secret,
         bucket=args.bucket,
         today=args.today,
+        log=args.log,
         entitled=lambda key: not any(name in key.split("/") for name in lacking),
     )
 

@@ -12,6 +12,8 @@ from itertools import pairwise
 from pathlib import Path
 from urllib.parse import quote
 
+from tests.servers import faults
+
 NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 
 
@@ -25,13 +27,13 @@ class StoredObject:
     modified: datetime
     source: Path | bytes
 
-    def read(self, start: int, stop: int) -> bytes:
-        """The bytes from start up to, not including, stop."""
+    def answer(
+        self, status: int, headers: Mapping[str, str], start: int, stop: int
+    ) -> faults.Answer:
+        """With the bytes from start up to, not including, stop; those on disk stay there."""
         if isinstance(self.source, bytes):
-            return self.source[start:stop]
-        with self.source.open("rb") as file:
-            file.seek(start)
-            return file.read(stop - start)
+            return faults.Answer(status, self.source[start:stop], headers)
+        return faults.Answer(status, b"", headers, faults.FilePart(self.source, start, stop))
 
 
 @dataclass(frozen=True, slots=True)
