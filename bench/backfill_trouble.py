@@ -143,6 +143,7 @@ class Trouble:
         return True
 
     async def _vendor(self, blow: Blow) -> bool:
+        assert isinstance(self.world.vendor, LocalServer)
         return await _spoiled(self.world.vendor, blow)
 
     async def _bucket(self, blow: Blow) -> bool:

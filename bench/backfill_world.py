@@ -1,7 +1,8 @@
 """What a backfill that is to be disturbed lives in: a vendor, a disk or a bucket, its processes.
 
-The servers are this process's, so that their answers can be spoiled at any moment; the bot, its
-workers and a cluster are processes of their own, so that they can be killed.
+The servers are this process's, so that their answers can be spoiled at any moment (a vendor whose
+answers are not may be a process of its own); the bot, its workers and a cluster are processes of
+their own, so that they can be killed.
 """
 
 import asyncio
@@ -23,6 +24,7 @@ from core.sources.day_aggs import key
 from tests.grid import Grid
 from tests.market import MARKET, day_file
 from tests.servers.s3 import S3Server
+from tests.servers.s3_apart import S3Apart
 from tests.servers.s3_writable import WritableS3Server
 from tests.servers.vendor import VendorServer
 
@@ -117,7 +119,7 @@ class World:
     """One run's surroundings."""
 
     folder: Path
-    vendor: S3Server
+    vendor: S3Server | S3Apart
     bucket: WritableS3Server | None = None
     disk: Disk | None = None
     grid: Grid | None = None
@@ -246,11 +248,6 @@ def put_down(files: Mapping[str, bytes], folder: Path) -> None:
 def rest(folder: Path) -> VendorServer:
     """The same sessions as the vendor's files, by REST."""
     return VendorServer(root=folder, api_key=API_KEY)
-
-
-def vendor_of(folder: Path) -> S3Server:
-    """The same with files that are too large to be in memory."""
-    return S3Server(access_key_id=ACCESS_KEY_ID, secret_access_key=SECRET, root=folder)
 
 
 def bucket() -> WritableS3Server:

@@ -3,22 +3,27 @@
 import asyncio
 import os
 import shutil
-import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 
+import boto3
 import polars as pl
 
 from bench import tree
-from bench.backfill_world import World, cluster, vendor_of
+from bench.backfill_world import World, cluster, until
 from bench.chat_process import service
+from bench.scaling_limits import Moment, Used
+from bench.stream import ACCESS_KEY_ID, SECRET
 from core.calendar import TradingDay
+from core.sources.day_aggs import key
 from tests.market import compiled_once
+from tests.servers.s3_apart import S3Apart, SeenRequest
 
 TRADES = {"USE_TRADES_FILES": "true", "DARK_POOL_ONLY": "true"}
-_LOOK_S, _PATIENCE_S = 0.05, 3600.0
+_LOOK_S, _BEGUN_S, _PATIENCE_S = 0.2, 0.01, 3600.0
 _SERVED = (200, 206)
 _SETTLED_S = 8.0
 """Until a cluster's workers have come to their scheduler."""
@@ -35,27 +40,25 @@ class Way:
     cluster: bool = False
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Took:
     """What one backfill cost, from the first byte that was asked for to the last session stored."""
 
     sessions: int
-    wall_s: float
-    cpu_s: float
-    """Of the bot, its workers and their readers."""
-    bot_s: float
-    """Of the bot alone: what no worker takes off it."""
+    used: Used
     requests: int
     in_bytes: int
     stored_bytes: int
     rows: int
+    bars: str
+    """The same for the same bars."""
     peaks_mb: dict[str, float]
     """By role."""
 
     @property
     def per_minute(self) -> float:
         """Sessions."""
-        return 60 * self.sessions / self.wall_s
+        return 60 * self.sessions / self.used.wall_s
 
 
 @dataclass(slots=True)
@@ -63,78 +66,104 @@ class _Watch:
     """Looks at the processes until all sessions are there."""
 
     world: World
+    vendor: S3Apart
     sessions: int
-    began_s: float = 0.0
-    ended_s: float = 0.0
     planned: int = 0
-    """Requests of the plan, which the shell tells first."""
-    first: list[tree.Seen] = field(default_factory=list)
-    last: list[tree.Seen] = field(default_factory=list)
+    """Requests of earlier runs, and of the plan, which the shell tells first."""
+    first: Moment | None = None
+    last: Moment | None = None
     peaks_mb: dict[str, float] = field(default_factory=dict)
+    astray: set[str] = field(default_factory=set)
+    """Roles below the bot, which are a cluster's to play if there is one."""
 
     async def run(self) -> None:
-        while not self.ended_s:
+        await until(lambda: self.world.state()[0] != "none", _BEGUN_S)
+        # A worker has a process to begin, or a task to be given, before it asks for anything.
+        self.planned = len(self.vendor.requests)
+        while self.last is None:
             self._look()
             await asyncio.sleep(_LOOK_S)
+
+    @property
+    def asked(self) -> list[SeenRequest]:
+        """What the job asked for."""
+        return self.vendor.requests[self.planned :]
 
     def _look(self) -> None:
         world = self.world
         assert world.running is not None
-        workers = world.grid.workers if world.grid else []
-        roots = world.running.pid, *(process.pid for process in workers)
-        seen = tree.below(*roots)
+        own = tree.below(world.running.pid)
+        grid = [*world.grid.workers, world.grid.scheduler] if world.grid else []
+        seen = own + tree.below(*(process.pid for process in grid if process is not None))
         for one in seen:
             self.peaks_mb[one.role] = max(self.peaks_mb.get(one.role, 0.0), one.peak_mb)
-        if not self.began_s and world.state()[0] == "none":
-            self.planned = len(world.vendor.requests)
-        if not self.began_s and any(
+        if world.grid is not None:
+            self.astray |= {one.role for one in own} & {tree.WORKER, tree.READER}
+        if self.first is None and any(
             # Of one byte is what the size is known by.
             r.key.endswith(".csv.gz") and r.status in _SERVED and r.sent_bytes > 1
-            for r in world.vendor.requests[self.planned :]
+            for r in self.asked
         ):
-            self.began_s, self.first = time.monotonic(), seen
-        if self.began_s and world.through() >= self.sessions:
-            self.ended_s, self.last = time.monotonic(), seen
+            self.first = Moment.now(seen, self.vendor.pid)
+        if self.first is not None and world.through() >= self.sessions:
+            self.last = Moment.now(seen, self.vendor.pid)
 
 
-async def took(folder: Path, market: Path, days: Sequence[TradingDay], way: Way) -> Took:
+async def took(folder: Path, vendor: S3Apart, days: Sequence[TradingDay], way: Way) -> Took:
     """Store these sessions in an empty folder; the folder is kept for who looks into it."""
     async with AsyncExitStack() as stack:
-        vendor = await stack.enter_async_context(vendor_of(market))
         world = World(folder, vendor, more={**TRADES, "BACKFILL_WORKERS": str(way.workers)})
         await asyncio.to_thread(compiled_once, world.data)
         if way.cluster:
             world.grid = await stack.enter_async_context(cluster(world, way.workers))
             await asyncio.sleep(_SETTLED_S)
+        watch = _Watch(world, vendor, len(days))
         words = ("bot", "backfill", str(days[0]), str(days[-1]))
         running = await stack.enter_async_context(service(folder, world.settings, *words))
         world.running = running
         if way.cores:
             os.sched_setaffinity(running.pid, sorted(os.sched_getaffinity(0))[: way.cores])
-        watch = _Watch(world, len(days))
         watching = asyncio.create_task(watch.run())
         async with asyncio.timeout(_PATIENCE_S):
             code = await running.process.wait()
         assert code == 0, f"{way.name} ended with {code}:\n{running.said()}"
         async with asyncio.timeout(5):
             await watching
-        return await asyncio.to_thread(_told, world, watch)
+        assert not watch.astray, f"{way.name}: {watch.astray} below the bot"
+        return await asyncio.to_thread(_told, watch)
 
 
-def _told(world: World, watch: _Watch) -> Took:
-    bars = world.stored("bars")
-    own = [sum(s.own_s for s in seen if s.role == tree.ROOT) for seen in (watch.first, watch.last)]
+def _told(watch: _Watch) -> Took:
+    bars = watch.world.stored("bars")
+    assert watch.first is not None
+    assert watch.last is not None
+    bodies = (*bars.values(), *watch.world.stored("quarters").values())
     return Took(
         sessions=watch.sessions,
-        wall_s=watch.ended_s - watch.began_s,
-        cpu_s=tree.cpu_s(watch.last) - tree.cpu_s(watch.first),
-        bot_s=own[1] - own[0],
-        requests=len(world.vendor.requests) - watch.planned,
-        in_bytes=sum(seen.sent_bytes for seen in world.vendor.requests),
-        stored_bytes=sum(map(len, (*bars.values(), *world.stored("quarters").values()))),
+        used=Used.between(watch.first, watch.last),
+        requests=len(watch.asked),
+        in_bytes=sum(seen.sent_bytes for seen in watch.asked if seen.status in _SERVED),
+        stored_bytes=sum(map(len, bodies)),
         rows=sum(pl.read_parquet(body, columns=["ticker"]).height for body in bars.values()),
+        bars=sha256(b"".join(bars[name] for name in sorted(bars))).hexdigest(),
         peaks_mb=watch.peaks_mb,
     )
+
+
+def listed(vendor: S3Apart) -> None:
+    """All that it has: it makes out an ETag of a file once, by reading it, which is no run's."""
+    client = boto3.client(
+        "s3", endpoint_url=vendor.url, region_name="us-east-1",
+        aws_access_key_id=ACCESS_KEY_ID, aws_secret_access_key=SECRET,
+    )  # fmt: skip
+    for page in client.get_paginator("list_objects_v2").paginate(Bucket="flatfiles"):
+        assert page["KeyCount"]
+    client.close()
+
+
+def published_bytes(market: Path, days: Sequence[TradingDay]) -> int:
+    """Of the sessions' trades files."""
+    return sum((market / key("trades_v1", day.date)).stat().st_size for day in days)
 
 
 async def forgotten(folder: Path) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from bench.child import Job
 from bench.harness import Goal, Result, Side, duration, in_turn, lined_up
+from tests.servers.s3_apart import apart
 
 if TYPE_CHECKING:
     from bench.data import Data
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 DAY = date(2026, 10, 2)
 ACCESS_KEY_ID, SECRET = "0f1e2d3c-aaaa-bbbb-cccc-0123456789ab", "s" * 32
 _ROWS, _ROUNDS = 5_000_000, 3
-_SERVER = ("-m", "tests.servers.s3")
 
 
 def main() -> None:
@@ -90,15 +90,10 @@ def _row(result: Result, ours: Result) -> tuple[str, ...]:
 
 @contextmanager
 def _serving(folder: str) -> Iterator[str]:
-    command = [sys.executable, *_SERVER, folder, "--access-key-id", ACCESS_KEY_ID]
-    command += ["--secret", SECRET]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout is not None
-        line = server.stdout.readline()
-        try:
-            yield next(word for word in line.split() if word.startswith("http"))
-        finally:
-            server.terminate()
+    with tempfile.TemporaryDirectory(prefix="tapewatch-asked-") as name:
+        keys = {"access_key_id": ACCESS_KEY_ID, "secret": SECRET}
+        with apart(Path(folder), Path(name) / "log", **keys) as server:
+            yield server.url
 
 
 if __name__ == "__main__":
