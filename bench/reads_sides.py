@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from datetime import date
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from bench.reads import YEAR, YEARS
 from core.calendar import TradingDay, sessions_ending, trading_day
 from core.store import Store
 
-ALL_SESSIONS = 120
+ALL_SESSIONS, JUDGED_SESSIONS = 120, 250
 _LAPS = 5
 _COLUMNS = "session, ticker, open, high, low, close, volume, transactions, vwap"
 _TICKERS_AT_ONCE = 1_000
@@ -79,12 +80,31 @@ def _newest(job: Job, count: int) -> list[TradingDay]:
 
 
 def _timed(watch: Watch, read: Callable[[], pl.DataFrame], laps: int = _LAPS) -> dict[str, Any]:
-    """Warm: the first one does not count."""
-    rows = len(read())
+    """Warm: the first one does not count. What was read is looked at when all is timed."""
+    seen = {len(read())}
     for _ in range(laps):
         with watch.lap():
             rows = len(read())
-    return {"rows": rows}
+        seen.add(rows)
+    found = read()
+    assert seen == {len(found)}, f"another number of rows each time: {seen}"
+    return {"rows": len(found), "digest": digest(found)}
+
+
+def digest(found: pl.DataFrame) -> str:
+    """Of every value, whatever the order of the rows and however dates and numbers came."""
+    same = found.select(_COLUMNS.split(", ")).with_columns(
+        pl.col("session", "ticker").cast(pl.String),
+        pl.exclude("session", "ticker").cast(pl.Float64),
+    )
+    hashed = sha256()
+    for column in same.sort("session", "ticker"):
+        if column.dtype == pl.String:
+            hashed.update("\n".join(column.to_list()).encode())
+        else:
+            hashed.update(column.is_null().to_numpy().tobytes())
+            hashed.update(column.fill_null(0.0).to_numpy().tobytes())
+    return hashed.hexdigest()[:16]
 
 
 def _name(job: Job) -> str:
@@ -111,18 +131,34 @@ def daily_one(job: Job, watch: Watch) -> dict[str, Any]:
     return _timed(watch, lambda: pl.scan_parquet(paths).filter(pl.col("ticker") == name).collect())
 
 
-def ours_every(job: Job, watch: Watch) -> dict[str, Any]:
-    """All columns."""
-    store, days = Store.on_disk(job.root), _newest(job, ALL_SESSIONS)
+def _ours(job: Job, watch: Watch, sessions: int) -> dict[str, Any]:
+    store, days = Store.on_disk(job.root), _newest(job, sessions)
     return _timed(watch, lambda: store.read(SERIES, days))
+
+
+def _daily(job: Job, watch: Watch, sessions: int) -> dict[str, Any]:
+    paths = [job.root / "bars" / SERIES.key / f"{day}.parquet" for day in _newest(job, sessions)]
+    return _timed(watch, lambda: pl.read_parquet(paths))
+
+
+def ours_every(job: Job, watch: Watch) -> dict[str, Any]:
+    """All columns of 120 sessions."""
+    return _ours(job, watch, ALL_SESSIONS)
 
 
 def daily_every(job: Job, watch: Watch) -> dict[str, Any]:
     """The same without our store."""
-    paths = [
-        job.root / "bars" / SERIES.key / f"{day}.parquet" for day in _newest(job, ALL_SESSIONS)
-    ]
-    return _timed(watch, lambda: pl.read_parquet(paths))
+    return _daily(job, watch, ALL_SESSIONS)
+
+
+def ours_judged(job: Job, watch: Watch) -> dict[str, Any]:
+    """All columns of 250 sessions."""
+    return _ours(job, watch, JUDGED_SESSIONS)
+
+
+def daily_judged(job: Job, watch: Watch) -> dict[str, Any]:
+    """The same without our store."""
+    return _daily(job, watch, JUDGED_SESSIONS)
 
 
 def _asked(job: Job, watch: Watch, where: str, *values: str, laps: int = _LAPS) -> dict[str, Any]:
