@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -10,9 +11,11 @@ import time
 from contextlib import closing, suppress
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from core.calendar import sessions_ending, trading_day
+from core.files import parquet
 from core.migrate import migrate
 from tests.crash.runs import ROOT
 from tests.market import NEWEST
@@ -22,8 +25,8 @@ DAYS = sessions_ending(trading_day(NEWEST.date), SESSIONS)
 SEEDS = range(int(os.environ.get("TAPEWATCH_BACKFILL_KILLS", "1")))
 
 
-def begin(folder: Path) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "bot", "backfill", str(DAYS[0]), str(DAYS[-1])]
+def begin(folder: Path, *words: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "bot", "backfill", str(DAYS[0]), str(DAYS[-1]), *words]
     env = {"PATH": os.environ["PATH"], "DATA_DIR": str(folder), "BACKFILL_WORKERS": "2"}
     with (folder.parent / "log").open("ab") as log:
         return subprocess.Popen(
@@ -54,10 +57,10 @@ def children(pid: int) -> list[int]:
     return []
 
 
-def killed(folder: Path, chance: random.Random) -> None:
+def killed(folder: Path, chance: random.Random, *words: str) -> None:
     """Until a run is left in peace, and comes to its end."""
     for _ in range(chance.randint(1, 4)):
-        process = begin(folder)
+        process = begin(folder, *words)
         time.sleep(chance.uniform(0.5, 5.0))
         of = [process.pid, *children(process.pid)]
         with suppress(ProcessLookupError):
@@ -67,7 +70,7 @@ def killed(folder: Path, chance: random.Random) -> None:
             process.wait(chance.uniform(0.1, 2.0))
         process.kill()
         process.wait()
-    process = begin(folder)
+    process = begin(folder, *words)
     assert process.wait(60) == 0, log_of(folder)
 
 
@@ -89,6 +92,34 @@ def test_every_session_is_there_once_and_as_it_would_have_been(
     assert ledger(folder) == ledger(undisturbed)
     assert stored(folder) == stored(undisturbed)
     # Half a file that a killed writer left is never read (core.whole), and is not looked for here.
+
+
+@pytest.fixture(scope="module")
+def otherwise(undisturbed: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Every third session as if the source had served other bars then."""
+    folder = tmp_path_factory.mktemp("otherwise") / "data"
+    shutil.copytree(undisturbed, folder)
+    for day in DAYS[::3]:
+        (file,) = folder.glob(f"bars/*/{day}.parquet")
+        file.write_bytes(parquet(pl.read_parquet(file).with_columns(pl.col("volume") + 1)))
+    return folder
+
+
+@pytest.mark.timeout(150)
+@pytest.mark.parametrize("seed", SEEDS)
+def test_what_has_changed_is_the_second_revision_of_its_session_and_nothing_else_is(
+    seed: int, undisturbed: Path, otherwise: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "data"
+    shutil.copytree(otherwise, folder)
+    killed(folder, random.Random(seed), "all")
+    revisions = [1 + (day in DAYS[::3]) for day in DAYS]
+    assert ledger(folder) == [
+        (str(day), revision, "finished") for day, revision in zip(DAYS, revisions, strict=True)
+    ]
+    before = {f"{day}.parquet": f"{day}.r1.parquet" for day in DAYS[::3]}
+    earlier = {before[name]: body for name, body in stored(otherwise).items() if name in before}
+    assert stored(folder) == stored(undisturbed) | earlier
 
 
 @pytest.mark.parametrize("times", [1, 3])
