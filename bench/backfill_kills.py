@@ -16,7 +16,17 @@ from pathlib import Path
 from random import Random
 
 from bench import backfill_world as worlds
-from bench.backfill_trouble import COUNTED, DISK, KINDS, Blow, Trouble, planned, sessions_of
+from bench.backfill_again import ALL, put_there, republished, revised
+from bench.backfill_trouble import (
+    AGAIN,
+    COUNTED,
+    DISK,
+    KINDS,
+    Blow,
+    Trouble,
+    planned,
+    sessions_of,
+)
 from bench.backfill_world import SESSIONS, Kept, World
 from bench.chat_process import service
 from bench.data import Data
@@ -84,6 +94,8 @@ class Market:
     """Settings."""
     sessions: int = SESSIONS
     right: Kept = field(default_factory=Kept)
+    before: Path | None = None
+    """The DATA_DIR of an earlier job over the same sessions: this one reads all of them again."""
 
     def world(self, folder: Path, vendor: S3Server) -> World:
         """To run it in."""
@@ -94,17 +106,21 @@ async def _all(folder: Path, seeds: Sequence[int]) -> list[Run]:
     days = await asyncio.to_thread(worlds.objects, worlds.days())
     await asyncio.to_thread(worlds.put_down, days, folder / "rest")
     by_day = await _undisturbed(folder / "right", Market(days))
-    counted = by_day
-    if any(_kind(seed) == COUNTED for seed in seeds):
+    markets, kinds = dict.fromkeys(KINDS, by_day), set(map(_kind, seeds))
+    if COUNTED in kinds:
         sessions = sessions_of(COUNTED)
         tapes = await asyncio.to_thread(worlds.tapes, worlds.days()[:sessions])
-        counted = await _undisturbed(folder / "right trades", Market(tapes, TRADES, sessions))
+        trades = Market(tapes, TRADES, sessions)
+        markets[COUNTED] = await _undisturbed(folder / "right trades", trades)
+    if AGAIN in kinds:
+        others = Market(republished(days), before=folder / "right" / "data")
+        markets[AGAIN] = await _undisturbed(folder / "right again", others)
+        assert revised(markets[AGAIN].right), "not read again as it should be"
     turn = asyncio.Semaphore(AT_ONCE)
 
     async def one(seed: int) -> Run:
         async with turn:
-            market = counted if _kind(seed) == COUNTED else by_day
-            told = await _run(folder / str(seed), seed, market)
+            told = await _run(folder / str(seed), seed, markets[_kind(seed)])
         print("!" if told.problems else ".", end="", file=sys.stderr, flush=True)
         _print_wrong(told)
         return told
@@ -115,8 +131,12 @@ async def _all(folder: Path, seeds: Sequence[int]) -> list[Run]:
 async def _undisturbed(folder: Path, market: Market) -> Market:
     async with worlds.vendor(dict(market.files)) as vendor:
         world = market.world(folder, vendor)
-        await asyncio.to_thread(compiled_once, world.data)
-        assert await _once(world, *_backfill(world)) == 0, "the undisturbed run has failed"
+        if market.before is None:
+            await asyncio.to_thread(compiled_once, world.data)
+        else:
+            await asyncio.to_thread(put_there, market.before, world)
+        done = await _once(world, *_backfill(world, market))
+        assert done == 0, "the undisturbed run has failed"
         kept = world.kept()
     assert len({line[1] for line in kept.ledger}) == market.sessions, "a session is missing"
     return replace(market, right=kept)
@@ -131,10 +151,12 @@ async def _run(folder: Path, seed: int, market: Market) -> Run:
     chance = Random(seed)
     # A service's nightly run, which reads some of these sessions, may well take REST's; and what
     # REST has is no bar of trades that were counted.
-    two = seed // len(KINDS) % 2 == 1 and kind not in ("service", COUNTED)
+    second = seed // len(KINDS) % 2 == 1
+    two = second and kind not in ("service", COUNTED, AGAIN)
     told, began = Run(seed, kind, two, planned(kind, chance)), time.monotonic()
     try:
-        async with _world(folder, kind, market) as world, AsyncExitStack() as stack:
+        at = "bucket" if kind == AGAIN and second else kind
+        async with _world(folder, at, market) as world, AsyncExitStack() as stack:
             if two:
                 server = worlds.rest(folder.parent / "rest")
                 world.rest = await stack.enter_async_context(server)
@@ -142,7 +164,9 @@ async def _run(folder: Path, seed: int, market: Market) -> Run:
             coming = asyncio.create_task(trouble.come(told.plan))
             try:
                 async with asyncio.timeout(_PATIENCE_S):
-                    await (_served if kind == "service" else _filled)(world, told)
+                    await (
+                        _served(world, told) if kind == "service" else _filled(world, market, told)
+                    )
             except TimeoutError:
                 told.problems.append(f"not over after {_PATIENCE_S:.0f} s: {world.state()}")
             finally:
@@ -170,15 +194,17 @@ async def _world(folder: Path, kind: str, market: Market) -> AsyncIterator[World
             world.bucket = await stack.enter_async_context(worlds.bucket())
         if kind == COUNTED:
             await asyncio.to_thread(compiled_once, world.data)
+        if market.before is not None:
+            await asyncio.to_thread(put_there, market.before, world)
         if kind == "cluster":
             world.grid = await stack.enter_async_context(worlds.cluster(world))
         yield world
 
 
-async def _filled(world: World, told: Run) -> None:
+async def _filled(world: World, market: Market, told: Run) -> None:
     """`python -m bot backfill`, begun anew until a run comes to its end by itself."""
     while world.starts < _MOST_STARTS:
-        code = await _once(world, *_backfill(world))
+        code = await _once(world, *_backfill(world, market))
         if code == 0:
             return
         said = _said(world)
@@ -229,8 +255,8 @@ def _said(world: World) -> str:
     return "" if world.running is None else world.running.said(6)
 
 
-def _backfill(world: World) -> tuple[str, ...]:
-    return "backfill", world.wanted[0], world.wanted[-1]
+def _backfill(world: World, market: Market) -> tuple[str, ...]:
+    return "backfill", world.wanted[0], world.wanted[-1], *(ALL if market.before else ())
 
 
 def _print(told: Sequence[Run]) -> None:

@@ -9,6 +9,7 @@ from functools import partial
 from random import Random
 
 from bench import tree
+from bench.backfill_again import killed_between
 from bench.backfill_world import SESSIONS, WORKER, World, begun, killed, until
 from tests.servers.faults import Fault, Reset, Status, Truncated
 from tests.servers.local import LocalServer
@@ -17,7 +18,7 @@ from tests.servers.s3 import internal_error, slow_down, too_many
 BOT, WORKERS, DISK, VENDOR = "bot killed", "worker killed", "disk full", "vendor's faults"
 BUCKET, BUCKET_FULL, BUCKET_AWAY = "bucket's faults", "bucket full", "bucket away"
 SCHEDULER, CLUSTER_WORKER = "scheduler killed", "cluster's worker killed"
-READER = "reader killed"
+READER, BETWEEN = "reader killed", "bot killed between file and ledger"
 
 KINDS: dict[str, Sequence[str]] = {
     "bot": (BOT,),
@@ -29,8 +30,11 @@ KINDS: dict[str, Sequence[str]] = {
     "all": (BOT, WORKERS, DISK, VENDOR),
     "cluster": (SCHEDULER, CLUSTER_WORKER, BOT),
     "trades": (BOT, WORKERS, READER, VENDOR),
+    "again": (BOT, BETWEEN, WORKERS),
 }
 """What may befall a run of each kind."""
+AGAIN = "again"
+"""The kind whose sessions are stored already, some of them otherwise than the vendor has them."""
 COUNTED, _COUNTED_SESSIONS = "trades", 40
 """The kind whose bars are counted from trades files: each of them takes a process of its own."""
 
@@ -101,6 +105,7 @@ class Trouble:
             SCHEDULER: self._scheduler,
             CLUSTER_WORKER: self._cluster_worker,
             READER: self._reader,
+            BETWEEN: self._between,
         }
         for blow in plan:
             await until(partial(self._is_past, blow.after))
@@ -116,6 +121,9 @@ class Trouble:
         if running is None or not running.is_alive or not killed(running.pid):
             return False
         return await running.process.wait() == -signal.SIGKILL
+
+    async def _between(self, blow: Blow) -> bool:
+        return await killed_between(self.world)
 
     async def _worker(self, blow: Blow) -> bool:
         await until(lambda: bool(self._workers()))

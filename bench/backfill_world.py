@@ -223,6 +223,22 @@ class World:
         files = [path for path in (self.data / kind).rglob("*") if path.is_file()]
         return {path.relative_to(self.data).as_posix(): path.read_bytes() for path in files}
 
+    def names(self, kind: str) -> list[str]:
+        """Of stored()."""
+        if self.bucket is not None:
+            whole = (key.removeprefix("kept/") for key in list(self.bucket.objects))
+            return [name for name in whole if name.startswith(f"{kind}/")]
+        found = (self.data / kind).rglob("*.parquet")
+        return [path.relative_to(self.data).as_posix() for path in found]
+
+    def body(self, name: str) -> bytes | None:
+        """Of one of them."""
+        if self.bucket is not None:
+            return self.bucket.objects.get(f"kept/{name}")
+        with suppress(FileNotFoundError):
+            return (self.data / name).read_bytes()
+        return None
+
     def _asked(self, sql: str, values: Sequence[str] = ()) -> list[tuple[object, ...]]:
         path = self.data / "state.db"
         # Not there yet, or the disk too full for SQLite to read with another process.
