@@ -5,17 +5,19 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bot.outcomes import is_away, is_refusal_of_all, outcome_of
+from bot.outcomes import cause, is_away, is_refusal_of_all, outcome_of
 from core.calendar import TradingDay, last_complete, sessions_ending
 from core.db import Unwritable
 from core.elsewhere import NotTried, WorkerLost
 from core.errors import SourceError, TapewatchError
+from core.gate import Unusual
 from core.jobs import Job, Jobs, Outcome, Policy, Unit
 from core.keep import Keeper, Kept
 from core.ladder import Ladder
 from core.ledger import Status
 from core.pipeline import REVISIT_SESSIONS, Pipeline
 from core.sources import NoneServed
+from core.tried import others_to_come
 from core.turn import Turn
 
 logger = logging.getLogger(__name__)
@@ -73,6 +75,9 @@ class Attempts:
         passes = is_away(error) or is_refusal_of_all(error)
         if isinstance(error, SourceError):
             (unit, why), seen = outcome_of(error), str(error)
+            # By the sessions that are there so far, while others beside it are still to come.
+            if isinstance(cause(error), Unusual):
+                passes = await others_to_come(self.jobs.db, job, day)
         elif isinstance(error, WorkerLost):
             unit, why, seen = Unit.FAILED, "its process died", str(error)
         else:
@@ -80,7 +85,8 @@ class Attempts:
             logger.error("a session of the backfill failed", extra=facts, exc_info=error)
             unit, why, passes = Unit.FAILED, "our fault", True
             seen = f"failed on our side ({type(error).__name__}); the log has the details"
-        if unit is Unit.FAILED and passes and await self.jobs.tries(job, day) < MOST_TRIES:
+        again = passes and unit in (Unit.FAILED, Unit.HELD)
+        if again and await self.jobs.tries(job, day) < MOST_TRIES:
             unit = Unit.WAITING
         return Outcome(unit, seconds, why, seen)
 

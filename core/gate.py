@@ -42,6 +42,10 @@ class Screened:
     notes: tuple[str, ...]
 
 
+class Unusual(HeldBars):
+    """Rows or volumes unlike those sessions': those on the other side may tell otherwise."""
+
+
 def screen(
     bars: Bars,
     history: pl.DataFrame,
@@ -49,7 +53,8 @@ def screen(
     special: bool = False,
     market: pl.DataFrame | None = None,
 ) -> Screened:
-    """Bars past the gate; raises HeldBars, carrying the rows, if the day cannot be trusted.
+    """Bars past the gate; raises HeldBars, carrying the rows, if the day cannot be trusted; Unusual
+    if that is so by these sessions alone.
 
     `history` has HISTORY_COLUMNS of up to 20 sessions before, or after where the past comes in
     newest first; with fewer than 5 of them only the rows themselves are checked. `special`: the
@@ -65,13 +70,11 @@ def screen(
         raise HeldBars("no row in which a share was traded", bars)
     if is_enough(history):
         seen = kept if market is None else in_context(kept, market, Scope.OFF_EXCHANGE)
-        fault = (
-            _row_count(seen, history)
-            or _day_before(seen, history)
-            or _volumes(_times(seen, history), special=special)
-        )
-        if fault:
+        if fault := _day_before(seen, history):
             raise HeldBars(fault, bars)
+        times = _times(seen, history)
+        if fault := _row_count(seen, history) or _volumes(times, special=special):
+            raise Unusual(fault, bars)
     return Screened(kept, tuple(notes))
 
 

@@ -10,13 +10,14 @@ from typing import Protocol
 import polars as pl
 
 from core.anomaly import VERSION, Rule
+from core.around import plausible
 from core.bars import Scope, Series, check, more_than_bars
 from core.baseline import LOOKBACK_SESSIONS
-from core.calendar import TradingDay, is_special, sessions_after, sessions_ending
+from core.calendar import TradingDay, sessions_ending
 from core.db import Connection, Db, insert
 from core.detect import anomalies, lingering, market
 from core.errors import NotPublished, Refusal, SourceError
-from core.gate import HISTORY_COLUMNS, HISTORY_SESSIONS, is_enough, possible, screen
+from core.gate import HISTORY_COLUMNS, possible
 from core.headlines import Newsstand
 from core.judged import Beside, Judged
 from core.keep import Keeper, Kept
@@ -281,16 +282,7 @@ class Pipeline:
         market = None
         if self.beside is not None:
             market = await asyncio.to_thread(self.store.read, self.beside.series, [day])
-        history = await self._history(sessions_ending(day, HISTORY_SESSIONS + 1)[:-1])
-        if not is_enough(history):
-            # The past comes in newest first: what is there is after it.
-            after = await self._history(sessions_after(day, HISTORY_SESSIONS))
-            history = after if is_enough(after) else history
-        special = is_special(day)
-        screened = await asyncio.to_thread(
-            screen, served.bars, history, special=special, market=market
-        )
-        return replace(served, bars=screened.bars, notes=(*served.notes, *screened.notes))
+        return await plausible(served, day, self._history, market)
 
     async def entries(self, days: Sequence[TradingDay]) -> dict[date, Entry]:
         """The ledger's, but of sessions whose bars are gone: those are to be read again."""

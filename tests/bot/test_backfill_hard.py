@@ -12,15 +12,19 @@ import pytest
 
 from bot.agreed import agreed
 from bot.app import App, opened
+from bot.attempts import Attempts
 from bot.fill import fill
 from bot.giving_way import given_way
 from bot.settings import load
 from core.backfill import Step
+from core.bars import Bars
 from core.baseline import LOOKBACK_SESSIONS
 from core.calendar import TradingDay, sessions_ending
 from core.elsewhere import Receipt, Refused, Task
-from core.jobs import Job, JobState, Unit
-from core.sources import Source
+from core.errors import HeldBars
+from core.gate import Unusual
+from core.jobs import Job, JobState, Outcome, Unit
+from core.sources import NoneServed, Source
 from core.splits import Split
 from core.unworked import Unworked
 from tests.bot.small_market import ask, told
@@ -305,6 +309,28 @@ async def test_that_the_newest_session_comes_first_is_said_where_that_takes_long
         await waiting
         said = "at rest: the newest sessions come in first; it goes on by itself"
         assert shown == [said, ""]
+
+
+async def test_what_is_unusual_by_some_of_its_neighbours_waits_for_the_others(
+    folder: Path,
+) -> None:
+    """Which of them came in first is chance."""
+    async with at(folder, running=False) as there:
+        await told(there.app, f"/backfill run {SPAN}")
+        jobs, top = there.app.backfilling.runner.jobs, there.app.ladder.top
+        job = await jobs.newest()
+        assert job is not None
+        attempts = Attempts(jobs, there.app.ladder, there.app.turn)
+        bars = Bars(await asyncio.to_thread(top.store.read, top.series, [EVE]))
+        unusual = NoneServed({"files": Unusual("volumes look doubled", bars)})
+        again = NoneServed({"files": HeldBars("the same file again", bars)})
+        for left in reversed(range(len(WEEK))):
+            day = await jobs.take(job)
+            assert day is not None
+            assert (await attempts._failed(job, day, again, 1.0)).unit is Unit.HELD
+            outcome = await attempts._failed(job, day, unusual, 1.0)
+            assert outcome.unit is (Unit.WAITING if left else Unit.HELD)
+            await jobs.put(job, day, Outcome(Unit.STORED, 1.0))
 
 
 async def test_what_a_killed_worker_staged_goes_with_a_cancel(folder: Path) -> None:

@@ -524,6 +524,34 @@ async def test_where_the_past_comes_newest_first_a_day_is_held_against_those_aft
         await taped(house).trading_day(oldest, announce=False)
 
 
+@pytest.mark.parametrize(
+    ("own", "after", "is_held"),
+    [(["MORE"], ["MORE"], False), (["MORE"], [], True), ([], ["MORE"], False)],
+)
+async def test_a_day_that_is_unusual_by_one_side_alone_passes(
+    house: House, own: list[str], after: list[str], *, is_held: bool
+) -> None:
+    """A market that has more names from a day on, of which the days after are there already."""
+    days = days_before(DAY, 13)
+    first, day, last = days[:6], days[6], days[7:]
+    for of in first:
+        both(house, of)
+        await taped(house).trading_day(of, announce=False)
+    for of in last:
+        both(house, of, *after)
+        try:
+            await taped(house).trading_day(of, announce=False)
+        except NoneServed:
+            await taped(house).release(of)
+            await taped(house).trading_day(of, announce=False)
+    both(house, day, *own)
+    if is_held:
+        with pytest.raises(NoneServed, match="4 rows; the sessions after had 3"):
+            await taped(house).trading_day(day, announce=False)
+    else:
+        await taped(house).trading_day(day, announce=False)
+
+
 async def test_an_unknown_condition_is_said_in_one_digest_and_logged_once(
     house: House, caplog: pytest.LogCaptureFixture
 ) -> None:
