@@ -16,10 +16,14 @@ class Stuck(Service):
     """As with an answer that takes hours."""
 
     async def _work(self) -> None:
-        reckoning = asyncio.create_task(asyncio.to_thread(time.sleep, 3_600))
-        sys.stdout.write("at work\n")
-        sys.stdout.flush()
-        await asyncio.wait([reckoning])
+        await asyncio.to_thread(_reckon)
+
+
+def _reckon() -> None:
+    # Said by the thread itself: one that has not begun yet can be cancelled.
+    sys.stdout.write("at work\n")
+    sys.stdout.flush()
+    time.sleep(3_600)
 
 
 async def main(folder: Path, gone_s: float) -> None:
