@@ -35,7 +35,7 @@ from bench.scaling_runs import TRADES
 from tests.market import compiled_once
 from tests.servers.s3 import S3Server
 
-RUNS, AT_ONCE = 72, 6
+RUNS, AT_ONCE = 80, 6
 """At once: a run rests most of the time."""
 _MOST_STARTS, _PATIENCE_S = 12, 600.0
 _NOT_NOW = (75, 78)
