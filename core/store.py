@@ -74,8 +74,11 @@ class Store:
         """Is a revision of this session stored?"""
         return self.files.stamp(_name("bars", series, day)) is not None
 
-    def stored(self, series: Series, days: Iterable[TradingDay]) -> set[TradingDay]:
+    def stored(self, series: Series, days: Sequence[TradingDay]) -> set[TradingDay]:
         """Those of the sessions that has() says yes to; one look for all of them."""
+        if len(days) == 1:
+            # Asked by each command: of ten years on a disk the listing takes 1.5 ms, this 0.01.
+            return {day for day in days if self.has(series, day)}
         named = {f"{day}.parquet": day for day in days}
         there = self.files.listed(f"bars/{series.key}", named.__contains__)
         return {named[name] for name in there}
