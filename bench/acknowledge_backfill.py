@@ -29,7 +29,7 @@ from bench.harness import Goal
 from bench.stream import _serving
 from core.calendar import TradingDay, last_complete, sessions_ending
 
-TAPES, WORKERS = 24, 2
+TAPES, WORKERS = 36, 2
 
 
 def main() -> None:

@@ -35,11 +35,10 @@ def run(data: Data) -> list[Goal]:
         one = _grown(stored, "one", 5, "one ticker over all that is stored")
         every = _grown(stored, "every", 3, "all tickers, 120 sessions")
         judged = _grown(stored, "judged", 3, "all tickers, 250 sessions", sqlite=False)
-        whole = in_turn(stored[5], [Side("/ticker SYM 1260 text", _COMMAND, 3)])
-        read, command = one[5][0].seconds, whole[0].seconds
-        print(
-            f"  five years of a ticker: read in {duration(read)}, answered in {duration(command)}"
-        )
+        read = Side("its rows alone", f"{_SIDES}:ours_one", 5)
+        whole = in_turn(stored[5], [Side("/ticker SYM 1260 text", _COMMAND, 5), read])
+        print(table(whole, "the whole answer: five years stored"))
+    command = whole[0].seconds
     covered = min(outcome.result["sessions"] for outcome in whole[0].outcomes)
     wanted = 5 * YEAR
     return [
