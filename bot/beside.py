@@ -31,6 +31,7 @@ class Beside:
     """Who does, as far as is known."""
     look_s: float = 1.0
     _who: str = ""
+    _why: str = ""
 
     async def through(self, job: Job, is_wanted: Callable[[Job], bool], work: Work) -> Job:
         """The job when it is no longer wanted, or `work` has given way."""
@@ -49,9 +50,16 @@ class Beside:
                         if await self._alone(work(job)) is False:
                             return job
                         continue
+            self._rests(job.reason)
             await self.told(job)
             await asyncio.sleep(self.look_s)
         return job
+
+    def _rests(self, why: str) -> None:
+        """Whoever works has it in a log of its own."""
+        if why and why != self._why:
+            say(why)
+        self._why = why
 
     def _says(self, who: str) -> None:
         if who != self._who:
