@@ -250,7 +250,8 @@ def _begun(job: Job) -> str:
 def _state(standing: Standing) -> str:
     job, running = standing.job, standing.counts.get(Unit.RUNNING, 0)
     waits = running and standing.lets_end
-    finishing = f"; {some(running, 'session')} under way ends first" if waits else ""
+    ends = "ends" if running == 1 else "end"
+    finishing = f"; {some(running, 'session')} under way {ends} first" if waits else ""
     changed = difference(standing.compared)
     after = f"; {changed}" if changed else ""
     match job.state:

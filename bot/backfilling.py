@@ -25,7 +25,7 @@ from core.afterwards import Afterwards
 from core.alone import alone
 from core.calendar import TradingDay
 from core.errors import CommandError
-from core.jobs import Job, JobState, Policy
+from core.jobs import Job, JobState, Policy, Unit
 from core.ladder import Ladder
 from core.lease import at_work
 from core.ledger import Entry
@@ -160,12 +160,14 @@ class Backfilling:
         job = await jobs.newest() if job is None else await jobs.job(job.id)
         if job is None:
             return None
+        counts = await jobs.counts(job)
         return Standing(
             job,
-            await jobs.counts(job),
+            counts,
             await failures(jobs.db, job),
             await pace_s(jobs.db, job),
-            self.runner.pool.crew.size,
+            # Whoever only looks on has hired nobody.
+            max(self.runner.pool.crew.size, counts.get(Unit.RUNNING, 0)),
             self.runner.pool.crew.lets_end,
             await last_error(jobs.db, job),
             await Afterwards(jobs.db).of(job),
@@ -222,8 +224,12 @@ class Backfilling:
         standing = await self.standing(job)
         assert standing is not None  # noqa: S101 - it was read from there just now
         job = standing.job
-        if job.state is not JobState.RUNNING or await self._is_attended():
+        is_begun = job.state is JobState.RUNNING or standing.counts.get(Unit.RUNNING)
+        if not is_begun or await self._is_attended():
             return standing
+        if job.state is not JobState.RUNNING:
+            # Whoever was at it has died: nothing of it will end.
+            return replace(standing, lets_end=False)
         return replace(standing, unattended=self._way_on(job))
 
     def _way_on(self, job: Job) -> str:

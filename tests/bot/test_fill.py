@@ -18,13 +18,13 @@ from core.alone import alone
 from core.bars import Bars, Family, Scope, Series
 from core.elsewhere import Receipt, Refused, Task, fetched
 from core.errors import CommandError, Verdict
-from core.jobs import Job, Jobs, JobState, Policy, Unit
+from core.jobs import Job, Jobs, JobState, Outcome, Policy, Unit
 from core.keep import Kept
 from core.lease import Lease
 from core.resumed import resumed
 from core.sources import Chain
 from core.unworked import Unworked
-from tests.bot.small_market import ask
+from tests.bot.small_market import ask, told
 from tests.bot.test_backfilling import WEEK, There, at, refused
 from tests.fakes import FakeSource
 from tests.filled import EVE, Kind, until
@@ -87,6 +87,26 @@ async def test_where_nobody_works_at_it_that_is_said_with_the_way_out(
     typed = said.partition("python -m bot backfill ")[2].rstrip("`").split()
     assert (await fill(there.app, typed)).stored == 3
     assert await jobs(there) == [JobState.DONE]
+
+
+async def test_what_a_dead_process_was_at_is_not_said_to_end(there: There) -> None:
+    await left_behind(there)
+    lock = there.app.backfilling.runner.lock
+    for word, state in (("pause", "paused"), ("cancel", "cancelled")):
+        assert (await told(there.app, f"/backfill {word}")).endswith(f"0 of 3 sessions: {state}.")
+        async with alone(lock):
+            said = await told(there.app, "/backfill")
+            assert said.endswith(f"{state}; 2 sessions under way end first.")
+
+
+async def test_who_looks_on_counts_all_that_are_at_work(there: There) -> None:
+    """The pace is that of whoever works: here nobody was hired."""
+    job, own = await left_behind(there), there.app.backfilling.runner.jobs
+    await own.put(job, WEEK[3], Outcome(Unit.STORED, 60.0))
+    await own.take(job)
+    async with alone(there.app.backfilling.runner.lock):
+        said = await told(there.app, "/backfill")
+    assert "1 of 3 sessions; 2.0 a minute, about 60 s left" in said
 
 
 @pytest.mark.parametrize(
@@ -221,6 +241,24 @@ async def test_beside_a_service_it_looks_on(
     said = capsys.readouterr().err
     assert said.count("does the backfill") == 1
     assert lease.me.place in said
+
+
+async def test_beside_a_service_it_is_told_why_nothing_is_read(
+    there: There, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    why, said = "at rest: the newest sessions come in first; it goes on by itself", ""
+    job, jobs = await left_behind(there), there.app.backfilling.runner.jobs
+    await Unworked(jobs.db).because(job, why.removeprefix("at rest: "))
+    async with Lease(folder / "state.db", there.app.now).held():
+        filling = asyncio.create_task(fill(there.app, [FIRST, LAST]))
+        async with asyncio.timeout(10):
+            while why not in said:
+                await asyncio.sleep(0.02)
+                said += capsys.readouterr().err
+        await asyncio.sleep(1.5)
+        assert why not in capsys.readouterr().err, "once"
+        await jobs.state(job, JobState.CANCELLED)
+        assert (await filling).state is JobState.CANCELLED
 
 
 async def test_it_hears_how_a_service_s_job_ends(there: There, folder: Path) -> None:
