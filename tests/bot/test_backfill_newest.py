@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
+import pytest
 
 from alerts.model import TERMINAL
 from core.bars import Bars
@@ -53,6 +54,27 @@ async def test_what_the_nightly_run_owes_is_stored_and_then_said(
         await there.ended()
         await there.app.sweep(lambda step: None)
         assert await digests(there) == [*had, str(NEWEST)], "once"
+
+
+async def test_a_backfill_gives_way_as_long_as_a_sweep_brings_the_newest_in(
+    shared: Shared, tmp_path: Path
+) -> None:
+    folder = await asyncio.to_thread(until, shared, Kind.SAMPLE, window()[-2], tmp_path / "data")
+    async with at(folder, running=False) as there:
+        free, seen = there.app.backfilling.runner.free, list[bool]()
+        await there.app.sweep(lambda step: seen.append(free.is_set()))
+        assert seen
+        assert not any(seen)
+        assert free.is_set()
+
+        def fails(step: object) -> None:
+            raise ValueError("a round met it")
+
+        async with there.app.db.transaction() as writer:
+            await writer.execute("DELETE FROM sessions WHERE session = ?", (str(NEWEST),))
+        with pytest.raises(ValueError, match="met it"):
+            await there.app.sweep(fails)
+        assert free.is_set(), "whatever a round meets"
 
 
 async def test_with_no_history_only_the_newest_is_owed(tmp_path: Path) -> None:
