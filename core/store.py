@@ -49,6 +49,10 @@ class Store:
     def write(self, series: Series, day: TradingDay, bars: Bars, revision: int) -> None:
         """Make `bars` the session's current revision; the one before stays beside it."""
         name = _name("bars", series, day)
+        if self.files.stamp(_earlier(name, revision)):
+            # Of a state that was lost, or is older than the bars: it would be taken for this one.
+            for later in sorted(self._from(name, revision), reverse=True):
+                self.files.drop(_earlier(name, later))
         if revision > 1 and self.files.stamp(name):
             before = _earlier(name, revision - 1)
             if not self.files.stamp(before):

@@ -127,3 +127,19 @@ async def test_who_is_cancelled_while_a_file_is_written_waits_for_its_line(
     with pytest.raises(asyncio.CancelledError):
         await keeping
     await kept.reads(SECOND, FIRST)
+
+
+async def test_what_a_state_that_was_lost_has_left_beside_a_session_is_not_taken_for_its_own(
+    kept: Kept, tmp_path: Path
+) -> None:
+    assert await kept.keep(SECOND)
+    assert await kept.keep(THIRD)
+    (tmp_path / "anew").mkdir()
+    async with Db.open(await new_state(tmp_path / "anew")) as db:
+        anew = Kept(Keeper(kept.keeper.store, Ledger(db, SERIES), lambda: NOW, silently=True))
+        assert await anew.keep(THIRD)
+        await anew.keeper.settled(DAY)
+        await anew.reads(THIRD)
+        assert not await anew.keep(THIRD)
+        assert await anew.keep(FIRST)
+        await anew.reads(FIRST, THIRD)
