@@ -49,10 +49,9 @@ class Store:
     def write(self, series: Series, day: TradingDay, bars: Bars, revision: int) -> None:
         """Make `bars` the session's current revision; the one before stays beside it."""
         name = _name("bars", series, day)
-        if self.files.stamp(_earlier(name, revision)):
+        if self.is_ahead(series, day, revision):
             # Of a state that was lost, or is older than the bars: it would be taken for this one.
-            for later in sorted(self._from(name, revision), reverse=True):
-                self.files.drop(_earlier(name, later))
+            self._drop_from(name, revision)
         if revision > 1 and self.files.stamp(name):
             before = _earlier(name, revision - 1)
             if not self.files.stamp(before):
@@ -190,9 +189,7 @@ class Store:
             self.files.put(name, body)
             facts = {"series": series.key, "session": str(day), "revision": revision}
             logger.warning("a revision that nobody knows of was taken back", extra=facts)
-        # Last its own: by that it is known, should this die as well.
-        for later in sorted(self._from(name, revision), reverse=True):
-            self.files.drop(_earlier(name, later))
+        self._drop_from(name, revision)
 
     def _is(self, name: str, body: bytes) -> bool:
         if not self.files.stamp(name):
@@ -200,13 +197,15 @@ class Store:
         (path,) = self.files.paths([name])
         return path.read_bytes() == body
 
-    def _from(self, name: str, revision: int) -> list[int]:
+    def _drop_from(self, name: str, revision: int) -> None:
         """Those with a name of an earlier one, from `revision` on."""
         folder, _, file = name.rpartition("/")
         begins = f"{file.removesuffix('.parquet')}.r"
         found = self.files.listed(folder, lambda other: other.startswith(begins))
         numbers = [int(n.removeprefix(begins).removesuffix(".parquet")) for n in found]
-        return [number for number in numbers if number >= revision]
+        # Last its own: by that it is known, should this die over it.
+        for later in sorted((n for n in numbers if n >= revision), reverse=True):
+            self.files.drop(_earlier(name, later))
 
     def _one(self, name: str) -> pl.DataFrame:
         """FileNotFoundError as well for one that had to be set aside."""
