@@ -190,14 +190,19 @@ SLOW = [HealthCheck.too_slow]
 @given(WITH_ALL)
 @example(Message("", "", actions=(Action("", ""),), menus=(Menu("", (Action("", ""),)),)))
 @example(Message("t", "l", menus=tuple(Menu(f"{n}", buttons(99)) for n in range(9))))
+@example(Message("", "", footer=("```x",), table=Table(("@everyone",), ((),))))
 def test_no_message_with_all_it_can_have_breaks_a_limit(message: Message) -> None:
     made = rendered(message)
     parts = components(message)
     assert problems({**payload(made), "components": parts}) == []
     ids = [part["custom_id"] for row in parts for part in row["components"]]
     assert ids.count(KNOWN_BY) == 1
-    said = json.dumps(payload(made), ensure_ascii=False)
-    assert "@everyone" not in re.sub(r"```.*?```", "", said)
+    said = payload(made)
+    for embed in said["embeds"]:
+        # Nothing else has blocks: three backticks in a footer open none.
+        described = embed.get("description", "")
+        embed["description"] = re.sub(r"```.*?```", "", described, flags=re.DOTALL)
+    assert "@everyone" not in json.dumps(said, ensure_ascii=False)
 
 
 @settings(max_examples=60, deadline=None)
