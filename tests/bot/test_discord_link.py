@@ -44,8 +44,13 @@ async def comes(ear: DiscordEar, state: LinkState, within_s: float = SOON_S) -> 
     return ear.link
 
 
-async def answers(server: DiscordServer, within_s: float = SOON_S) -> bool:
+async def offered(server: DiscordServer) -> None:
+    """Until the commands are registered: a line is up before that."""
     await until(lambda: "help" in server.commands.names())
+
+
+async def answers(server: DiscordServer, within_s: float = SOON_S) -> bool:
+    await offered(server)
     asked = await server.interact_command("help")
     await asked.answered(within_s)
     return asked.is_ephemeral
@@ -256,6 +261,7 @@ async def test_a_half_open_line_is_noticed_and_taken_up_again(
     ear = ear_of(app, server)
     async with served(ear):
         await comes(ear, LinkState.UP)
+        await offered(server)
         began = clock()
         server.gateway.go_silent()
         asked = await server.interact_command("help")
