@@ -20,7 +20,7 @@ from core.calendar import TradingDay, sessions_ending
 from core.elsewhere import Receipt as Done
 from core.elsewhere import Refused, Task, WorkerLost
 from core.errors import Verdict
-from core.jobs import Jobs, JobState, Policy, Unit
+from core.jobs import Jobs, Policy, Unit
 from core.ledger import Status
 from core.pool import Pool
 from tests.bot.small_market import ask, told
@@ -488,19 +488,6 @@ async def test_its_card_is_one_message_and_the_summary_another(there: There) -> 
     assert "0 of 5 sessions: under way" in card.versions[0].lead
     assert card.versions[-1].lead.endswith("5 of 5 sessions: done.")
     assert summary.letter.message.lead == "Backfilled: 5 of 5 sessions."
-
-
-async def test_a_session_that_ends_every_process_is_given_up(there: There) -> None:
-    jobs = there.app.backfilling.runner.jobs
-    there.app.backfilling.runner.free.clear()
-    await told(there.app, f"/backfill run {WEEK[0]} {WEEK[0]}")
-    job = await jobs.newest()
-    assert job is not None
-    for _ in range(10):
-        await jobs.take(job)
-        await jobs.interrupted()
-    assert await there.units() == {str(WEEK[0]): Unit.FAILED}
-    assert not await jobs.state(job, JobState.RUNNING)
 
 
 @pytest.mark.parametrize(
