@@ -6,13 +6,13 @@ Nothing of it is needed for the bars to be there; it goes on after a restart.
 import asyncio
 import logging
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 
 from alerts.rejudged import Sent, rejudged, sent
 from bot.spans import judgeable
-from core.afterwards import Afterwards
+from core.afterwards import Afterwards, Touched
 from core.bars import UNREADABLE, Series
 from core.baseline import LOOKBACK_SESSIONS
 from core.calendar import sessions_ending, trading_day
@@ -41,17 +41,17 @@ class Aftermath:
 
     async def __call__(self, job: Job) -> bool:
         """What the job's stage asks for; False if it gave way to another job."""
-        changed, new = await Afterwards(self.jobs.db).touched(job)
-        if not changed and not new:
+        touched = await Afterwards(self.jobs.db).touched(job)
+        if not touched:
             return True
         if job.stage is Stage.ALERTS:
-            return await self._alerts(job, sorted((*changed, *new)))
-        return await self._numbers(job)
+            return await self._alerts(job, touched)
+        return await self._numbers({one.series for one in touched})
 
-    async def _alerts(self, job: Job, touched: Sequence[date]) -> bool:
+    async def _alerts(self, job: Job, touched: Sequence[Touched]) -> bool:
         compared = Afterwards(self.jobs.db)
         done = await compared.done(job)
-        for digest in await self._resting_on(job, touched):
+        for digest in await self._resting_on(touched):
             if (digest.series, digest.session) in done:
                 continue
             if not await self._in_turn():
@@ -64,22 +64,25 @@ class Aftermath:
                 logger.warning("not judged again", extra=facts)
         return True
 
-    async def _resting_on(self, job: Job, touched: Sequence[date]) -> Sequence[Sent]:
+    async def _resting_on(self, touched: Sequence[Touched]) -> Sequence[Sent]:
         """The digests with one of the touched sessions in what they were judged from."""
-        series = [p.series.key for p in self._sharing(job)]
-        told = await sent(self.jobs.db.rows, series, touched[0])
-        return await asyncio.to_thread(
-            lambda: [one for one in told if _rests_on(one.session, touched)]
-        )
+        found = set[Sent]()
+        for key in {one.series for one in touched}:
+            days = [one.session for one in touched if one.series == key]
+            told = await sent(
+                self.jobs.db.rows, [p.series.key for p in self._sharing(key)], days[0]
+            )
+            found |= await asyncio.to_thread(_resting, told, days)
+        return sorted(found, key=lambda one: (one.session, one.series), reverse=True)
 
-    async def _numbers(self, job: Job) -> bool:
+    async def _numbers(self, keys: Collection[str]) -> bool:
         """As whoever asks first would have to: of the series that the newest session stands on."""
         span = await self.ladder.span()
         if span is None:
             return True
         newest = trading_day(span[1])
         pipeline = await self.ladder.of(newest)
-        if pipeline not in self._sharing(job):
+        if not any(pipeline in self._sharing(key) for key in keys):
             return True
         try:
             days = (await judgeable(pipeline, newest, self.measured)).judged
@@ -99,9 +102,9 @@ class Aftermath:
                 logger.warning("not measured", extra={"session": str(day), "seen": str(error)})
         return True
 
-    def _sharing(self, job: Job) -> list[Pipeline]:
-        """Whoever is judged from a series that the job stores."""
-        own = {s for p in self.ladder.known if p.series.key == job.series for s in _read_by(p)}
+    def _sharing(self, key: str) -> list[Pipeline]:
+        """Whoever is judged from a series that is stored with this one."""
+        own = {s for p in self.ladder.known if p.series.key == key for s in _read_by(p)}
         return [p for p in self.ladder.known if own & _read_by(p)]
 
     async def _in_turn(self) -> bool:
@@ -113,6 +116,10 @@ class Aftermath:
 
 def _read_by(pipeline: Pipeline) -> set[Series]:
     return {s for s in (pipeline.series, pipeline.other) if s is not None}
+
+
+def _resting(told: Sequence[Sent], touched: Sequence[date]) -> set[Sent]:
+    return {one for one in told if _rests_on(one.session, touched)}
 
 
 def _rests_on(session: date, touched: Sequence[date]) -> bool:

@@ -149,7 +149,7 @@ async def _through(app: App, job: Job) -> None:
         job = await beside.through(job, lambda j: j.state is JobState.RUNNING, runner.work_off)
     _say_end(job, await app.backfilling.standing(job))
     runner.told = beside.told = untold
-    is_work = any(await Afterwards(runner.jobs.db).touched(job))
+    is_work = bool(await Afterwards(runner.jobs.db).touched(job))
     while (stage := job.stage) not in (None, Stage.NOTHING):
         if stage is Stage.NUMBERS and beside.service is not None:
             return  # which does that

@@ -25,6 +25,7 @@ from core.elsewhere import Made, MakeTask, NobodyToWork, WorkerUnfit, unheard
 from core.errors import LeaseLost, SourceUnavailable, TapewatchError
 from core.jobs import BAD, GOOD, Job, Jobs, JobState, Unit
 from core.ladder import Ladder
+from core.moved import move
 from core.pipeline import Pipeline, SplitsSource
 from core.pool import Pool
 from core.renewed import Renewal
@@ -291,7 +292,7 @@ class Runner:
         # It is no session's fault: each waits, for the next series, or for the key or the plan.
         await self._unworked.refused(job, str(cause(error).verdict))
         if lower := keys[keys.index(job.series) + 1 :]:
-            await self.jobs.move(job, lower[0], f"{job.series} is refused: {error}")
+            await move(self.jobs.db, job, lower[0], f"{job.series} is refused: {error}")
         else:
             await self.jobs.state(job, JobState.PAUSED, str(error))
 

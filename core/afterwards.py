@@ -22,6 +22,17 @@ class Differs:
 
 
 @dataclass(frozen=True, slots=True)
+class Touched:
+    """A session of which a job has stored something."""
+
+    series: str
+    """A job that has moved has those of several."""
+    session: date
+    is_new: bool
+    """Was nothing of it there before?"""
+
+
+@dataclass(frozen=True, slots=True)
 class Comparison:
     """Before and after a job that read everything again."""
 
@@ -115,20 +126,20 @@ class Afterwards:
         async with self.db.transaction() as writer:
             await writer.execute("UPDATE jobs SET summary = ? WHERE id = ?", (receipt, job.id))
 
-    async def touched(self, job: Job) -> tuple[list[date], list[date]]:
-        """The sessions that changed, and those that are new, each oldest first."""
+    async def touched(self, job: Job) -> list[Touched]:
+        """The sessions that changed, and those that are new, oldest first."""
         rows = await self.db.rows(
-            "SELECT u.session, u.revision FROM job_sessions AS u JOIN jobs ON jobs.id = u.job"
-            " LEFT JOIN sessions AS s ON (s.series, s.session) = (jobs.series, u.session)"
+            "SELECT u.series, u.session, u.revision FROM job_sessions AS u LEFT JOIN sessions AS s"
+            " ON (s.series, s.session) = (u.series, u.session)"
             # One that was stored by a process that died of it is the same when it is read again.
             " WHERE u.job = ? AND (u.state = 'stored'"
             " OR (u.state = 'same' AND s.revision > u.revision)) ORDER BY u.session",
             (job.id,),
         )
-        changed, new = list[date](), list[date]()
-        for row in rows:
-            (new if row["revision"] == 0 else changed).append(date.fromisoformat(row["session"]))
-        return changed, new
+        return [
+            Touched(row["series"], date.fromisoformat(row["session"]), is_new=row["revision"] == 0)
+            for row in rows
+        ]
 
     async def done(self, job: Job) -> set[tuple[str, date]]:
         """Series and session of the digests that were judged again."""
@@ -148,11 +159,11 @@ class Afterwards:
         """None for a job that is not over, or does not read again what is there."""
         if job.policy is not Policy.ALL or job.stage is None:
             return None
-        changed, new = await self.touched(job)
+        new = [one.is_new for one in await self.touched(job)]
         every = await self._all(job)
         return Comparison(
-            len(changed),
-            len(new),
+            new.count(False),
+            new.count(True),
             len(every),
             [one for one in every if one.came or one.went],
             is_counted=job.stage is not Stage.ALERTS,

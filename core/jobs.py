@@ -61,10 +61,6 @@ class Unit(StrEnum):
 
 _INTERRUPTED = "interrupted"
 _MOST_INTERRUPTIONS = 10
-MOVE = (
-    "UPDATE jobs SET series = ?, reason = '', moved = ltrim(moved || '; ' || ?, '; ') WHERE id = ?"
-)
-"""A job to another series, and why."""
 EARLIER = "earlier: "
 """Before an outcome: somebody has asked for the session once more since."""
 
@@ -156,10 +152,10 @@ class Jobs:
                 cursor = await writer.execute("SELECT last_insert_rowid()")
                 (number,) = await cursor.fetchone() or (0,)
                 await writer.executemany(
-                    "INSERT INTO job_sessions (job, session, position, state, revision) VALUES"
-                    " (?, ?, ?, ?, ?)",
+                    "INSERT INTO job_sessions (job, session, position, state, series, revision)"
+                    " VALUES (?, ?, ?, ?, ?, ?)",
                     [
-                        (number, str(day), position, Unit.WAITING, had[day])
+                        (number, str(day), position, Unit.WAITING, series, had[day])
                         for position, day in enumerate(sorted(had, reverse=newest_first))
                     ],
                 )
@@ -199,20 +195,24 @@ class Jobs:
         """The next session, from now on `running`; None if none waits, or the job has moved."""
         async with self.db.transaction() as writer:
             cursor = await writer.execute(
-                "UPDATE job_sessions SET state = ? WHERE job = ? AND session ="
+                "UPDATE job_sessions SET state = ?, series = ?, revision ="
+                # Of a job that has moved, what there is of this series by now.
+                " CASE WHEN series IS ? THEN revision ELSE coalesce((SELECT s.revision FROM"
+                " sessions AS s WHERE (s.series, s.session) = (?, job_sessions.session)), 0) END"
+                " WHERE job = ? AND session ="
                 " (SELECT session FROM job_sessions JOIN jobs ON jobs.id = job"
-                " WHERE job = ? AND job_sessions.state = ? AND jobs.state = ? AND series = ?"
+                " WHERE job = ? AND job_sessions.state = ? AND jobs.state = ? AND jobs.series = ?"
                 # Others first: three of them in a row that fail are no session's fault.
                 " ORDER BY (SELECT count(*) FROM job_attempts AS a WHERE a.job = job_sessions.job"
                 " AND a.session = job_sessions.session AND a.outcome = ?), position LIMIT 1)"
                 " RETURNING session",
-                (Unit.RUNNING, job.id, job.id, Unit.WAITING, JobState.RUNNING, job.series,
-                 Unit.WAITING),
+                (Unit.RUNNING, *(3 * (job.series,)), job.id, job.id, Unit.WAITING,
+                 JobState.RUNNING, job.series, Unit.WAITING),
             )  # fmt: skip
             if (row := await cursor.fetchone()) is None:
                 return None
             attempt: dict[str, Value] = {"job": job.id, "session": row["session"]}
-            attempt |= {"began_at": iso(self.now()), "outcome": Unit.RUNNING}
+            attempt |= {"series": job.series, "began_at": iso(self.now()), "outcome": Unit.RUNNING}
             await insert(writer, "job_attempts", attempt)
         return trading_day(date.fromisoformat(row["session"]))
 
@@ -309,20 +309,6 @@ class Jobs:
                 (state, reason, *after, job.id, state, JobState.RUNNING, JobState.PAUSED),
             )
             return cursor.rowcount > 0
-
-    async def move(self, job: Job, series: str, why: str) -> None:
-        """From now on it is about another series: what failed of this one waits for that."""
-        async with self.db.transaction() as writer:
-            await writer.execute(MOVE, (series, why, job.id))
-            await writer.execute(
-                "UPDATE job_sessions SET state = ? WHERE job = ? AND state = ?",
-                (Unit.WAITING, job.id, Unit.FAILED),
-            )
-            await writer.execute(
-                "UPDATE job_sessions AS u SET revision = coalesce((SELECT revision FROM sessions"
-                " WHERE series = ? AND session = u.session), 0) WHERE job = ? AND state = ?",
-                (series, job.id, Unit.WAITING),
-            )
 
 
 def job_of(row: Row) -> Job:

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field, replace
 
 from core.bars import Series
 from core.conditions import Rules
-from core.jobs import EARLIER, GOOD, MOVE, Job, Jobs, Unit
+from core.jobs import Job, Jobs, Unit
 from core.ladder import Ladder
+from core.moved import FORGIVE, MOVE, forgiving
 from core.pipeline import Pipeline
 
 
@@ -56,17 +57,10 @@ class Renewal:
             await writer.execute(
                 "DELETE FROM job_attempts WHERE job = ? AND outcome = ?", (job.id, Unit.RUNNING)
             )
-            # How long a session takes is still known by those that came in.
+            await writer.execute(FORGIVE, forgiving(job))
             await writer.execute(
-                "UPDATE job_attempts SET outcome = ? || outcome WHERE job = ?"
-                " AND outcome NOT IN (?, ?) AND outcome NOT LIKE ?",
-                (EARLIER, job.id, *GOOD, f"{EARLIER}%"),
-            )
-            await writer.execute(
-                "UPDATE job_sessions AS u SET state = ?, cause = NULL, seen = NULL, revision ="
-                " coalesce((SELECT revision FROM sessions WHERE series = ?"
-                " AND session = u.session), 0) WHERE job = ?",
-                (Unit.WAITING, series, job.id),
+                "UPDATE job_sessions SET state = ?, cause = NULL, seen = NULL WHERE job = ?",
+                (Unit.WAITING, job.id),
             )
 
 

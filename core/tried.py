@@ -26,7 +26,7 @@ async def pace_of_series_s(db: Db, series: str) -> float | None:
     row = await db.row(
         "SELECT avg(work) AS mean FROM (SELECT coalesce(worked, seconds) AS work"
         " FROM job_attempts JOIN jobs"
-        " ON jobs.id = job WHERE series = ? AND outcome IN (?, ?)"
+        " ON jobs.id = job WHERE jobs.series = ? AND outcome IN (?, ?)"
         " ORDER BY job_attempts.id DESC LIMIT ?)",
         (series, *GOOD, _NEWEST),
     )
@@ -47,7 +47,7 @@ async def failed_before(db: Db, series: str, first: date, last: date) -> dict[da
     """The sessions of a span that failed when a backfill of the series read them last."""
     rows = await db.rows(
         "SELECT session, u.state, cause, seen, max(job) FROM job_sessions AS u JOIN jobs"
-        " ON jobs.id = job WHERE series = ? AND session BETWEEN ? AND ?"
+        " ON jobs.id = job WHERE jobs.series = ? AND session BETWEEN ? AND ?"
         " AND u.state NOT IN (?, ?) GROUP BY session",
         (series, str(first), str(last), Unit.WAITING, Unit.RUNNING),
     )

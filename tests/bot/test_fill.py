@@ -18,9 +18,10 @@ from core.alone import alone
 from core.bars import Bars, Family, Scope, Series
 from core.elsewhere import Receipt, Refused, Task, fetched
 from core.errors import CommandError, Verdict
-from core.jobs import Job, Jobs, JobState, Outcome, Policy, Unit
+from core.jobs import Job, Jobs, JobState, Outcome, Unit
 from core.keep import Kept
 from core.lease import Lease
+from core.moved import move
 from core.resumed import resumed
 from core.sources import Chain
 from core.unworked import Unworked
@@ -202,7 +203,7 @@ async def test_another_series_is_refused_and_one_that_moved_down_is_the_same(
         await fill(there.app, [FIRST, LAST])
     async with there.app.db.transaction() as writer:
         await writer.execute("UPDATE jobs SET asked = 'all-sample-raw'")
-    await own.move(job, "all-sample-raw", "the better one is refused")
+    await move(own.db, job, "all-sample-raw", "the better one is refused")
     assert (await fill(there.app, [FIRST, LAST])).stored == 3
 
 
@@ -403,33 +404,9 @@ async def test_when_what_was_refused_is_mended_it_is_read_as_it_was_asked_for(
     assert (job.series, job.moved) == (job.asked, "")
 
 
-@pytest.mark.parametrize(("policy", "left"), [(Policy.MISSING, 1), (Policy.ALL, 2)])
-async def test_what_came_in_of_another_series_waits_when_a_refusal_was_mended(
-    there: There, policy: Policy, left: int
-) -> None:
-    app = there.app
-    jobs, key = app.backfilling.runner.jobs, app.ladder.top.series.key
-    await fill(app, [FIRST, FIRST])
-    wish = app.backfilling.wish("run", [FIRST, str(WEEK[2]), "all"])
-    job = await app.backfilling.begin(wish, who="console:@me", place=str(TERMINAL))
-    async with app.db.transaction() as writer:
-        await writer.execute("UPDATE jobs SET policy = ? WHERE id = ?", (policy, job.id))
-        await writer.execute("UPDATE job_sessions SET state = 'stored' WHERE job = ?", (job.id,))
-    await jobs.move(job, "all-daily-raw", "the first is refused")
-    await jobs.state(job, JobState.PAUSED, "and so is the next")
-    assert await resumed(jobs, await jobs.job(job.id))
-    job = await jobs.job(job.id)
-    assert (job.state, job.series, job.reason, job.moved) == (JobState.RUNNING, key, "", "")
-    assert (await jobs.counts(job)).get(Unit.WAITING) == left
-    rows = await app.db.rows(
-        "SELECT revision FROM job_sessions WHERE job = ? ORDER BY session", (job.id,)
-    )
-    assert [row["revision"] for row in rows] == [1, 0]
-
-
 async def test_what_a_person_has_paused_goes_on_as_it_was(there: There) -> None:
     job, own = await left_behind(there), there.app.backfilling.runner.jobs
-    await own.move(job, "all-daily-raw", "the first is refused")
+    await move(own.db, job, "all-daily-raw", "the first is refused")
     assert not await resumed(own, job), "it is under way"
     await own.state(job, JobState.PAUSED)
     assert await resumed(own, job)
@@ -476,8 +453,8 @@ async def test_what_another_series_has_is_not_counted_as_stored(there: There) ->
 
 async def test_why_another_series_is_read_outlives_a_pause(there: There) -> None:
     job, own = await left_behind(there), there.app.backfilling.runner.jobs
-    await own.move(job, "all-daily-raw", "the first is refused")
-    await own.move(job, "all-other-raw", "and so is the next")
+    await move(own.db, job, "all-daily-raw", "the first is refused")
+    await move(own.db, job, "all-other-raw", "and so is the next")
     await own.state(job, JobState.PAUSED, "a person has to help")
     await own.state(job, JobState.RUNNING)
     said = "asked for all-sample-raw, read all-other-raw: the first is refused; and so is the next"

@@ -119,6 +119,17 @@ def test_every_earlier_schema_becomes_the_newest_with_the_values_of_its_rows(
     assert dump(tmp_path / f"state.db.schema-{version}") == before
 
 
+def test_what_backfills_have_read_is_of_the_series_of_their_job(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    migrate(path, scripts(tmp_path / "earlier", upto=13))
+    filled(path)
+    migrate(path)
+    now = tables(path)
+    (job,) = [row for row in now["jobs"] if row["id"] == 1]
+    for table in ("job_sessions", "job_attempts"):
+        assert {row["series"] for row in now[table]} == {job["series"]}
+
+
 def schema(path: Path) -> set[str]:
     """What every table has, in whatever order its columns came."""
     with closing(sqlite3.connect(path)) as connection:

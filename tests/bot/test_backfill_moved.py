@@ -1,0 +1,165 @@
+"""A backfill that a refusal has moved to another series, and one that comes back from there."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from alerts.model import TERMINAL
+from bot.fill import fill
+from core.bars import Bars, Family, Scope, Series
+from core.calendar import TradingDay
+from core.elsewhere import Receipt, Refused, Task, fetched
+from core.errors import Verdict
+from core.jobs import Job, JobState, Outcome, Policy, Unit
+from core.moved import move
+from core.resumed import resumed
+from core.sources import Chain
+from tests.bot.small_market import ask, told
+from tests.bot.test_backfill_changes import misled, settled
+from tests.bot.test_backfilling import WEEK, There, at, refused
+from tests.fakes import FakeSource
+from tests.filled import EVE, Kind, until
+from tests.market import NEWEST
+from tests.shared import Shared
+
+TRADES = Series(Scope.ALL, Family.TRADES, rules="vendor-1")
+LACKING = refused("SourceRefused", Verdict.PLAN_LACKS_DATA_SET)
+NO_KEY = refused("SourceRefused", Verdict.WRONG_ACCESS_KEY)
+SPAN = [str(WEEK[1]), str(WEEK[3])]
+
+
+@pytest.fixture
+def folder(shared: Shared, tmp_path: Path) -> Path:
+    return until(shared, Kind.SAMPLE, EVE, tmp_path / "data")
+
+
+@pytest.fixture
+async def there(folder: Path) -> AsyncIterator[There]:
+    """Nobody works there but who is asked."""
+    async with at(folder, running=False) as it:
+        yield it
+
+
+def beside(there: There) -> None:
+    """Another series behind the first one."""
+    top = there.app.ladder.top
+    chain = Chain([FakeSource("trades files", series=TRADES)])
+    other = replace(top, ledger=top.ledger.of(TRADES), chain=chain)
+    there.app.ladder.rungs = [top, other]
+
+
+async def counted(there: There) -> Callable[[Task], Receipt | Refused]:
+    """Whatever session of trades is asked for, as the eve was."""
+    top, staged = there.app.ladder.top, there.app.backfilling.runner.staged
+    eve = await asyncio.to_thread(top.store.read, top.series, [EVE])
+
+    def work(task: Task) -> Receipt | Refused:
+        bars = Bars(eve.with_columns(session=pl.lit(task.day.date)))
+        source = FakeSource("trades files", {task.day.date: bars}, series=TRADES)
+        return asyncio.run(fetched(source, task, staged))
+
+    return work
+
+
+async def wrong(there: There, day: TradingDay) -> None:
+    """What is stored of a session is half of it."""
+    top = there.app.ladder.top
+    bars = await asyncio.to_thread(top.store.read, top.series, [day])
+    half = Bars(bars.head(len(bars) // 2))
+    await asyncio.to_thread(top.store.write, top.series, day, half, 1)
+
+
+async def newest(there: There) -> Job:
+    job = await there.app.backfilling.runner.jobs.newest()
+    assert job is not None
+    return job
+
+
+async def test_what_was_read_again_before_it_moved_is_not_read_twice(there: There) -> None:
+    await fill(there.app, SPAN)
+    await wrong(there, WEEK[3])
+    beside(there)
+    first, second, key = there.doing.work, await counted(there), there.app.ladder.top.series.key
+    gives = {(key, WEEK[3]), (TRADES.key, WEEK[2])}
+
+    def refusing(task: Task) -> Receipt | Refused:
+        if (task.series, task.day) not in gives:
+            return LACKING if task.series == key else NO_KEY
+        return first(task) if task.series == key else second(task)
+
+    there.doing.work = refusing
+    paused = await fill(there.app, [*SPAN, "all"])
+    job = await newest(there)
+    assert (paused.state, job.series) == (JobState.PAUSED, TRADES.key)
+    counts = await there.app.backfilling.runner.jobs.counts(job)
+    assert counts == {Unit.STORED: 2, Unit.WAITING: 1}
+
+    there.doing.work = first
+    there.doing.asked.clear()
+    done = await fill(there.app, [*SPAN, "all"])
+    assert there.doing.asked == [WEEK[2], WEEK[1]]
+    assert (done.state, done.stored, done.instead) == (JobState.DONE, 3, "")
+    assert done.changed.startswith("1 session changed, no past alerts"), done.changed
+
+
+async def test_what_changed_of_the_series_before_counts_with_its_alerts(folder: Path) -> None:
+    async with at(folder) as there:
+        await misled(there.app)
+        beside(there)
+        first, second, key = there.doing.work, await counted(there), there.app.ladder.top.series.key
+
+        def refusing(task: Task) -> Receipt | Refused:
+            if task.series != key:
+                return second(task)
+            return first(task) if task.day == EVE else LACKING
+
+        there.doing.work = refusing
+        await told(there.app, f"/backfill run {EVE} {NEWEST} all oldest-first")
+        said = await settled(there)
+        assert said.startswith("2 of 2 sessions: done; 1 session changed, 1 new, ")
+        assert "would differ" in said
+        (row,) = (await ask(there.app, "/backfill changes")).message.rows
+        assert row.head == "Fri 6 Mar 2026"
+
+
+@pytest.mark.parametrize("policy", [Policy.MISSING, Policy.ALL])
+async def test_what_came_in_of_another_series_waits_when_a_refusal_was_mended(
+    there: There, policy: Policy
+) -> None:
+    app, jobs = there.app, there.app.backfilling.runner.jobs
+    await fill(app, [str(WEEK[2]), str(WEEK[2])])
+    wish = app.backfilling.wish("run", [*SPAN, "all"])
+    asked = await app.backfilling.begin(wish, who="console:@me", place=str(TERMINAL))
+    async with app.db.transaction() as writer:
+        await writer.execute("UPDATE jobs SET policy = ? WHERE id = ?", (policy, asked.id))
+
+    async def read(unit: Unit) -> TradingDay | None:
+        job = await jobs.job(asked.id)
+        if day := await jobs.take(job):
+            await jobs.put(job, day, Outcome(unit, 1.0))
+        return day
+
+    async def revisions() -> list[int]:
+        rows = await app.db.rows(
+            "SELECT revision FROM job_sessions WHERE job = ? ORDER BY position", (asked.id,)
+        )
+        return [row["revision"] for row in rows]
+
+    assert await read(Unit.STORED) == WEEK[3]
+    await move(app.db, asked, TRADES.key, "the first is refused")
+    assert await read(Unit.STORED) == WEEK[2]
+    assert await revisions() == [0, 0, 0], "of the second there is nothing"
+    assert await read(Unit.FAILED) == WEEK[1]
+    await jobs.state(asked, JobState.PAUSED, "and so is the next")
+    assert await resumed(jobs, await jobs.job(asked.id))
+    job = await jobs.job(asked.id)
+    assert (job.state, job.series) == (JobState.RUNNING, asked.series)
+    assert (job.reason, job.moved) == ("", "")
+    assert await jobs.counts(job) == {Unit.STORED: 1, Unit.WAITING: 2}
+    assert await jobs.tries(job, WEEK[1]) == 0
+    assert [await read(Unit.SAME), await read(Unit.SAME)] == [WEEK[2], WEEK[1]]
+    assert await revisions() == [0, 1, 0]
