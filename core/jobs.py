@@ -217,26 +217,35 @@ class Jobs:
         return trading_day(date.fromisoformat(row["session"]))
 
     async def put(self, job: Job, day: TradingDay, outcome: Outcome) -> None:
-        """The end of the attempt under way, if one is; `waiting` gives the session back."""
+        """The end of the attempt under way, if one is; `waiting` gives the session back.
+
+        So does what has not come in of a series that the job has moved from meanwhile.
+        """
+        session = (outcome.unit, outcome.cause or None, outcome.seen or None)
+        tried = str(outcome.unit)
         async with self.db.transaction() as writer:
+            cursor = await writer.execute("SELECT series FROM jobs WHERE id = ?", (job.id,))
+            (series,) = await cursor.fetchone() or (job.series,)
+            if series != job.series and outcome.unit not in GOOD:
+                session, tried = (Unit.WAITING, None, None), EARLIER + tried
             await writer.execute(
                 "UPDATE job_sessions SET state = ?, cause = ?, seen = ?"
                 " WHERE job = ? AND session = ? AND state = ?",
-                (outcome.unit, outcome.cause, outcome.seen, job.id, str(day), Unit.RUNNING),
+                (*session, job.id, str(day), Unit.RUNNING),
             )
             await writer.execute(
                 "UPDATE job_attempts SET seconds = ?, worked = ?, outcome = ?, seen = ? WHERE id ="
                 " (SELECT max(id) FROM job_attempts WHERE job = ? AND session = ? AND outcome = ?)",
-                (outcome.seconds, outcome.worked, outcome.unit, outcome.seen, job.id, str(day),
+                (outcome.seconds, outcome.worked, tried, outcome.seen, job.id, str(day),
                  Unit.RUNNING),
             )  # fmt: skip
 
     async def tries(self, job: Job, day: TradingDay) -> int:
-        """How often the session was asked for; what a death interrupted does not count."""
+        """How often this series of it was asked for; what a death interrupted does not count."""
         row = await self.db.row(
             "SELECT count(*) AS many FROM job_attempts WHERE job = ? AND session = ?"
-            " AND outcome != ? AND outcome NOT LIKE ?",
-            (job.id, str(day), _INTERRUPTED, f"{EARLIER}%"),
+            " AND series = ? AND outcome != ? AND outcome NOT LIKE ?",
+            (job.id, str(day), job.series, _INTERRUPTED, f"{EARLIER}%"),
         )
         return 0 if row is None else int(row["many"])
 

@@ -22,10 +22,15 @@ def forgiving(job: Job) -> tuple[str | int, ...]:
 
 
 async def move(db: Db, job: Job, series: str, why: str) -> None:
-    """From now on it is about another series: what did not come in of this one waits for that."""
+    """From now on it is about another series: what did not come in of this one waits for that.
+
+    That nobody has a session of this one, or what the gate made of it, tells nothing of the other.
+    """
     async with db.transaction() as writer:
         await writer.execute(MOVE, (series, why, job.id))
+        await writer.execute(FORGIVE, forgiving(job))
         await writer.execute(
-            "UPDATE job_sessions SET state = ? WHERE job = ? AND state = ?",
-            (Unit.WAITING, job.id, Unit.FAILED),
+            "UPDATE job_sessions SET state = ?, cause = NULL, seen = NULL WHERE job = ?"
+            " AND state NOT IN (?, ?, ?)",
+            (Unit.WAITING, job.id, *GOOD, Unit.RUNNING),
         )

@@ -1,7 +1,9 @@
 """What the attempts on record tell of a backfill: how long a session takes, and the last error."""
 
+from dataclasses import replace
 from datetime import date
 
+from core.bars import Series
 from core.calendar import TradingDay, sessions_after, sessions_ending
 from core.db import Db, Row
 from core.gate import HISTORY_SESSIONS
@@ -22,13 +24,14 @@ async def pace_s(db: Db, job: Job) -> float | None:
 
 
 async def pace_of_series_s(db: Db, series: str) -> float | None:
-    """The same over the newest sessions of all jobs of a series, and of work alone."""
+    """The same over the newest sessions of a series, whichever job read them, and of work alone."""
+    # By other rules of counting trades it takes as long.
+    plain = replace(Series.of_key(series), rules="").key
     row = await db.row(
         "SELECT avg(work) AS mean FROM (SELECT coalesce(worked, seconds) AS work"
-        " FROM job_attempts JOIN jobs"
-        " ON jobs.id = job WHERE jobs.series = ? AND outcome IN (?, ?)"
-        " ORDER BY job_attempts.id DESC LIMIT ?)",
-        (series, *GOOD, _NEWEST),
+        " FROM job_attempts WHERE (series = ? OR series GLOB ? || '-*') AND outcome IN (?, ?)"
+        " ORDER BY id DESC LIMIT ?)",
+        (plain, plain, *GOOD, _NEWEST),
     )
     return None if row is None else row["mean"]
 
@@ -44,11 +47,10 @@ async def failures(db: Db, job: Job) -> list[Failure]:
 
 
 async def failed_before(db: Db, series: str, first: date, last: date) -> dict[date, Failure]:
-    """The sessions of a span that failed when a backfill of the series read them last."""
+    """The sessions of a span that failed when a backfill read them of this series last."""
     rows = await db.rows(
-        "SELECT session, u.state, cause, seen, max(job) FROM job_sessions AS u JOIN jobs"
-        " ON jobs.id = job WHERE jobs.series = ? AND session BETWEEN ? AND ?"
-        " AND u.state NOT IN (?, ?) GROUP BY session",
+        "SELECT session, state, cause, seen, max(job) FROM job_sessions WHERE series = ?"
+        " AND session BETWEEN ? AND ? AND state NOT IN (?, ?) GROUP BY session",
         (series, str(first), str(last), Unit.WAITING, Unit.RUNNING),
     )
     return {f.session: f for f in map(_failure, rows) if f.unit in BAD}

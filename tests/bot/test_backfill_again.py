@@ -89,7 +89,7 @@ async def test_what_failed_of_another_series_or_was_not_come_to_is_missing(there
     there.doing.faults = {day: [OUTSIDE] for day in WEEK}
     await run(there)
     async with there.app.db.transaction() as writer:
-        await writer.execute("UPDATE jobs SET series = 'all-daily-raw'")
+        await writer.execute("UPDATE job_sessions SET series = 'all-daily-raw'")
     plan = await planned(there)
     assert (plan["missing"], plan["failed before"]) == ("5", "0")
     there.app.backfilling.runner.free.clear()
@@ -98,6 +98,6 @@ async def test_what_failed_of_another_series_or_was_not_come_to_is_missing(there
     plan = await planned(there)
     assert (plan["missing"], plan["failed before"]) == ("5", "0")
     async with there.app.db.transaction() as writer:
-        await writer.execute("UPDATE jobs SET series = 'all-sample-raw'")
+        await writer.execute("UPDATE job_sessions SET series = 'all-sample-raw'")
     plan = await planned(there)
     assert plan["missing"] == "0", "what is known of it is what came of it last"

@@ -18,6 +18,7 @@ from core.jobs import Job, JobState, Outcome, Policy, Unit
 from core.moved import move
 from core.resumed import resumed
 from core.sources import Chain
+from core.tried import failed_before, last_error, pace_of_series_s
 from tests.bot.small_market import ask, told
 from tests.bot.test_backfill_changes import misled, settled
 from tests.bot.test_backfilling import WEEK, There, at, refused
@@ -46,20 +47,21 @@ async def there(folder: Path) -> AsyncIterator[There]:
 
 def beside(there: There) -> None:
     """Another series behind the first one."""
-    top = there.app.ladder.top
+    top = there.app.ladder.rungs[0]
     chain = Chain([FakeSource("trades files", series=TRADES)])
     other = replace(top, ledger=top.ledger.of(TRADES), chain=chain)
     there.app.ladder.rungs = [top, other]
 
 
-async def counted(there: There) -> Callable[[Task], Receipt | Refused]:
-    """Whatever session of trades is asked for, as the eve was."""
-    top, staged = there.app.ladder.top, there.app.backfilling.runner.staged
+async def counted(there: There, *changed: pl.Expr) -> Callable[[Task], Receipt | Refused]:
+    """Whatever session is asked for, as the eve was but for what is changed of it."""
+    top, staged = there.app.ladder.rungs[0], there.app.backfilling.runner.staged
     eve = await asyncio.to_thread(top.store.read, top.series, [EVE])
 
     def work(task: Task) -> Receipt | Refused:
-        bars = Bars(eve.with_columns(session=pl.lit(task.day.date)))
-        source = FakeSource("trades files", {task.day.date: bars}, series=TRADES)
+        bars = Bars(eve.with_columns(*changed, session=pl.lit(task.day.date)))
+        series = Series.of_key(task.series)
+        source = FakeSource(task.source, {task.day.date: bars}, series=series)
         return asyncio.run(fetched(source, task, staged))
 
     return work
@@ -163,3 +165,83 @@ async def test_what_came_in_of_another_series_waits_when_a_refusal_was_mended(
     assert await jobs.tries(job, WEEK[1]) == 0
     assert [await read(Unit.SAME), await read(Unit.SAME)] == [WEEK[2], WEEK[1]]
     assert await revisions() == [0, 1, 0]
+
+
+async def begun(there: There) -> Job:
+    """Three sessions, of the first of two series."""
+    beside(there)
+    wish = there.app.backfilling.wish("run", SPAN)
+    return await there.app.backfilling.begin(wish, who="console:@me", place=str(TERMINAL))
+
+
+async def test_what_one_series_has_not_got_the_other_may_have(there: There) -> None:
+    key, second = there.app.ladder.top.series.key, await counted(there)
+    work, absent = there.doing.work, refused("NotPublished", Verdict.NOT_PUBLISHED_YET)
+    beside(there)
+    idle = await counted(there, pl.col("volume") * 0)
+    met = {WEEK[4]: lambda task: absent, WEEK[3]: idle, WEEK[2]: work}
+
+    def refusing(task: Task) -> Receipt | Refused:
+        if task.series != key:
+            return second(task)
+        return met[task.day](task) if task.day in met else LACKING
+
+    there.doing.work = refusing
+    done = await fill(there.app, [str(WEEK[0]), str(WEEK[4])])
+    assert (done.state, done.stored, done.failed) == (JobState.DONE, 5, 0)
+    rows = await there.app.db.rows("SELECT session, series FROM job_sessions ORDER BY session")
+    of = {row["session"]: row["series"] for row in rows}
+    assert of == {str(day): key if day == WEEK[2] else TRADES.key for day in WEEK}
+    rows = await there.app.db.rows("SELECT outcome FROM job_attempts WHERE series = ?", (key,))
+    assert {"earlier: held", "earlier: absent", "stored"} <= {row["outcome"] for row in rows}
+
+
+@pytest.mark.parametrize("unit", [Unit.HELD, Unit.ABSENT, Unit.FAILED])
+async def test_what_fails_of_a_series_while_the_job_moves_waits_for_the_other(
+    there: There, unit: Unit
+) -> None:
+    job, jobs = await begun(there), there.app.backfilling.runner.jobs
+    days = [await jobs.take(job), await jobs.take(job)]
+    assert days == [WEEK[3], WEEK[2]]
+    await move(jobs.db, job, TRADES.key, "the first is refused")
+    await jobs.put(job, WEEK[3], Outcome(unit, 1.0, "a cause", "what was seen"))
+    await jobs.put(job, WEEK[2], Outcome(Unit.STORED, 1.0))
+    job = await jobs.job(job.id)
+    assert await jobs.counts(job) == {Unit.STORED: 1, Unit.WAITING: 2}
+    assert await jobs.tries(job, WEEK[3]) == 0
+    assert await last_error(jobs.db, job) is None
+    assert await jobs.take(job) == WEEK[3], "as if nobody had asked for it"
+
+
+async def test_an_attempt_and_a_failure_are_of_the_series_that_was_asked_for(there: There) -> None:
+    job, jobs = await begun(there), there.app.backfilling.runner.jobs
+    await jobs.take(job)
+    await jobs.put(job, WEEK[3], Outcome(Unit.STORED, 60.0))
+    await move(jobs.db, job, TRADES.key, "the first is refused")
+    moved = await jobs.job(job.id)
+    await jobs.take(moved)
+    await jobs.put(moved, WEEK[2], Outcome(Unit.STORED, 2.0))
+    await jobs.take(moved)
+    await jobs.put(moved, WEEK[1], Outcome(Unit.FAILED, 9.0, "unreachable", "no answer"))
+    key, span = job.series, (WEEK[0].date, WEEK[4].date)
+    assert await pace_of_series_s(jobs.db, key) == 60
+    assert await pace_of_series_s(jobs.db, TRADES.key) == 2
+    other = replace(TRADES, rules="vendor-2")
+    assert await pace_of_series_s(jobs.db, other.key) == 2, "other rules take as long"
+    assert await failed_before(jobs.db, key, *span) == {}
+    assert set(await failed_before(jobs.db, TRADES.key, *span)) == {WEEK[1].date}
+
+
+async def test_what_came_in_of_one_series_hides_no_failure_of_the_other(there: There) -> None:
+    job, jobs = await begun(there), there.app.backfilling.runner.jobs
+    await move(jobs.db, job, TRADES.key, "the first is refused")
+    moved = await jobs.job(job.id)
+    await jobs.take(moved)
+    await jobs.put(moved, WEEK[3], Outcome(Unit.FAILED, 9.0, "unreachable", "no answer"))
+    await jobs.state(moved, JobState.CANCELLED)
+    later = await begun(there)
+    await jobs.take(later)
+    await jobs.put(later, WEEK[3], Outcome(Unit.STORED, 60.0))
+    await move(jobs.db, later, TRADES.key, "the first is refused")
+    span = WEEK[0].date, WEEK[4].date
+    assert set(await failed_before(jobs.db, TRADES.key, *span)) == {WEEK[3].date}
