@@ -185,11 +185,21 @@ def _needs(chain: Reaches, *, newest_first: bool) -> _Needs:
         if part.reach.sizes:
             size = (size or 0.0) + many * fmean(part.reach.sizes)
     in_vain = 0
-    for reach in chain.every:
-        more = _in_vain(reach, chain.beyond, newest_first=newest_first)
-        in_vain += more
+    for n, reach in enumerate(chain.every):
+        nobodys = _in_vain(reach, chain.beyond, newest_first=newest_first)
+        refused = chain.beyond + _left_to(chain.every[n + 1 :], chain, reach)
+        more = _in_vain(reach, refused, newest_first=newest_first)
+        in_vain += nobodys
+        requests += more - nobodys
         limited += more if isinstance(reach.source, LIMITED) else 0
     return _Needs(requests, limited, size, chain.beyond, in_vain)
+
+
+def _left_to(lower: Sequence[Reach], chain: Reaches, reach: Reach) -> int:
+    """How many sessions those further down serve, once this one has refused them."""
+    if not reach.beyond:
+        return 0  # it may only be away, and is waited for
+    return sum(p.end - p.first for p in chain.likely if any(p.reach is one for one in lower))
 
 
 def _each(source: Source) -> int:

@@ -1,0 +1,91 @@
+"""/backfill plan beside what its job then does: the vendor's servers count their requests."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bot.app import opened
+from core.plan import Plan
+from core.pool import Pool
+from tests import market
+from tests.bot.test_backfilling import Threads
+from tests.bot.test_estimate import FEW
+from tests.market import NEWEST, NOW, Vendor
+from tests.shared import Shared
+
+NEAR = 1
+"""So many requests of one source a plan may be off."""
+A_SECOND = 60
+"""Calls a minute: a plan's seconds are its calls."""
+
+
+@pytest.fixture
+async def vendor(shared: Shared, tmp_path: Path) -> AsyncIterator[Vendor]:
+    async with market.vendor(tmp_path / "vendor", FEW, shared=shared) as running:
+        yield running
+
+
+@pytest.fixture
+def begins(vendor: Vendor, request: pytest.FixtureRequest) -> None:
+    """Where in the span REST and the flat files begin."""
+    rest, files = request.param
+    vendor.rest.plan_from = FEW[rest].date
+    vendor.s3.entitled = lambda name: name[-17:-7] >= str(FEW[files])
+
+
+async def planned_and_done(
+    vendor: Vendor,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *words: str,
+    calls: int = A_SECOND,
+    **changes: str,
+) -> tuple[Plan, int, int]:
+    """The plan, by so many calls a minute; the requests of REST and of flat files its job made."""
+    for name, value in vendor.environment(folder, **changes).items():
+        monkeypatch.setenv(name, value)
+    settings = await vendor.settings(folder, **{k.lower(): v for k, v in changes.items()})
+    async with opened(settings, now=lambda: NOW) as app:
+        doing = app.backfilling
+        doing.runner.pool = Pool(Threads(), doing.runner.pool.do)
+        wish = doing.wish("run", [str(FEW[0]), str(NEWEST), *words])
+        estimates = replace(doing.estimates, calls_per_minute=calls)
+        plan = await replace(doing, estimates=estimates).plan(wish)
+        vendor.rest.requests.clear()
+        vendor.s3.requests.clear()
+        job = await doing.begin(wish, who="console:@me", place="console:terminal")
+        await doing.runner.work_off(job)
+    return plan, len(vendor.rest.requests), len(vendor.s3.requests)
+
+
+@pytest.mark.parametrize("order", ["newest-first", "oldest-first"])
+@pytest.mark.parametrize(
+    ("begins", "first"), [((0, 15), "files"), ((15, 10), "REST")], indirect=["begins"]
+)
+@pytest.mark.usefixtures("begins")
+async def test_what_the_first_refuses_and_the_next_one_serves_is_asked_of_both(
+    vendor: Vendor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: str, order: str
+) -> None:
+    plan, rest, files = await planned_and_done(
+        *(vendor, tmp_path / "data", monkeypatch, order),
+        USE_FLAT_FILES=str(first == "files").lower(),
+    )
+    assert plan.seconds == pytest.approx(rest, abs=NEAR), "the calls of REST"
+    assert plan.requests + plan.asked_beyond == pytest.approx(rest + files, abs=2 * NEAR)
+
+
+@pytest.mark.parametrize(("order", "calls"), [("newest-first", 21), ("oldest-first", 45)])
+@pytest.mark.parametrize("begins", [(15, 0)], indirect=True)
+@pytest.mark.usefixtures("begins")
+async def test_a_plan_of_five_calls_a_minute_counts_them_as_well(
+    vendor: Vendor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, order: str, calls: int
+) -> None:
+    plan, rest, files = await planned_and_done(
+        *(vendor, tmp_path / "data", monkeypatch, order), calls=5, USE_FLAT_FILES="false"
+    )
+    assert rest == pytest.approx(calls, abs=NEAR)
+    assert files == 2 * 15
+    assert plan.requests == pytest.approx(rest + files, abs=NEAR)
+    assert plan.seconds == pytest.approx(60 * rest / 5, abs=60 * NEAR / 5)
