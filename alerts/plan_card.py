@@ -61,10 +61,12 @@ def _limit(plan: Plan) -> str:
 
 
 def _beyond(plan: Plan) -> str:
-    return (
-        f"{some(plan.beyond, 'session')} that no source serves, the oldest:"
-        f" some {some(plan.asked_beyond, 'more request')} until the backfill sees that"
-    )
+    which = f"{some(plan.beyond, 'session')} that no source serves, the oldest"
+    if plan.beyond == len(plan.to_read):
+        which = f"none of them is served ({plan.why_beyond})"
+    if not plan.asked_beyond:
+        return which
+    return f"{which}: some {some(plan.asked_beyond, 'more request')} until the backfill sees that"
 
 
 def _bytes(plan: Plan) -> str:

@@ -30,10 +30,10 @@ from core.ladder import Ladder
 from core.lease import at_work
 from core.ledger import Entry
 from core.pipeline import Pipeline
-from core.plan import Plan, Sorted, sort_out
+from core.plan import Plan, Sorted
 from core.renewed import alike
 from core.resumed import resumed
-from core.tried import failed_before, failures, last_error, pace_s
+from core.tried import failures, last_error, pace_s
 
 USAGE = (
     "[plan|run FROM TO] [missing|missing+failed|all] [oldest-first] [announce] [series:NAME]"
@@ -150,9 +150,7 @@ class Backfilling:
 
     async def known(self, wish: Wish, entries: Mapping[date, Entry]) -> Sorted:
         """Its sessions by what became of them; `entries`: the ledger's lines."""
-        db, series = self.runner.jobs.db, wish.pipeline.series.key
-        before = await failed_before(db, series, *wish.span)
-        return sort_out(wish.days, entries, before, await wish.pipeline.lacks(wish.days))
+        return await self.estimates.sorted(wish.pipeline, wish.days, entries)
 
     async def standing(self, job: Job | None = None) -> Standing | None:
         """How far a job is, by default the newest; None if there never was one."""

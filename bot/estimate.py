@@ -5,18 +5,21 @@ Asks the sources little: a few sizes, one old session, versions of a few stored 
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from statistics import fmean
 
+from bot.patience import SURE_AFTER
 from bot.reach import NOT_THERE, Looked, Reach, Reaches, reaches
 from bot.stale import stale
 from bot.turns import Turns
 from core.calendar import TradingDay, last_complete
+from core.errors import Verdict
 from core.jobs import Jobs, Policy
 from core.ledger import Entry
 from core.pipeline import Pipeline
-from core.plan import Plan, sort_out
+from core.plan import Plan, Sorted, sort_out
 from core.sources import Source
 from core.sources.rest import RestSource
 from core.sources.short_volume import ShortVolumeSource
@@ -53,9 +56,7 @@ class Estimates:
     ) -> Plan:  # fmt: skip
         """For the sessions `days` of a series. A source that cannot tell is a note, no error."""
         entries = await pipeline.entries(days)
-        span = days[0].date, days[-1].date
-        before = await failed_before(self.jobs.db, pipeline.series.key, *span)
-        known = sort_out(days, entries, before, await pipeline.lacks(days))
+        known = await self.sorted(pipeline, days, entries)
         to_read = known.to_read(policy)
         complete = [entries[day.date] for day in known.complete]
         answers, (workers, nobody) = await asyncio.gather(
@@ -66,8 +67,8 @@ class Estimates:
         limit = self.calls_per_minute if needs.limited else None
         reads = (len(to_read) - needs.beyond) / workers
         return Plan(
-            first=span[0],
-            last=span[1],
+            first=days[0].date,
+            last=days[-1].date,
             policy=policy,
             total=len(days),
             complete=len(known.complete),
@@ -84,9 +85,18 @@ class Estimates:
             serves=_serves(chains),
             beyond=needs.beyond,
             asked_beyond=needs.asked_beyond,
+            why_beyond=needs.why_beyond,
             notes=(*notes, *nobody, *(r.seen for chain in chains for r in chain.every if r.seen)),
             words=words,
         )
+
+    async def sorted(
+        self, pipeline: Pipeline, days: Sequence[TradingDay], entries: Mapping[date, Entry]
+    ) -> Sorted:
+        """Sessions by what became of them; `entries`: the ledger's lines."""
+        span = days[0].date, days[-1].date
+        before = await failed_before(self.jobs.db, pipeline.series.key, *span)
+        return sort_out(days, entries, before, await pipeline.lacks(days))
 
     async def _asked(
         self, pipeline: Pipeline, stored: Sequence[Entry], days: Sequence[TradingDay]
@@ -156,18 +166,22 @@ class _Needs:
     beyond: int
     """Sessions that nobody serves; what asking for them takes is not in the others."""
     asked_beyond: int
+    why_beyond: str
+    """What the sources say of those sessions."""
 
 
 def _all_of(chains: Sequence[Reaches], *, newest_first: bool) -> _Needs:
     """What it takes to read every part of the sessions."""
     needs = [_needs(chain, newest_first=newest_first) for chain in chains]
+    least = max(needs, key=lambda need: need.beyond, default=None)
     sized = [need.bytes for need in needs if need.bytes is not None]
     return _Needs(
         sum(need.requests for need in needs),
         sum(need.limited for need in needs),
         sum(sized) if sized else None,
-        max((need.beyond for need in needs), default=0),
+        least.beyond if least else 0,
         sum(need.asked_beyond for need in needs),
+        least.why_beyond if least else "",
     )
 
 
@@ -192,7 +206,8 @@ def _needs(chain: Reaches, *, newest_first: bool) -> _Needs:
         in_vain += nobodys
         requests += more - nobodys
         limited += more if isinstance(reach.source, LIMITED) else 0
-    return _Needs(requests, limited, size, chain.beyond, in_vain)
+    why = ", ".join(dict.fromkeys(reach.why for reach in chain.every if reach.beyond))
+    return _Needs(requests, limited, size, chain.beyond, in_vain, why)
 
 
 def _left_to(lower: Sequence[Reach], chain: Reaches, reach: Reach) -> int:
@@ -211,8 +226,12 @@ def _in_vain(reach: Reach, many: int, *, newest_first: bool) -> int:
     """Requests of a job for the `many` oldest sessions, which this source has not got."""
     if reach.why == NOT_THERE:
         return many
-    if newest_first or reach.seen:
-        many = min(many, OUTSIDE_AFTER)
+    if reach.why == Verdict.NOT_CONFIGURED:
+        return 0
+    if reach.seen or newest_first:
+        many = min(many, SURE_AFTER if reach.seen else OUTSIDE_AFTER)
+    if reach.seen and reach.why != Verdict.PLAN_LACKS_DATA_SET:
+        return many  # a wrong key is the answer to whatever is asked first
     # Each refusal has another session asked for: is it the plan's, or the date's?
     return many * 2 * _each(reach.source)
 

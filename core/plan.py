@@ -95,6 +95,8 @@ class Plan:
     """Of those to read, the oldest: no source serves them."""
     asked_beyond: int = 0
     """Requests that it takes until the job sees that; not among `requests`."""
+    why_beyond: str = ""
+    """What the sources say of them."""
     notes: tuple[str, ...] = ()
     words: str = ""
     """What `/backfill run FROM TO` takes besides, to do just this."""

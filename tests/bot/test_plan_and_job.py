@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from alerts.plan_card import plan_card
 from bot.app import opened
 from core.plan import Plan
 from core.pool import Pool
 from tests import market
 from tests.bot.test_backfilling import Threads
 from tests.bot.test_estimate import FEW
-from tests.market import NEWEST, NOW, Vendor
+from tests.market import API_KEY, NEWEST, NOW, Vendor
 from tests.shared import Shared
 
 NEAR = 1
@@ -46,7 +47,8 @@ async def planned_and_done(
     """The plan, by so many calls a minute; the requests of REST and of flat files its job made."""
     for name, value in vendor.environment(folder, **changes).items():
         monkeypatch.setenv(name, value)
-    settings = await vendor.settings(folder, **{k.lower(): v for k, v in changes.items()})
+    called = {k if k == "POLYGON_API_KEY" else k.lower(): v for k, v in changes.items()}
+    settings = await vendor.settings(folder, **called)
     async with opened(settings, now=lambda: NOW) as app:
         doing = app.backfilling
         doing.runner.pool = Pool(Threads(), doing.runner.pool.do)
@@ -89,3 +91,20 @@ async def test_a_plan_of_five_calls_a_minute_counts_them_as_well(
     assert files == 2 * 15
     assert plan.requests == pytest.approx(rest + files, abs=NEAR)
     assert plan.seconds == pytest.approx(60 * rest / 5, abs=60 * NEAR / 5)
+
+
+@pytest.mark.parametrize("flat", ["true", "false"])
+@pytest.mark.parametrize(
+    ("key", "why"), [(f"wrong{API_KEY}", "wrong access key"), (API_KEY, "plan lacks this data set")]
+)
+async def test_where_nothing_is_served_the_plan_says_so_and_why_and_the_few_calls_it_takes(
+    vendor: Vendor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str, why: str, flat: str
+) -> None:
+    vendor.rest.entitled_grouped, vendor.s3.entitled = False, lambda name: False
+    plan, rest, files = await planned_and_done(
+        *(vendor, tmp_path / "data", monkeypatch), POLYGON_API_KEY=key, USE_FLAT_FILES=flat
+    )
+    said = dict(plan_card(plan, "").facts)["not to be had"]
+    assert said.startswith("none of them is served (")
+    assert why in said
+    assert plan.requests + plan.asked_beyond == pytest.approx(rest + files, abs=2 * NEAR)
