@@ -4,18 +4,35 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, TextIO
 
+from alerts.budget import clipped
 from alerts.message import stamp
 from alerts.plan_card import plan_card
 from alerts.words import some
 from bot.app import App
+from bot.backfilling import ACTIONS, meant
 from bot.fill import left_behind
 from bot.logs import say
 from bot.platforms.console import render, terminal_width
-from core.errors import BarsAway
+from core.errors import BarsAway, CommandError
 from core.plan import Plan
 
+_OWN = ("plan", "run")
 Ask = Callable[[str], Coroutine[Any, Any, str]]
 """Shows a question; what was typed, empty if nobody types any more."""
+
+
+def action_of(words: list[str]) -> tuple[str, list[str]]:
+    """`plan` or `run`, and what stands behind it; CommandError for what a shell says by `ask`."""
+    action = words[0].lower()
+    if action in _OWN:
+        return action, words[1:]
+    if action in ACTIONS:
+        typed = " ".join(words)
+        raise CommandError(f'`python -m bot ask "/backfill {typed}"` is how a shell says that')
+    if near := meant(action):
+        typed = f"backfill {near}" if near in _OWN else f'ask "/backfill {near}"'
+        raise CommandError(f"backfill {clipped(action, 40)}: did you mean `python -m bot {typed}`?")
+    return "run", words
 
 
 async def planned(app: App, words: list[str]) -> tuple[Plan, str]:

@@ -46,6 +46,11 @@ _NUMBER = re.compile("[0-9]{1,9}")
 _SUCH = "2026-06-01 2026-11-25"
 
 
+def meant(typed: str) -> str:
+    """The action that somebody has mistyped; empty if it is like none."""
+    return next(iter(difflib.get_close_matches(typed.lower(), ACTIONS, 1, 0.6)), "")
+
+
 @dataclass(frozen=True, slots=True)
 class Wish:
     """What is wanted of a span."""
@@ -78,8 +83,8 @@ class Backfilling:
         action, *rest = request.words or ("status",)
         action = action.lower()
         if action not in ACTIONS:
-            near = difflib.get_close_matches(action, ACTIONS, 1, 0.6)
-            hint = f"did you mean /backfill {near[0]}?" if near else f"there is /backfill {USAGE}"
+            near = meant(action)
+            hint = f"did you mean /backfill {near}?" if near else f"there is /backfill {USAGE}"
             raise CommandError(f"/backfill {clipped(action, 40)}: {hint}")
         if action in ("plan", "run"):
             wish = self.wish(action, rest)
@@ -118,6 +123,8 @@ class Backfilling:
                 wish = replace(wish, newest_first=small != _OLDEST_FIRST)
             elif small in (_ANNOUNCE, f"{_ANNOUNCE}:", f"{_ANNOUNCE}:true"):
                 wish = replace(wish, announce=True)
+            elif small == f"{_ANNOUNCE}:false":
+                wish = replace(wish, announce=False)
             elif small.startswith(_SERIES):
                 wish = replace(wish, pipeline=self._series(small.removeprefix(_SERIES)))
             else:
@@ -201,10 +208,11 @@ class Backfilling:
                     " not there by the present ones"
                 )
             if not await jobs.again(job):
-                raise CommandError("nothing failed: /backfill shows how it ended")
+                raise CommandError(f"nothing failed: /backfill shows how it ended{self._anew(job)}")
         elif not await self._moved(job, action):
-            state = (await jobs.job(job.id)).state
-            raise CommandError(f"nothing to {action}: {which} {state}")
+            now = await jobs.job(job.id)
+            way_out = self._anew(now) if action == "resume" else ""
+            raise CommandError(f"nothing to {action}: {which} {now.state}{way_out}")
         self.runner.wake()
         return await self._card(job)
 
@@ -236,12 +244,27 @@ class Backfilling:
         if not any(alike(job.series, key) for key in keys):
             return f"{job.series} is not read under these settings: /backfill cancel ends it"
         service = "a service (`python -m bot run`) goes on with it"
+        line = self.line(job)
+        return f"{service}, and so does `python -m bot backfill {line}`" if line else service
+
+    def line(self, job: Job) -> str:
+        """The span and what stands behind it, as a shell takes the job up; empty if these settings
+        do not read what it is about."""
         # Whoever types it has these settings, and no other series' name.
-        asked = next((key for key in keys if alike(job.asked, key)), None)
-        if asked is None:
-            return service
-        words = f"{job.first} {job.last} {job.policy} series:{asked}"
-        return f"{service}, and so does `python -m bot backfill {words}`"
+        keys = (p.series.key for p in self.ladder.rungs)
+        asked = next((key for key in keys if alike(job.asked, key)), "")
+        return asked and f"{job.first} {job.last} {job.policy} series:{asked}"
+
+    def _anew(self, job: Job) -> str:
+        """The way out where nothing goes on with a cancelled job."""
+        found = next((p for p in self.ladder.rungs if alike(job.asked, p.series.key)), None)
+        if job.state is not JobState.CANCELLED or found is None:
+            return ""
+        words = [] if job.policy is Policy.MISSING else [str(job.policy)]
+        words += [] if job.newest_first else [_OLDEST_FIRST]
+        words += [] if found is self.ladder.top else [f"{_SERIES}{found.series.key}"]
+        line = " ".join((f"/backfill run {job.first} {job.last}", *words))
+        return f"; {line} begins it anew"
 
     async def _is_attended(self) -> bool:
         """Does this process see to it, or a service, or a shell?"""

@@ -110,10 +110,12 @@ async def left_behind(app: App, wish: Wish) -> Job | None:
     if left is None or left.is_over:
         return None
     if not _is_the_same(left, wish):
+        line = app.backfilling.line(left)
+        own = f"go on with it by `python -m bot backfill {line}`, " if line else ""
         raise CommandError(
             f"the backfill of {left.first} to {left.last} ({left.policy}, {left.asked}) is not"
-            ' over: let a service go on with it, or end it by `python -m bot ask "/backfill'
-            ' cancel"`'
+            f" over: {own}let a service go on with it, or end it by"
+            ' `python -m bot ask "/backfill cancel"`'
         )
     return left
 

@@ -17,10 +17,9 @@ from alerts.message import digest
 from alerts.model import SAMPLE_STAMP
 from alerts.spreadsheet import table
 from bot import again, installing, logs, shell_files
-from bot.agreed import agreed, asking, planned
+from bot.agreed import action_of, agreed, asking, planned
 from bot.app import opened
 from bot.arguments import Sessions, span
-from bot.backfilling import ACTIONS
 from bot.commands import CommandRequest
 from bot.export import stored_bars
 from bot.fill import Filled, fill
@@ -304,17 +303,12 @@ async def _doctor(settings: Settings, chosen: argparse.Namespace) -> Exit:
 
 
 async def _backfill(settings: Settings, chosen: argparse.Namespace) -> Exit:
-    action = chosen.words[0].lower()
-    if action in ACTIONS and action not in ("plan", "run"):
-        typed = " ".join(chosen.words)
-        raise CommandError(f'`python -m bot ask "/backfill {typed}"` is how a shell says that')
-    is_plan = action == "plan"
-    words = chosen.words[action in ACTIONS :]
+    action, words = action_of(chosen.words)
     words += [chosen.policy] if chosen.policy else []
     words += ["oldest-first"] if chosen.oldest_first else []
     words += [f"series:{chosen.series}"] if chosen.series else []
     async with opened(settings) as app:
-        if is_plan:
+        if action == "plan":
             print((await planned(app, words))[1])
             return Exit.DONE
         ask = None if chosen.yes else asking(sys.stdin, sys.stderr, sys.stdout)

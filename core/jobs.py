@@ -166,8 +166,9 @@ class Jobs:
     async def _one_is_under_way(self) -> CommandError:
         job = await self.newest()
         which = f"that of {job.first} to {job.last} is {job.state}" if job else "there is one"
-        way_out = "/backfill shows how far it is, /backfill cancel ends it"
-        return CommandError(f"one backfill at a time: {which}; {way_out}")
+        rests = job is not None and job.state is JobState.PAUSED
+        way = "/backfill resume goes on with it" if rests else "/backfill shows how far it is"
+        return CommandError(f"one backfill at a time: {which}; {way}, /backfill cancel ends it")
 
     async def job(self, number: int) -> Job:
         """By its number; CommandError if there is none."""

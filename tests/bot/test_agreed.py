@@ -15,7 +15,7 @@ import pytest
 
 from alerts.backfill_card import UNPOSTED
 from alerts.model import TERMINAL
-from bot.agreed import agreed, asking, planned
+from bot.agreed import action_of, agreed, asking, planned
 from bot.fill import fill, move, progress_bar
 from bot.shell import main
 from core.errors import CommandError
@@ -130,8 +130,17 @@ def test_the_shell_plans_and_says_what_is_wrong(
     assert "'please' after the span" in capsys.readouterr().err
     assert main(["backfill", "pause"]) == 2
     assert '`python -m bot ask "/backfill pause"`' in capsys.readouterr().err
+    for typed, meant in (("plann", "backfill plan"), ("RESUM", 'ask "/backfill resume"')):
+        assert main(["backfill", typed, *SPAN]) == 2
+        said = f"backfill {typed.lower()}: did you mean `python -m bot {meant}`?"
+        assert said in capsys.readouterr().err
     assert main(["backfill", "run", str(EVE), "to", str(EVE), "announce:true", "newest-first"]) == 0
     assert "1 of 1 sessions stored" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("day", ["today", "latest", "newest", "last", "Fri", "2026-11-27"])
+def test_no_word_for_a_session_is_taken_for_an_action(day: str) -> None:
+    assert action_of([day, "today"]) == ("run", [day, "today"])
 
 
 def test_a_shell_that_has_no_channel_says_so(

@@ -188,6 +188,8 @@ async def test_another_span_or_policy_is_refused_with_the_way_out(
         await fill(there.app, words)
     assert f"{FIRST} to {LAST} (missing, all-sample-raw) is not over" in str(refused.value)
     assert '/backfill cancel"' in str(refused.value)
+    line = f"{FIRST} {LAST} missing series:all-sample-raw"
+    assert f"go on with it by `python -m bot backfill {line}`" in str(refused.value)
     assert there.doing.asked == []
     assert await jobs(there) == [JobState.RUNNING]
 
