@@ -44,7 +44,8 @@ class Standing:
     given_up: frozenset[Stage] = frozenset()
     """What was left to do after it, and met a fault of ours."""
     unattended: str = ""
-    """What to do, of a job that is under way and has nobody at work."""
+    """What to do, of a job that is under way, or has past alerts to be counted, and nobody at
+    work."""
 
     @property
     def total(self) -> int:
@@ -143,7 +144,7 @@ def _more(standing: Standing) -> Iterator[str]:
 
 def summary_card(standing: Standing, stamp: str) -> Message:
     """The one message that was asked for with `announce`."""
-    job, changed = standing.job, difference(standing.compared)
+    job, changed = standing.job, _changed(standing)
     return Message(
         title=f"Backfill · {job.first} to {job.last}",
         lead=f"Backfilled: {numbers(standing)}{f'; {changed}' if changed else ''}.",
@@ -153,8 +154,15 @@ def summary_card(standing: Standing, stamp: str) -> Message:
     )
 
 
-def difference(found: Comparison | None) -> str:
-    """12 sessions changed, 4 past alerts would differ; empty if nothing was compared."""
+def _changed(standing: Standing) -> str:
+    return difference(standing.compared, is_attended=not standing.unattended)
+
+
+def difference(found: Comparison | None, *, is_attended: bool = True) -> str:
+    """12 sessions changed, 4 past alerts would differ; empty if nothing was compared.
+
+    `is_attended`: somebody counts what is not counted.
+    """
     if found is None:
         return ""
     said = f"{some(found.changed, 'session')} changed" if found.changed else "no session changed"
@@ -163,6 +171,8 @@ def difference(found: Comparison | None) -> str:
         return said
     if found.is_given_up:
         return f"{said}, which past alerts would differ could not be counted"
+    if not found.is_counted and not is_attended:
+        return f"{said}, nobody counts which past alerts would differ"
     if not found.is_counted:
         return f"{said}, counting which past alerts would differ"
     if not found.told:
@@ -176,11 +186,12 @@ def differences_card(standing: Standing, stamp: str) -> Message:
     """Which past alerts would differ: a few lines."""
     found = standing.compared
     differing = found.differing if found else ()
-    lead = difference(found) or "nothing that was there was read again"
+    lead = _changed(standing) or "nothing that was there was read again"
     more = len(differing) - _SHOWN
     return Message(
         title=f"Backfill · {standing.job.first} to {standing.job.last} · past alerts",
         lead=f"{lead[0].upper()}{lead[1:]}.",
+        banners=tuple(filter(None, (standing.unattended,))),
         rows=tuple(Row(day(one.session), _names(one)) for one in differing[:_SHOWN]),
         footer=(
             *((f"and {some(more, 'session')} more",) if more > 0 else ()),
@@ -252,7 +263,7 @@ def _state(standing: Standing) -> str:
     waits = running and standing.lets_end
     ends = "ends" if running == 1 else "end"
     finishing = f"; {some(running, 'session')} under way {ends} first" if waits else ""
-    changed = difference(standing.compared)
+    changed = _changed(standing)
     after = f"; {changed}" if changed else ""
     match job.state:
         case JobState.RUNNING:

@@ -230,21 +230,29 @@ class Backfilling:
         standing = await self.standing(job)
         assert standing is not None  # noqa: S101 - it was read from there just now
         job = standing.job
+        found = standing.compared
+        is_uncounted = (
+            found is not None and not found.is_counted and bool(found.changed + found.new)
+        )
         is_begun = job.state is JobState.RUNNING or standing.counts.get(Unit.RUNNING)
-        if not is_begun or await self._is_attended():
+        if not (is_begun or is_uncounted) or await self._is_attended():
             return standing
         if job.state is not JobState.RUNNING:
             # Whoever was at it has died: nothing of it will end.
-            return replace(standing, lets_end=False)
+            standing = replace(standing, lets_end=False)
+        if job.state is not JobState.RUNNING and not is_uncounted:
+            return standing
         return replace(standing, unattended=self._way_on(job))
 
     def _way_on(self, job: Job) -> str:
-        """What goes on with a job that nobody works at."""
+        """What goes on with a job that nobody works at, or counts the past alerts of."""
         keys = [p.series.key for p in self.ladder.rungs]
-        if not any(alike(job.series, key) for key in keys):
+        if not job.is_over and not any(alike(job.series, key) for key in keys):
             return f"{job.series} is not read under these settings: /backfill cancel ends it"
         service = "a service (`python -m bot run`) goes on with it"
         line = self.line(job)
+        if job.is_over and (not line or job.state is JobState.CANCELLED):
+            return f"{service}, and so does the next `python -m bot backfill` before it reads"
         return f"{service}, and so does `python -m bot backfill {line}`" if line else service
 
     def line(self, job: Job) -> str:

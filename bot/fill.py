@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sys
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any, TextIO
 
@@ -36,7 +37,12 @@ _LEFT = {
     Stage.NUMBERS: "what was read is stored; measuring the newest sessions, for /scorecard and"
     " /preview (a service goes on with that if it is ended here)",
 }
-_NOT_OVER = "not over: a service goes on with it, and so does this command when it is typed again"
+_GOES_ON = "a service goes on with it, and so does this command when it is typed again"
+_NOT_OVER = f"not over: {_GOES_ON}"
+_UNCOUNTED = (
+    "what was read is stored; which past alerts would differ is not counted to the end:"
+    f" {_GOES_ON}, and reads nothing of it anew"
+)
 _WHO, _PLACE = "console:@terminal", "console:terminal"
 
 
@@ -69,12 +75,7 @@ async def fill(app: App, words: list[str]) -> Filled:
     wish = app.backfilling.wish("run", words)
     job = await _begun(app, wish)
     if job is not None:
-        try:
-            await _through(app, job)
-        except asyncio.CancelledError:
-            if not (await app.backfilling.runner.jobs.job(job.id)).is_over:
-                say(_NOT_OVER)
-            raise
+        await _told_what_is_left(app, job, _through(app, job))
     stored, unread = await _beside(app, wish, job)
     standing = None if job is None else await app.backfilling.standing(job)
     if standing is None:
@@ -104,11 +105,28 @@ async def _beside(app: App, wish: Wish, job: Job | None) -> tuple[int, str]:
     return stored, by_cause(failed) if failed else ""
 
 
+async def _told_what_is_left(app: App, job: Job, doing: Coroutine[Any, Any, object]) -> None:
+    """To whoever ends it before it is through."""
+    try:
+        await doing
+    except asyncio.CancelledError:
+        job = await app.backfilling.runner.jobs.job(job.id)
+        if not job.is_over:
+            say(_NOT_OVER)
+        elif job.stage is Stage.ALERTS and any(await Afterwards(app.db).touched(job)):
+            say(_UNCOUNTED)
+        raise
+
+
 async def left_behind(app: App, wish: Wish) -> Job | None:
-    """The same job, which a run before has not ended; CommandError if it is another one."""
+    """The same job, which a run before has not ended, or has not counted the past alerts of;
+    CommandError if it is another one that is not over."""
     left = await app.backfilling.runner.jobs.newest()
-    if left is None or left.is_over:
+    if left is None:
         return None
+    if left.is_over:
+        is_left = left.state is JobState.DONE and left.stage is Stage.ALERTS
+        return left if is_left and _is_the_same(left, wish) else None
     if not _is_the_same(left, wish):
         line = app.backfilling.line(left)
         own = f"go on with it by `python -m bot backfill {line}`, " if line else ""
@@ -123,6 +141,7 @@ async def left_behind(app: App, wish: Wish) -> Job | None:
 async def _begun(app: App, wish: Wish) -> Job | None:
     """A new job; the one that a run before has left behind; None if there is nothing to read."""
     if (left := await left_behind(app, wish)) is None:
+        await _counted(app)
         if not await app.backfilling.unread(wish):
             return None
         try:
@@ -132,9 +151,25 @@ async def _begun(app: App, wish: Wish) -> Job | None:
             if (left := await left_behind(app, wish)) is None:
                 raise
     jobs, order = app.backfilling.runner.jobs, "newest" if left.newest_first else "oldest"
-    say(f"going on with the backfill of {left.first} to {left.last}, {order} first")
-    await resumed(jobs, left)
+    how = "all of it was read" if left.is_over else f"{order} first"
+    say(f"going on with the backfill of {left.first} to {left.last}, {how}")
+    if not left.is_over:
+        await resumed(jobs, left)
     return await jobs.job(left.id)
+
+
+async def _counted(app: App) -> None:
+    """The past alerts of the jobs before, which nobody may come to count otherwise."""
+    runner, seen = app.backfilling.runner, 0
+    while (job := await Afterwards(runner.jobs.db).uncounted()) is not None and job.id > seen:
+        seen, beside = job.id, Beside(app)
+        if any(await Afterwards(app.db).touched(job)):
+            say(f"the backfill of {job.first} to {job.last}: {_LEFT[Stage.ALERTS]}")
+
+        def is_wanted(job: Job, beside: Beside = beside) -> bool:
+            return job.stage is Stage.ALERTS and beside.service is None
+
+        await _told_what_is_left(app, job, beside.through(job, is_wanted, runner.settle))
 
 
 def _is_the_same(left: Job, wish: Wish) -> bool:

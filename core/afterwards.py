@@ -73,6 +73,13 @@ class Afterwards:
         )
         return None if row is None else job_of(row)
 
+    async def uncounted(self) -> Job | None:
+        """The first job whose past alerts nobody has counted to the end."""
+        row = await self.db.row(
+            "SELECT * FROM jobs WHERE stage = ? ORDER BY id LIMIT 1", (Stage.ALERTS,)
+        )
+        return None if row is None else job_of(row)
+
     async def settled(self, job: Job) -> None:
         """What its stage asks for is done."""
         stages = list(Stage)

@@ -2,16 +2,20 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
 import pytest
 
 from alerts.model import TERMINAL, Destination
+from bot.aftermath import Aftermath
+from bot.agreed import agreed
 from bot.app import App
 from bot.backfilling import Backfilling
 from bot.fill import fill
 from core.afterwards import Afterwards, Differs
+from core.alone import alone
 from core.bars import Bars
 from core.calendar import TradingDay, sessions_ending
 from core.jobs import Job, JobState, Stage
@@ -138,7 +142,7 @@ async def test_it_goes_on_after_a_restart_and_gives_way_to_another_job(folder: P
         await told(there.app, f"/backfill run {EVE} {EVE} all")
         runner, job = there.app.backfilling.runner, await newest(there.app.backfilling)
         await runner.work_off(job)
-        assert "counting which past alerts" in await told(there.app, "/backfill")
+        assert "nobody counts which past alerts" in await told(there.app, "/backfill")
         await told(there.app, f"/backfill run {NEWEST} {NEWEST} all")
         assert not await runner.settle(await runner.jobs.job(job.id)), "another job is under way"
     async with at(folder) as there:
@@ -176,6 +180,84 @@ async def test_the_shell_says_it_too(folder: Path, capsys: pytest.CaptureFixture
         assert (await fill(there.app, [str(EVE), str(EVE), "all"])).changed == "no session changed"
         assert "counting" not in capsys.readouterr().err
         assert (await fill(there.app, [str(EVE), str(EVE)])).changed == ""
+
+
+async def uncounted(there: There) -> Job:
+    """All is read, and whoever did that has died."""
+    await misled(there.app)
+    await told(there.app, f"/backfill run {EVE} {EVE} all")
+    await there.app.backfilling.runner.work_off(await newest(there.app.backfilling))
+    return await newest(there.app.backfilling)
+
+
+async def test_where_nobody_counts_that_is_said_with_the_way_out(folder: Path) -> None:
+    async with at(folder, running=False) as there:
+        job, app = await uncounted(there), there.app
+        for typed in ("/backfill", "/backfill changes"):
+            card = (await ask(app, typed)).message
+            assert card.lead.endswith("nobody counts which past alerts would differ.")
+            assert card.banners[-1].startswith("a service (`python -m bot run`) goes on with it, ")
+        async with alone(app.backfilling.runner.lock):
+            card = (await ask(app, "/backfill")).message
+            assert card.lead.endswith(", counting which past alerts would differ.")
+            assert card.banners == ()
+        (said,) = (await ask(app, "/backfill")).message.banners
+        words = said.partition("python -m bot backfill ")[2].rstrip("`").split()
+        assert words[:3] == [str(EVE), str(EVE), "all"]
+        asked = len(there.doing.asked)
+        assert await agreed(app, words, None)
+        done = await fill(app, words)
+        assert len(there.doing.asked) == asked, "nothing is read again"
+        assert (done.stored, done.failed) == (1, 0)
+        assert done.changed.startswith("1 session changed, ")
+        assert "would differ" in done.changed
+        assert (await newest(app.backfilling)).id == job.id
+        assert (await newest(app.backfilling)).stage is Stage.NOTHING
+
+
+@pytest.mark.parametrize("cancelled", [False, True])
+async def test_another_backfill_counts_what_was_left_uncounted_first(
+    folder: Path, capsys: pytest.CaptureFixture[str], *, cancelled: bool
+) -> None:
+    async with at(folder, running=False) as there:
+        job, jobs = await uncounted(there), there.app.backfilling.runner.jobs
+        if cancelled:
+            async with there.app.db.transaction() as writer:
+                await writer.execute("UPDATE jobs SET state = 'cancelled'")
+            (said,) = (await ask(there.app, "/backfill")).message.banners
+            assert said.endswith("so does the next `python -m bot backfill` before it reads")
+        capsys.readouterr()
+        words = [str(EVE), str(EVE), "all"] if cancelled else [str(NEWEST), str(NEWEST)]
+        await fill(there.app, words)
+        told = f"the backfill of {EVE} to {EVE}: counting which past alerts would differ"
+        assert told in capsys.readouterr().err
+        found = await Afterwards(jobs.db).of(await jobs.job(job.id))
+        assert found is not None
+        assert (found.is_counted, found.changed, found.told) == (True, 1, 1)
+
+
+async def test_who_ends_it_while_it_counts_is_told_what_is_left(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with at(folder, running=False) as there:
+        await misled(there.app)
+        runner = there.app.backfilling.runner
+        assert isinstance(runner.after, Aftermath)
+        runner.after = replace(runner.after, free=asyncio.Event())
+        words, said = [str(EVE), str(EVE), "all"], ""
+        for _ in range(2):
+            filling = asyncio.create_task(fill(there.app, words))
+            async with asyncio.timeout(20):
+                while "counting which past alerts" not in said:
+                    await asyncio.sleep(0.02)
+                    said += capsys.readouterr().err
+            filling.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await filling
+            said = capsys.readouterr().err
+            assert "is not counted to the end: a service goes on with it, and so does" in said
+            words, said = [str(NEWEST), str(NEWEST)], ""
+        assert len(there.doing.asked) == 1
 
 
 async def test_what_is_read_once_more_is_counted_anew(there: There) -> None:
