@@ -9,7 +9,6 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from hashlib import sha256
 from math import inf
@@ -23,6 +22,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
 from core.bars import UNREADABLE
+from core.bucket_bounds import USUAL, Most
 from core.bucket_listings import Listings
 from core.errors import BadBars, BarsAway, SourceUnavailable, Verdict
 from core.files import Stamp, Which, every
@@ -44,30 +44,6 @@ _STATE_CHARS = 16
 _IN_USE_S, _SPARED = 600.0, 16
 """So long a path that was given out may be opened only then; of one name that is written often so
 many copies are kept for that."""
-
-
-@dataclass(frozen=True, slots=True)
-class Most:
-    """What may come of a bucket. Real ones: 0.3 MB and 11,000 rows a session, 15 MB a quarter."""
-
-    session_bytes: int = 16 << 20
-    session_rows: int = 200_000
-    """As the file counts them, before they are read."""
-    quarter_bytes: int = 64 << 20
-    quarter_rows: int = 8_000_000
-    letters: int = 2 << 20
-    """Of the names of one folder: ten years of sessions have 50,000."""
-    pages: int = 200
-    """Of one listing; each has LISTING_BYTES at most."""
-
-    def of(self, name: str) -> tuple[int, int]:
-        """Bytes and rows of a file."""
-        if name.startswith("quarters/"):
-            return self.quarter_bytes, self.quarter_rows
-        return self.session_bytes, self.session_rows
-
-
-USUAL = Most()
 
 
 class Bucket:
@@ -113,6 +89,10 @@ class Bucket:
     def listed(self, folder: str, only: Which = every) -> Mapping[str, Stamp]:
         """As of some seconds ago, and all that was written here since."""
         return {name: stamp for name, stamp in self._listings.of(folder).items() if only(name)}
+
+    def look_again(self, folder: str, begins: str) -> None:
+        """In one request; a listing of all of it would be several, where ten years are stored."""
+        self._listings.renew(folder, begins, lambda: self._list(folder, begins))
 
     def stamp(self, name: str) -> Stamp | None:
         """By the listing of its folder."""
@@ -182,11 +162,13 @@ class Bucket:
         finally:
             self.drop(name)
 
-    def _list(self, folder: str) -> dict[str, Stamp]:
+    def _list(self, folder: str, begins: str = "") -> dict[str, Stamp]:
         prefix, found, letters = f"{self._prefix}{folder}/", dict[str, Stamp](), 0
         with self._told("list", folder):
             asked = self._lister.get_paginator("list_objects_v2")
-            pages = asked.paginate(Bucket=self._access.bucket, Prefix=prefix, Delimiter="/")
+            pages = asked.paginate(
+                Bucket=self._access.bucket, Prefix=prefix + begins, Delimiter="/"
+            )
             for number, page in enumerate(pages, 1):
                 refuse_over(number, self._most.pages, "pages", f"the listing of {folder}")
                 if "IsTruncated" not in page:

@@ -81,6 +81,24 @@ class Listings:
         if (known := self._known.get(folder)) is not None and known.away is None:
             known.stamps = _with(known.stamps, {file: stamp})
 
+    def renew(self, folder: str, begins: str, ask: Callable[[], Mapping[str, Stamp]]) -> None:
+        """What is known of the names that begin so is as it is now, as `ask` answers."""
+        with self._turn:
+            known = self._known.get(folder)
+            if known is None or known.away is not None or folder in self._changes:
+                # Who asks next has all of it anew: what is under way may be of before. That it was
+                # away stays known.
+                self._changes.pop(folder, None)
+                if known is not None and known.away is None:
+                    del self._known[folder]
+                return
+        found = ask()
+        with self._turn:
+            known = self._known.get(folder)
+            before = [n for n in (known.stamps if known else ()) if n.startswith(begins)]
+            for file in {*before, *found}:
+                self._note(folder, file, found.get(file))
+
     def forget(self, folder: str) -> None:
         """Nothing that was asked for before now is to be believed."""
         with self._turn:

@@ -56,6 +56,9 @@ class Files(Protocol):
     def listed(self, folder: str, only: Which = every) -> Mapping[str, Stamp]:
         """The names in a folder, without it; those that `only` says yes to."""
 
+    def look_again(self, folder: str, begins: str) -> None:
+        """What others have written there just now counts, of the names that begin so."""
+
     def stamp(self, name: str) -> Stamp | None:
         """None if there is no such file."""
 
@@ -111,6 +114,9 @@ class Folder:
                 return {entry.name: _stamp(entry.stat()) for entry in wanted}
         except (FileNotFoundError, NotADirectoryError):
             return {}
+
+    def look_again(self, folder: str, begins: str) -> None:
+        """Each look is anew."""
 
     def stamp(self, name: str) -> Stamp | None:
         """Size and time of change."""

@@ -166,7 +166,9 @@ class Store:
         return self._one(earlier if self.files.stamp(earlier) else name)
 
     def is_ahead(self, series: Series, day: TradingDay, revision: int) -> bool:
-        """Was a later one begun than `revision`, the newest that the ledger knows?"""
+        """Was a later one begun than `revision`, the newest that the ledger knows? By anybody: what
+        others wrote just now counts."""
+        self._look_again(series, day)
         return self.files.stamp(_earlier(_name("bars", series, day), revision)) is not None
 
     def back_to(self, series: Series, day: TradingDay, revision: int) -> None:
@@ -175,6 +177,7 @@ class Store:
         Its name of an earlier one is only made while a later one is written: whoever wrote that has
         died over it. To be called while nobody else writes.
         """
+        self._look_again(series, day)
         name = _name("bars", series, day)
         earlier = _earlier(name, revision)
         if not self.files.stamp(earlier):
@@ -190,6 +193,11 @@ class Store:
             facts = {"series": series.key, "session": str(day), "revision": revision}
             logger.warning("a revision that nobody knows of was taken back", extra=facts)
         self._drop_from(name, revision)
+
+    def _look_again(self, series: Series, day: TradingDay) -> None:
+        """Of a session a shell may have stored another revision, or died over one, while a service
+        has a listing of before."""
+        self.files.look_again(f"bars/{series.key}", f"{day}.")
 
     def _is(self, name: str, body: bytes) -> bool:
         if not self.files.stamp(name):

@@ -151,6 +151,27 @@ async def test_another_content_has_another_stamp_and_is_what_is_read(opened: Ope
     await run(work)
 
 
+async def test_who_looks_again_sees_what_others_have_done_since(opened: Opened) -> None:
+    def work() -> None:
+        here, there, earlier = opened(), opened(), "bars/x/2026-11-19.r1.parquet"
+        here.look_again("bars/x", "2026-11-19.")
+        here.put(NAME, b"one")
+        here.put(OTHER, b"one")
+        assert read(there, NAME) == read(there, OTHER) == b"one"
+        here.copy(NAME, earlier)
+        here.put(NAME, b"three")
+        here.drop(OTHER)
+        there.look_again("bars/x", "2026-11-19.")
+        assert there.stamp(earlier) == here.stamp(earlier)
+        assert (read(there, NAME), read(there, earlier)) == (b"three", b"one")
+        here.drop(earlier)
+        there.look_again("bars/x", "2026-11-19.")
+        there.look_again("bars/x", "2026-11-20.")
+        assert set(there.listed("bars/x")) == {"2026-11-19.parquet"}
+
+    await run(work)
+
+
 async def test_a_copy_outlives_what_it_was_made_of(opened: Opened) -> None:
     def work() -> None:
         files, copy = opened(), "bars/x/2026-11-19.r1.parquet"

@@ -10,7 +10,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from core.bucket import Bucket, Most
+from core.bucket import Bucket
+from core.bucket_bounds import Most
 from core.errors import BarsAway, Verdict
 from core.files import parquet
 from core.sources.bounds import LISTING_BYTES

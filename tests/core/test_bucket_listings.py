@@ -138,6 +138,46 @@ def test_an_answer_that_was_forgotten_meanwhile_is_nobody_elses(many: ThreadPool
     assert second.result(20) == {"a": TWO}
 
 
+def test_a_part_is_asked_for_again_by_itself(many: ThreadPoolExecutor) -> None:
+    storage = Storage()
+    there = Listings(storage, kept_s=60)
+    there.renew("x", "a.", lambda: pytest.fail("nothing is known that could be old"))
+    asks = many.submit(there.of, "x")
+    storage.asked().set_result({"a": ONE, "a.gone": ONE, "a.other": ONE, "b": ONE})
+    asks.result(20)
+    there.renew("x", "a.", lambda: {"a.other": TWO, "a.new": TWO})
+    assert there.of("x") == {"a": ONE, "a.other": TWO, "a.new": TWO, "b": ONE}
+
+
+def test_an_answer_of_before_is_not_kept_when_a_part_is_asked_for_again(
+    many: ThreadPoolExecutor,
+) -> None:
+    storage = Storage()
+    there = Listings(storage, kept_s=60)
+    asks = many.submit(there.of, "x")
+    of_before = storage.asked()
+    there.renew("x", "a.", lambda: {})
+    of_before.set_result({"a.gone": ONE})
+    assert asks.result(20) == {"a.gone": ONE}
+    again = many.submit(there.of, "x")
+    storage.asked().set_result({})
+    assert again.result(20) == {}
+
+
+def test_that_it_was_away_stays_known_though_a_part_is_asked_for_again(
+    many: ThreadPoolExecutor,
+) -> None:
+    storage = Storage()
+    there = failed_once(storage, many)
+    again = many.submit(there.of, "x")
+    answer = storage.asked()
+    there.renew("x", "a.", lambda: {})
+    with pytest.raises(BarsAway, match="no answer"):
+        many.submit(there.of, "x").result(20)
+    answer.set_result({})
+    again.result(20)
+
+
 def test_what_was_read_is_known_unless_it_was_written_meanwhile(
     many: ThreadPoolExecutor,
 ) -> None:

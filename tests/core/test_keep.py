@@ -10,15 +10,18 @@ from threading import Event
 import pytest
 
 from core.bars import Bars
+from core.bucket import Bucket
 from core.db import Db
 from core.errors import BadBars, Verdict
 from core.files import Folder
 from core.keep import Keeper
 from core.ledger import Ledger
 from core.sources import NoneServed, Served
+from core.sources.s3_names import S3Access
 from core.store import Store
 from tests.fakes import SERIES
 from tests.frames import bars, day, row
+from tests.servers.s3_writable import WritableS3Server
 from tests.states import new_state
 
 DAY = day("2026-11-19")
@@ -63,6 +66,32 @@ class Kept:
         for revision, served in enumerate((*earlier, current), 1):
             rows = await asyncio.to_thread(store.read_revision, SERIES, DAY, revision)
             assert rows.equals(served)
+
+
+@pytest.mark.parametrize("died", [False, True])
+async def test_another_process_at_the_bucket_has_done_something_just_now(
+    tmp_path: Path, *, died: bool
+) -> None:
+    """What is known of the bucket is some seconds old by then."""
+    login = {"access_key_id": "any", "secret_access_key": "any"}
+    async with (
+        WritableS3Server(**login, bucket="tape") as server,
+        Db.open(await new_state(tmp_path)) as db,
+    ):
+        access = S3Access(server.url, "tape", *login.values())
+
+        def of_a_process() -> Kept:
+            bucket = Bucket(access, "p", tmp_path / "cached", 1 << 30, attempts=1)
+            ledger = Ledger(db, SERIES)
+            return Kept(Keeper(Store(bucket, Folder(tmp_path)), ledger, lambda: NOW))
+
+        shell, service, later = [await asyncio.to_thread(of_a_process) for _ in range(3)]
+        await shell.keep(FIRST)
+        await asyncio.to_thread(service.keeper.store.read, SERIES, [DAY])
+        await (shell.died_with(SECOND, 2) if died else shell.keep(SECOND))
+        await service.keep(SECOND)
+        for one in (service, later):
+            await one.reads(SECOND, FIRST)
 
 
 @pytest.fixture
