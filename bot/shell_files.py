@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
+from alerts.words import listed
 from bot.app import utc_now
 from bot.logs import say
 from bot.once import Exit
@@ -21,6 +22,8 @@ from core.files import Folder
 from core.lease import at_work
 from core.ledger import known_series
 from core.passing import InUse, is_passing
+
+_NAMED = 10
 
 
 async def back_up(settings: Settings, chosen: argparse.Namespace) -> Exit:
@@ -82,7 +85,7 @@ async def copy_bars(settings: Settings, chosen: argparse.Namespace) -> Exit:
     source, to = reversed(both) if chosen.back else both
     try:
         async with _nobody_else(settings) as known:
-            count = await asyncio.to_thread(copied, source, to, known)
+            done = await asyncio.to_thread(copied, source, to, known)
             await asyncio.to_thread(keep_at, settings, target)
     except _AtWork as error:
         say(f"{error} stores bars here: end it first, or what it stores meanwhile stays behind")
@@ -90,7 +93,15 @@ async def copy_bars(settings: Settings, chosen: argparse.Namespace) -> Exit:
     except OSError as error:
         say(f"not all is copied: {error}. What is there stays there: run it again")
         return Exit.TRY_AGAIN
-    say(f"{count:,} files copied from {source} to {to}; the others were there")
+    say(f"{done.count:,} files copied from {source} to {to}; the others were there")
+    if done.aside:
+        sessions = sorted({Path(name).name.partition(".")[0] for name in done.aside})
+        say(
+            f"{len(done.aside):,} files that were in {to} before, and are not in {source}, are in"
+            f" damaged/ there now; they are of {listed(sessions, _NAMED)}. What is missing by"
+            " /backfill plan a backfill reads again",
+            logging.WARNING,
+        )
     if chosen.back:
         say("from now on the bars are in DATA_DIR: unset DATA_URL")
     return Exit.DONE

@@ -5,9 +5,11 @@ Blocking calls, but for those that are not.
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from bot.settings import Settings
 from core.aside import PLACE
+from core.damaged import put_aside
 from core.db import Db
 from core.errors import BarsAway, ConfigError, Verdict
 from core.files import Files, Folder
@@ -100,17 +102,34 @@ def _elsewhere(settings: Settings, was: str) -> str:
     )
 
 
-def copied(source: Files, to: Files, series: Sequence[str]) -> int:
-    """Make `to` have what `source` has; how many files were not there, or were others."""
-    count = 0
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """What became of a place that bars were copied to."""
+
+    count: int
+    """Files that were not there, or were others."""
+    aside: Sequence[str]
+    """Those that were there and are not where the bars come from: what they were called."""
+
+
+def copied(source: Files, to: Files, series: Sequence[str]) -> Copied:
+    """Make `to` have what `source` has.
+
+    What it has beside that is of an earlier stay: the ledger knows of another revision, or of none.
+    It is put aside over there.
+    """
+    count, aside = 0, list[str]()
     for folder in (f"{kind}/{key}" for kind in _KINDS for key in series):
-        there = to.listed(folder)
-        for name in sorted(source.listed(folder)):
+        there, here = to.listed(folder), source.listed(folder)
+        for name in sorted(here):
             whole = _read(source, f"{folder}/{name}")
             if name not in there or _read(to, f"{folder}/{name}") != whole:
                 to.put(f"{folder}/{name}", whole)
                 count += 1
-    return count
+        for name in sorted(there.keys() - here.keys()):
+            put_aside(to, f"{folder}/{name}")
+            aside.append(f"{folder}/{name}")
+    return Copied(count, aside)
 
 
 def _read(files: Files, name: str) -> bytes:

@@ -66,6 +66,17 @@ def set_aside(files: Files, names: Sequence[str]) -> list[str]:
     return staying
 
 
+def put_aside(files: Files, name: str) -> str:
+    """Move a file that stands where it is not to be read to `damaged/`: to which name. What is
+    there already stays."""
+    kept_as, number = f"{_ASIDE}/{name}", 1
+    while files.stamp(kept_as) is not None:
+        number += 1
+        kept_as = f"{_ASIDE}/{name.removesuffix('.parquet')}.{number}.parquet"
+    files.move(name, kept_as)
+    return kept_as
+
+
 def _look_at_all(files: Files, names: Sequence[str], see: _See) -> list[str]:
     staying = list[str]()
     for name in names:

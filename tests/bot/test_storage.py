@@ -71,7 +71,7 @@ class There:
 
         def move() -> None:
             settings = load(**given)
-            assert copied(Folder(self.folder), opened_files(settings), keys)
+            assert copied(Folder(self.folder), opened_files(settings), keys).count
             keep_at(settings, "s3://tape/market")
             shutil.rmtree(self.folder / "bars")
             shutil.rmtree(self.folder / "cached")
@@ -207,6 +207,28 @@ async def test_what_came_in_meanwhile_is_what_counts_on_the_way_back(there: Ther
     async with at(there.folder) as app:
         top = app.ladder.top
         assert (await asyncio.to_thread(top.store.read, top.series, [STORED[-1]])).equals(changed)
+
+
+async def test_what_the_bucket_has_of_an_earlier_stay_is_put_aside_and_said(there: There) -> None:
+    """By the ledger the disk has lost a session: an older revision of it is not to stand for it."""
+    await there.copy_bars()
+    await there.copy_bars("--back")
+    had, objects = await asyncio.to_thread(stored_bytes, there.folder), there.server.objects
+    lost, never = sorted(had)[0], f"{sorted(had)[0].rpartition('/')[0]}/2026-01-02.parquet"
+    objects[f"market/{never}"] = b"of a session that no ledger knows"
+    objects[f"market/damaged/{never}"] = b"put aside before"
+    await asyncio.to_thread((there.folder / lost).unlink)
+    code, said = await there.copy_bars()
+    assert code == 0, said
+    assert "2 files that were in s3://tape/market/ before, and are not in" in said
+    assert f"they are of 2026-01-02, {Path(lost).stem}." in said
+    bars = {key.removeprefix("market/") for key in objects if key.startswith("market/bars/")}
+    assert bars == had.keys() - {lost}
+    assert objects[f"market/damaged/{lost}"] == had[lost]
+    assert objects[f"market/damaged/{never}"] == b"put aside before"
+    again = f"market/damaged/{never.removesuffix('.parquet')}.2.parquet"
+    assert objects[again] == b"of a session that no ledger knows"
+    assert "damaged" not in (await there.copy_bars("--back"))[1]
 
 
 async def test_a_folder_that_a_console_made_is_not_in_the_way_back(there: There) -> None:
