@@ -6,8 +6,11 @@ whoever works takes them from its own environment.
 """
 
 import asyncio
+import os
+import pwd
 import time
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import uuid4
@@ -124,10 +127,25 @@ class WorkerUnfit(NotTried):
     """Whoever works cannot do it for any session: a person has to help."""
 
 
+_SAME_USER = "workers are to run as the user that the bot runs as"
+
+
+def _user() -> str:
+    """Whose files this process writes."""
+    with suppress(KeyError):  # a container's user may have no name
+        return pwd.getpwuid(os.geteuid()).pw_name
+    return f"uid {os.geteuid()}"
+
+
 async def fetched(source: Source, task: Task, staged: Staged) -> Receipt | Refused:
     """Over there: ask the source, write what it serves."""
     try:
         return await _asked(source, task, staged)
+    except PermissionError as error:
+        if task.place is not None:  # as whoever asks: then its own files may be mended at any time
+            return Refused(BarsAway.__name__, str(error), Verdict.NO_ACCESS)
+        seen = f"a worker, which runs as {_user()}, may not write there ({error}): {_SAME_USER}"
+        return Refused(WorkerUnfit.__name__, seen, Verdict.NO_ACCESS)
     except OSError as error:
         # A full disk, a bucket that is away: no fault of the session, nor of its source.
         seen = error.strerror or str(error)
@@ -243,6 +261,11 @@ class Elsewhere:
             raise WorkerUnfit(
                 f"a worker has written {', '.join(f'{key} {name}' for key, name in files)}, and it"
                 " is not where the bot looks for it: they do not share DATA_DIR"
+            ) from error
+        except PermissionError as error:
+            raise WorkerUnfit(
+                "what a worker has written may be read by another user alone"
+                f" ({error}): {_SAME_USER}, {_user()}"
             ) from error
 
     async def version(self, day: TradingDay) -> str | None:

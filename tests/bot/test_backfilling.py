@@ -1,8 +1,12 @@
 """/backfill: planned, begun by operators, told while it goes on, paused, ended, begun anew."""
 
 import asyncio
+import errno
+import os
+import pwd
+import re
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -17,12 +21,15 @@ from bot.app import App, opened
 from bot.settings import load
 from core.bars import Bars
 from core.calendar import TradingDay, sessions_ending
+from core.conditions import bundled
 from core.elsewhere import Receipt as Done
-from core.elsewhere import Refused, Task, WorkerLost
-from core.errors import Verdict
+from core.elsewhere import Refused, Task, WorkerLost, WorkerUnfit, fetched
+from core.errors import BarsAway, Verdict
+from core.files import Folder
 from core.jobs import Jobs, Policy, Unit
 from core.ledger import Status
 from core.pool import Pool
+from core.staged import Staged
 from tests.bot.small_market import ask, told
 from tests.chat import FakePlatform
 from tests.filled import EVE, Kind, until
@@ -320,6 +327,46 @@ async def test_what_another_process_has_begun_is_gone_on_with(there: There) -> N
         span=(WEEK[0].date, WEEK[-1].date),
     )  # fmt: skip
     assert await there.ended() == "5 of 5 sessions: done."
+
+
+@dataclass(frozen=True)
+class Anothers(Folder):
+    """What workers put there is their own."""
+
+    def paths(self, names: Sequence[str]) -> list[Path]:
+        """As Polars says it."""
+        raise PermissionError(f"Permission denied (os error 13): {self.root / names[0]}")
+
+    def put(self, name: str, whole: bytes) -> None:
+        """Nor may others write there."""
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self.root / name))
+
+
+async def test_workers_of_another_user_pause_it_in_words(there: There, folder: Path) -> None:
+    runner = there.app.backfilling.runner
+    own, user = runner.staged, pwd.getpwuid(os.geteuid()).pw_name
+    runner.staged = Staged(Anothers(folder))
+    await told(there.app, f"/backfill run {SPAN}")
+    assert await there.ended() == "0 of 5 sessions: paused."
+    (said,) = (await ask(there.app, "/backfill")).message.banners
+    assert re.search(r"read by another user alone \(Permission denied .*/staged/.*parquet\)", said)
+    assert said.endswith(f": workers are to run as the user that the bot runs as, {user}")
+    runner.staged = own
+    await told(there.app, "/backfill resume")
+    assert await there.ended() == "5 of 5 sessions: done."
+
+
+@pytest.mark.parametrize("place", [None, "/own"])
+async def test_a_worker_that_may_not_write_there_says_so(
+    there: There, tmp_path: Path, place: str | None
+) -> None:
+    """A cluster's is of no use; of this machine's own the folder may be mended meanwhile."""
+    (source,), now = there.app.ladder.top.chain.sources, there.app.now()
+    task = Task(source.name, source.series.key, WEEK[0], bundled(), now, place=place)
+    done = await fetched(source, task, Staged(Anothers(tmp_path)))
+    assert isinstance(done, Refused)
+    assert isinstance(done.error(), WorkerUnfit if place is None else BarsAway)
+    assert str(tmp_path) in done.seen
 
 
 async def test_files_that_are_not_there_pause_it_in_words(there: There, tmp_path: Path) -> None:
