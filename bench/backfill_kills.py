@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 
+from bench import backfill_quarters
 from bench import backfill_world as worlds
 from bench.backfill_again import ALL, put_there, republished, revised
 from bench.backfill_trouble import (
@@ -176,6 +177,9 @@ async def _run(folder: Path, seed: int, market: Market) -> Run:
             if coming.done() and not coming.cancelled() and (error := coming.exception()):
                 told.problems.append(f"the trouble itself failed: {error!r}")
             await asyncio.wait([coming])
+            world.calm()
+            series = sorted({str(line[0]) for line in market.right.ledger})
+            told.problems += await asyncio.to_thread(backfill_quarters.wrong, world, series)
     except OSError as error:
         told.problems.append(f"not run: {error}")
     told.seconds = time.monotonic() - began

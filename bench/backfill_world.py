@@ -165,6 +165,12 @@ class World:
             told |= {"POLYGON_API_KEY": API_KEY, "POLYGON_REST_URL": self.rest.url}
         return {**told, **self.more}
 
+    def calm(self) -> None:
+        """What spoils the bucket's answers has an end, though it was cut short."""
+        if self.bucket is not None:
+            self.bucket.faults.clear()
+            self.bucket.is_full = False
+
     def through(self) -> int:
         """How many sessions of the job have come in."""
         marks = ", ".join("?" * len(_GOOD))
@@ -191,10 +197,12 @@ class World:
         """What is not as after the run that nobody disturbed."""
         units = self._asked("SELECT session, state, seen FROM job_sessions ORDER BY session")
         own = self.kept()
-        there, last = own.bars, max(right.bars)
+        there, last = own.bars, self.wanted[-1]
         # Half a file that a killed writer left is never read (core.whole), and goes by itself.
         surplus = [
-            n for n in there if n < last and n not in right.bars and not n.endswith(".partial")
+            n
+            for n in there
+            if _session(n) <= last and n not in right.bars and not n.endswith(".partial")
         ]
         found = [
             *(f"ledger: {line}" for line in own.ledger if line not in right.ledger),
@@ -247,6 +255,11 @@ class World:
                 return db.execute(sql, values).fetchall()
         except sqlite3.Error:
             return []
+
+
+def _session(name: str) -> str:
+    """Of a file of bars: 2026-11-20 for bars/x/2026-11-20.r1.parquet."""
+    return name.rpartition("/")[2].partition(".")[0]
 
 
 def vendor(files: dict[str, bytes]) -> S3Server:
