@@ -54,23 +54,28 @@ class Quarters:
         renewed, made = 0, self._made()
         for quarter, daily in self._daily().items():
             whole = _file(quarter, daily)
-            if len(daily) == 1 or whole in made:
-                continue
-            names = self._sessions(sorted(daily))
-            try:
-                scan = pl.scan_parquet(self.files.paths(names))
-                rows = as_stored(scan.sort("ticker", "session").collect())
-            except UNREADABLE as error:
-                facts = {"series": self.series.key, "quarter": quarter, "seen": str(error)[:200]}
-                logger.warning("a quarter was not compacted, its sessions are read", extra=facts)
-                set_aside(self.files, names)  # and made of the others the next time
-                continue
-            self.files.put(f"{self._folder}/{whole}", parquet(rows, ROWS_A_GROUP, PAGE_BYTES))
-            for stale in made:
-                if stale.startswith(f"{quarter}."):
-                    self.files.drop(f"{self._folder}/{stale}")
-            renewed += 1
+            if len(daily) > 1 and whole not in made:
+                if not self._renewed(quarter, whole, self._sessions(sorted(daily))):
+                    continue
+                renewed += 1
+            # Also what somebody has left who died before he had dropped it.
+            for other in made:
+                if other.startswith(f"{quarter}.") and other != whole:
+                    self.files.drop(f"{self._folder}/{other}")
         return renewed
+
+    def _renewed(self, quarter: str, whole: str, names: Sequence[str]) -> bool:
+        """False if one of the sessions is damaged."""
+        try:
+            scan = pl.scan_parquet(self.files.paths(names))
+            rows = as_stored(scan.sort("ticker", "session").collect())
+        except UNREADABLE as error:
+            facts = {"series": self.series.key, "quarter": quarter, "seen": str(error)[:200]}
+            logger.warning("a quarter was not compacted, its sessions are read", extra=facts)
+            set_aside(self.files, names)  # and made of the others the next time
+            return False
+        self.files.put(f"{self._folder}/{whole}", parquet(rows, ROWS_A_GROUP, PAGE_BYTES))
+        return True
 
     def drop_unreadable(
         self, days: Sequence[date], read: Callable[[Sequence[str]], object]

@@ -60,6 +60,21 @@ def test_a_quarter_is_made_once_and_anew_when_a_session_changes(
     assert store.read(SERIES, DAYS, tickers=["B"]).equals(read)
 
 
+def test_what_somebody_left_who_died_before_he_dropped_it_goes(
+    store: Store, tmp_path: Path
+) -> None:
+    store.compact(SERIES)
+    there = store.files.listed(f"quarters/{SERIES.key}")
+    write(store, DAYS[-1], NAMES, volume=7.0, revision=2)
+    (stale,) = (name for name in there if name.startswith("2026Q4"))
+    whole = (tmp_path / "quarters" / SERIES.key / stale).read_bytes()
+    store.compact(SERIES)
+    store.files.put(f"quarters/{SERIES.key}/{stale}", whole)
+    assert store.compact(SERIES) == 0
+    assert made(tmp_path) == ["2026Q3", "2026Q4"]
+    assert store.read(SERIES, DAYS, tickers=["B"])["volume"].to_list() == [1.0] * 9 + [7.0]
+
+
 _WRITES = st.lists(
     st.tuples(st.sampled_from(range(len(DAYS))), st.sets(st.sampled_from(NAMES), min_size=1)),
     max_size=8,
