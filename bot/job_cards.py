@@ -56,8 +56,6 @@ class JobCards:
     _looked: dict[int, tuple[float, JobState, Stage | None, str]] = field(default_factory=dict)
     _there: dict[int, Message] = field(default_factory=dict)
     """What each card shows by now."""
-    _anew: set[int] = field(default_factory=set)
-    """Jobs whose card was deleted, and posted once more."""
 
     @classmethod
     async def over(cls, backfilling: Backfilling, senders: Mapping[str, Sender]) -> Self:
@@ -206,9 +204,10 @@ class JobCards:
             async with sender.turn(where):
                 await sender.edit(where, there, letter)
         except DeliveryRefused as error:
-            if error.reason is not Reason.MESSAGE_GONE or job.id in self._anew:
+            if error.reason is not Reason.MESSAGE_GONE:
                 raise
-            self._anew.add(job.id)
+            if await self._afterwards.is_posted_anew(job):
+                raise
             await self._posted(letter, where, job)
 
 

@@ -103,9 +103,17 @@ class Afterwards:
         return frozenset(Stage(name) for name in ((row and row["given_up"]) or "").split())
 
     async def posted(self, job: Job, receipt: str) -> None:
-        """Its card is there."""
+        """Its card is there; if one was before, it was posted anew."""
         async with self.db.transaction() as writer:
-            await writer.execute("UPDATE jobs SET receipt = ? WHERE id = ?", (receipt, job.id))
+            await writer.execute(
+                "UPDATE jobs SET anew = receipt IS NOT NULL, receipt = ? WHERE id = ?",
+                (receipt, job.id),
+            )
+
+    async def is_posted_anew(self, job: Job) -> bool:
+        """Was its card posted a second time, as the first one was deleted?"""
+        row = await self.db.row("SELECT anew FROM jobs WHERE id = ?", (job.id,))
+        return bool(row and row["anew"])
 
     async def shown(self, job: Job) -> None:
         """Its card shows the job as it is here; or nobody can be shown it."""

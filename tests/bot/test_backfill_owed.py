@@ -10,6 +10,7 @@ import pytest
 
 from alerts.model import Destination
 from bot.app import App
+from bot.job_cards import JobCards
 from core.afterwards import Afterwards
 from core.errors import DeliveryDeferred, DeliveryRefused, Reason
 from core.jobs import Jobs, JobState, Outcome, Unit
@@ -181,15 +182,24 @@ async def test_an_edit_that_came_too_early_is_made_up_for(folder: Path) -> None:
         assert len(card.versions) == 2, "what it shows already is not said again"
 
 
-async def test_a_card_that_was_deleted_is_posted_once_more(folder: Path) -> None:
+@pytest.mark.parametrize("is_begun_anew", [False, True])
+async def test_a_card_that_was_deleted_is_posted_once_more(
+    folder: Path, *, is_begun_anew: bool
+) -> None:
     sender = FakePlatform()
+
+    async def shown(app: App) -> None:
+        own = app.cards if not is_begun_anew else await JobCards.over(app.backfilling, app.senders)
+        own.every_s = 0.0
+        await own(await newest(app))
+
     async with at(folder, running=False) as there:
         app = there.app
-        app.senders["discord"], app.cards.every_s = sender, 0.0
+        app.senders["discord"] = sender
         await ask(app, f"/backfill run {SPAN}")
-        await app.cards(await newest(app))
+        await shown(app)
         for many in (1, 0):
             sender.posts.clear()
             await stored(app)
-            await app.cards(await newest(app))
+            await shown(app)
             assert len(sender.at(HERE)) == many
