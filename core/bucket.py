@@ -94,6 +94,10 @@ class Bucket:
         """In one request; a listing of all of it would be several, where ten years are stored."""
         self._listings.renew(folder, begins, lambda: self._list(folder, begins))
 
+    def version(self, folder: str) -> str:
+        """Listings are kept anyway."""
+        return ""
+
     def stamp(self, name: str) -> Stamp | None:
         """By the listing of its folder."""
         folder, file = _parts(name)

@@ -7,7 +7,9 @@ storage. One suite runs against both.
 import errno
 import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -23,6 +25,9 @@ _NO_LINKS = {
     *(errno.EMLINK, errno.EXDEV),
 }
 """What SMB, exFAT, FUSE and others say who know no hard links, or have no more of them."""
+_SETTLED_S = 2.0
+"""So long a folder's time of change may stay the same while more is put there: FAT counts in two
+seconds, others in hundredths."""
 
 
 class Stamp(NamedTuple):
@@ -58,6 +63,10 @@ class Files(Protocol):
 
     def look_again(self, folder: str, begins: str) -> None:
         """What others have written there just now counts, of the names that begin so."""
+
+    def version(self, folder: str) -> str:
+        """Letters that are others once a file was put there, moved or dropped; empty if only
+        listed() tells."""
 
     def stamp(self, name: str) -> Stamp | None:
         """None if there is no such file."""
@@ -95,6 +104,8 @@ class Folder:
     root: Path
     link: Callable[[Path, Path], None] = os.link
     """The same file under another name as well; OSError where there is no such thing."""
+    clock: Callable[[], float] = time.time
+    """That of the disk, in seconds since the epoch."""
 
     def __str__(self) -> str:
         """As a person would name it."""
@@ -108,7 +119,7 @@ class Folder:
     def listed(self, folder: str, only: Which = every) -> Mapping[str, Stamp]:
         """Without half-written files."""
         try:
-            with os.scandir(self.root / folder) as entries:
+            with self._opened(folder) as there, os.scandir(there) as entries:
                 wanted = (e for e in entries if e.name.endswith(".parquet") and only(e.name))
                 # Each costs a call of the system, which is most of it where years are stored.
                 return {entry.name: _stamp(entry.stat()) for entry in wanted}
@@ -117,6 +128,27 @@ class Folder:
 
     def look_again(self, folder: str, begins: str) -> None:
         """Each look is anew."""
+
+    def version(self, folder: str) -> str:
+        """By the folder's own time of change, once that is long enough ago to be its last."""
+        try:
+            # Opened: what NFS says of a path may be as old as half a minute.
+            with self._opened(folder) as there:
+                stat = os.fstat(there)
+        except (FileNotFoundError, NotADirectoryError):
+            return ""
+        if self.clock() - max(stat.st_mtime, stat.st_ctime) < _SETTLED_S:
+            return ""
+        return f"{stat.st_dev}.{stat.st_ino}.{stat.st_mtime_ns}.{stat.st_ctime_ns}"
+
+    @contextmanager
+    def _opened(self, folder: str) -> Iterator[int]:
+        """By its number: each file's path from the root on would take a fifth longer."""
+        number = os.open(self.root / folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            yield number
+        finally:
+            os.close(number)
 
     def stamp(self, name: str) -> Stamp | None:
         """Size and time of change."""

@@ -10,8 +10,9 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import cache
+from functools import cache, lru_cache
 from hashlib import sha256
+from typing import NamedTuple
 
 import polars as pl
 
@@ -28,6 +29,17 @@ _LAYOUT = 2
 """Files of another one are made anew."""
 _DAILY_CHARS = len("2026-11-20.parquet")
 """The names of earlier revisions are longer."""
+_FOLDERS_KEPT = 8
+"""Half a megabyte of names each, of ten years; a session that comes in makes a new one."""
+
+
+class _Quarter(NamedTuple):
+    """What is stored of one."""
+
+    whole: str
+    """Its file by ticker; empty if there is none, or a stale one."""
+    daily: frozenset[str]
+    """The daily files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +51,30 @@ class Quarters:
 
     def names(self, days: Iterable[date]) -> list[str]:
         """What holds the stored rows of these sessions: a quarter's file where there is one."""
-        asked, found, made = {f"{day}.parquet" for day in days}, list[str](), self._made()
-        for quarter, daily in self._daily({_quarter(name[:7]) for name in asked}).items():
-            wanted = sorted(asked.intersection(daily))
-            whole = _file(quarter, daily)
-            if len(wanted) > 1 and whole in made:
-                found.append(f"{self._folder}/{whole}")
+        asked, found = {f"{day}.parquet" for day in days}, list[str]()
+        for one in self._kept(asked):
+            wanted = asked & one.daily
+            if len(wanted) > 1 and one.whole:
+                found.append(f"{self._folder}/{one.whole}")
             else:
-                found += self._sessions(wanted)
+                found += self._sessions(sorted(wanted))
         return found
+
+    def _kept(self, asked: Collection[str]) -> Sequence["_Quarter"]:
+        """Those that have some of the daily files `asked` for; without a look at each file where
+        none can have changed."""
+        versions = self.files.version(self._bars), self.files.version(self._folder)
+        if all(versions):
+            return _kept(self, versions)
+        return self.looked({_quarter(name[:7]) for name in asked})
+
+    def looked(self, only: Collection[str] | None = None) -> Sequence["_Quarter"]:
+        """The quarters as they are stored; all, or some."""
+        made = self._made()
+        return [
+            _Quarter(whole if (whole := _file(quarter, daily)) in made else "", frozenset(daily))
+            for quarter, daily in self._daily(only).items()
+        ]
 
     def renew(self) -> int:
         """Make the files that are missing or stale; how many. The newest quarter changes daily."""
@@ -102,11 +129,15 @@ class Quarters:
     def _folder(self) -> str:
         return f"quarters/{self.series.key}"
 
+    @property
+    def _bars(self) -> str:
+        return f"bars/{self.series.key}"
+
     def _made(self) -> frozenset[str]:
         return frozenset(self.files.listed(self._folder))
 
     def _sessions(self, names: Iterable[str]) -> list[str]:
-        return [f"bars/{self.series.key}/{name}" for name in names]
+        return [f"{self._bars}/{name}" for name in names]
 
     def _daily(self, only: Collection[str] | None = None) -> Mapping[str, Mapping[str, str]]:
         """The state of each daily file, by quarter and name; of all quarters, or of some."""
@@ -115,7 +146,7 @@ class Quarters:
             return len(name) == _DAILY_CHARS and (only is None or _quarter(name[:7]) in only)
 
         found = defaultdict[str, dict[str, str]](dict)
-        for name, stamp in self.files.listed(f"bars/{self.series.key}", wanted).items():
+        for name, stamp in self.files.listed(self._bars, wanted).items():
             found[_quarter(name[:7])][name] = stamp.state
         return found
 
@@ -126,6 +157,11 @@ def _fault(read: Callable[[Sequence[str]], object], names: Sequence[str]) -> str
     except UNREADABLE as error:
         return str(error)[:200]
     return None
+
+
+@lru_cache(maxsize=_FOLDERS_KEPT)
+def _kept(quarters: Quarters, _versions: tuple[str, str]) -> Sequence[_Quarter]:
+    return quarters.looked()
 
 
 @cache

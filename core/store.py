@@ -276,13 +276,16 @@ def _rows(
         return empty().select(columns or list(BARS))
     names = pl.Series(sorted(tickers), dtype=pl.String)
     dates = pl.Series([day.date for day in days], dtype=pl.Date)
-    called, on = pl.col("ticker"), pl.col("session")
+    called = pl.col("ticker")
     # The statistics of a file's groups are asked about one value, not about a list.
     named = called == names[0] if len(names) == 1 else called.is_in(names.implode())
-    asked = named, on.is_in(dates.implode())
     scan = pl.scan_parquet(paths, use_statistics=skipping)
-    rows = scan.filter(*asked).sort("session", "ticker")
-    return as_stored((rows if columns is None else rows.select(columns)).collect(), columns)
+    if columns is not None:
+        scan = scan.select({"session", "ticker", *columns})
+    found = scan.filter(named).collect()
+    # Asked for here as well, each row group would be looked through for its sessions too.
+    rows = found.filter(pl.col("session").is_in(dates.implode())).sort("session", "ticker")
+    return as_stored(rows if columns is None else rows.select(columns), columns)
 
 
 @lru_cache(maxsize=_NUMBERS_KEPT)

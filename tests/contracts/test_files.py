@@ -3,8 +3,10 @@
 import asyncio
 import errno
 import os
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -131,6 +133,32 @@ async def test_what_others_keep_there_and_the_folder_itself_are_no_files(opened:
         files.put(NAME, b"one")
         assert set(opened().listed("bars/x")) == {"2026-11-19.parquet"}
         assert opened().listed("bars") == {}
+
+    await run(work)
+
+
+async def test_a_folder_that_is_as_it_was_has_the_version_it_had(opened: Opened) -> None:
+    def work() -> None:
+        files = opened()
+        assert files.version("bars/x") == ""
+        files.put(NAME, b"one")
+        assert files.version("bars/x") == "", "more may come at the same time of its clock"
+        if not isinstance(files, Folder):
+            return
+        files = replace(files, clock=lambda: time.time() + 10.0)
+        seen = [files.version("bars/x")]
+        assert files.version("bars/x") == seen[0] != ""
+        changes: list[Callable[[], None]] = [
+            lambda: files.put(NAME, b"two"),
+            lambda: files.put(OTHER, b"three"),
+            lambda: files.move(OTHER, "bars/y/2026-11-20.parquet"),
+            lambda: files.drop(NAME),
+        ]
+        for change in changes:
+            time.sleep(0.02)
+            change()
+            seen.append(files.version("bars/x"))
+        assert len(set(seen)) == 5
 
     await run(work)
 

@@ -1,7 +1,9 @@
 """core.quarters: what the files by ticker answer is what the files by session would."""
 
+import os
 import tempfile
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -12,12 +14,14 @@ from hypothesis import strategies as st
 
 from core.bars import Family, Scope, Series
 from core.calendar import TradingDay, sessions_ending
+from core.files import Folder
+from core.quarters import Quarters
 from core.store import Store
 from tests.frames import bars, day, row
 
 SERIES, OTHER = Series(Scope.ALL, Family.DAILY), Series(Scope.ALL, Family.SAMPLE)
 DAYS = sessions_ending(day("2026-10-08"), 10)
-"""Five sessions of the third quarter, five of the fourth."""
+"""Four sessions of the third quarter, six of the fourth."""
 NAMES = ["A", "AA", "B", "BApA", "ZZZ"]
 
 
@@ -34,6 +38,19 @@ def by_session(store: Store, days: Sequence[TradingDay], names: Sequence[str]) -
 
 def made(root: Path) -> list[str]:
     return sorted(p.name.partition(".")[0] for p in root.glob(f"quarters/{SERIES.key}/*.parquet"))
+
+
+def later(root: Path) -> Store:
+    """Whose folders have not changed for some time."""
+    folder = Folder(root, clock=lambda: time.time() + 10.0)
+    return Store(folder, folder)
+
+
+def changed(root: Path, n: int) -> None:
+    """Each change of a folder has a time of its own, however coarse the disk's clock is."""
+    for folder in ("bars", "quarters"):
+        if (path := root / folder / SERIES.key).exists():
+            os.utime(path, ns=(n, n))
 
 
 @pytest.fixture
@@ -86,26 +103,45 @@ _WRITES = st.lists(
     writes=_WRITES,
     compacted=st.integers(0, 8),
     span=st.sets(st.sampled_from(DAYS)),
+    begun=st.sampled_from([later, Store.on_disk]),
     names=st.sets(st.sampled_from([*NAMES, "NONE"])),
 )
 def test_whenever_it_was_made_the_answer_is_the_same(
     writes: list[tuple[int, set[str]]],
     compacted: int,
     span: set[TradingDay],
+    begun: Callable[[Path], Store],
     names: set[str],
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        store, revisions = Store.on_disk(Path(folder)), dict[int, int]()
+        store, revisions = begun(Path(folder)), dict[int, int]()
+        days, asked = sorted(span), sorted(names)
         for n, (place, traded) in enumerate(writes):
             revisions[place] = revisions.get(place, 0) + 1
             write(store, DAYS[place], sorted(traded), float(n), revisions[place])
             if n == compacted:
                 store.compact(SERIES)
-        days, asked = sorted(span), sorted(names)
+            changed(Path(folder), n)
+            read = store.read(SERIES, days, tickers=asked)
+            assert read.equals(by_session(store, days, asked))
         read = store.read(SERIES, days, tickers=asked)
         assert read.equals(by_session(store, days, asked))
         few = store.read(SERIES, days, ["ticker", "volume"], asked)
         assert few.equals(read.select("ticker", "volume"))
+
+
+def test_no_file_is_looked_at_while_its_folder_is_as_it_was(store: Store, tmp_path: Path) -> None:
+    store.compact(SERIES)
+    quarters, dates = Quarters(later(tmp_path).files, SERIES), [on.date for on in DAYS]
+    whole = quarters.names(dates)
+    daily = tmp_path / "bars" / SERIES.key / f"{DAYS[-1]}.parquet"
+    os.utime(daily, ns=(1, 1))
+    assert quarters.names(dates) == whole, "nobody of ours changes one in its place"
+    assert Quarters(store.files, SERIES).names(dates) != whole, "the folder is too young for that"
+    changed(tmp_path, 7)
+    read = quarters.names(dates)
+    assert read[0] == whole[0]
+    assert read[1:] == [f"bars/{SERIES.key}/{on}.parquet" for on in DAYS[4:]]
 
 
 @pytest.mark.parametrize("spoiled", [b"", b"PAR1 and then the disk was full"])
