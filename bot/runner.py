@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from bot.attempts import Attempts, unsaid
 from bot.giving_way import given_way
@@ -210,8 +211,15 @@ class Runner:
         if self._knows_splits == (job.id, job.series):
             return
         await given_way(self.free, job, self._unworked, self.told)
-        if not await pipeline.learn_splits(job.first, job.last):
-            self._knows_splits = job.id, job.series
+        asking = asyncio.create_task(pipeline.learn_splits(job.first, job.last), name="splits")
+        try:
+            while not asking.done() and not await self._is_moved(job):
+                await self._pause(self.look_s, asking)
+            if asking.done() and not asking.result():
+                self._knows_splits = job.id, job.series
+        finally:
+            asking.cancel()
+            await asyncio.gather(asking, return_exceptions=True)
 
     async def _units(
         self, job: Job, pipeline: Pipeline, units: set[asyncio.Task[TapewatchError | None]]
@@ -256,13 +264,7 @@ class Runner:
         self, job: Job, units: set[asyncio.Task[TapewatchError | None]]
     ) -> list[TapewatchError | None]:
         """What came of those that end next; a word in chat that ends the job may end all."""
-        woken = asyncio.create_task(self._woken.wait(), name="woken")
-        try:
-            await asyncio.wait({*units, woken}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            woken.cancel()
-        if self._woken.is_set():
-            self._woken.clear()
+        if await self._pause(None, *units):
             state = (await self.jobs.job(job.id)).state
             if state is not JobState.RUNNING and not self.pool.crew.lets_end:
                 await self.pool.close(f"the backfill is {state}")
@@ -318,11 +320,13 @@ class Runner:
         now = await self.jobs.job(job.id)
         return now.state is not job.state or (said is not None and now.reason != said)
 
-    async def _pause(self, seconds: float) -> bool:
-        """For a while, or until there is a word; was there one?"""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._woken.wait()
+    async def _pause(self, most_s: float | None, *doing: asyncio.Task[Any]) -> bool:
+        """For a while, or until one of them is done, or there is a word; was there one?"""
+        woken = asyncio.create_task(self._woken.wait(), name="woken")
+        try:
+            await asyncio.wait({*doing, woken}, timeout=most_s, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            woken.cancel()
         is_woken = self._woken.is_set()
         self._woken.clear()
         return is_woken
