@@ -298,7 +298,7 @@ async def opened(
         senders = await stack.enter_async_context(mouths(settings, now, copy.sure))
         courier = Courier(db, senders, now, charts, settings.operator, settings.alert_detail)
         stack.push_async_callback(courier.close)
-        backfilling = put_together(settings, ladder, tables, bars.files, open_now.client)
+        backfilling = await put_together(settings, ladder, tables, bars.files, open_now.client)
         cards = await JobCards.over(backfilling, senders)
         backfilling.runner.said = courier.ring
         stack.push_async_callback(cards.close)

@@ -45,7 +45,7 @@ class Lending:
             self.pace.repay(self._lent.pop(task.mark), calls)
 
 
-def put_together(
+async def put_together(
     settings: Settings,
     ladder: Ladder,
     tables: VendorTables,
@@ -58,6 +58,8 @@ def put_together(
     if scheduler is not None:
         crew = Cluster(scheduler)
 
+    # At the start: what lies there later, after an update, is not what this process runs.
+    mark = "" if scheduler is None else await asyncio.to_thread(checkout)
     calls, jobs = settings.backfill_calls, Jobs(ladder.top.db, ladder.top.now)
     lending = Lending(client.pace, calls) if client is not None and calls is not None else None
 
@@ -66,7 +68,7 @@ def put_together(
             *(source.name, source.series.key, day, await tables.rules(), jobs.now()),
             place=str(settings.data_dir.absolute()) if scheduler is None else None,
             # Whoever joins the cluster later is not looked at before.
-            checkout="" if scheduler is None else await asyncio.to_thread(checkout),
+            checkout=mark,
         )
         if lending is None or not isinstance(source, LIMITED):
             return one

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.app import opened
 from bot.checkout import checkout
 from bot.cluster import here
 from bot.settings import Settings, load
@@ -56,6 +57,17 @@ def test_a_worker_of_another_checkout_does_nothing(tmp_path: Path) -> None:
         assert isinstance(done, Refused)
         assert ("another Tapewatch than the bot" not in done.seen) is is_its_own
         assert isinstance(done.error(), WorkerUnfit)
+
+
+@pytest.mark.parametrize("scheduler", [None, "tcp://127.0.0.1:1"])
+async def test_the_mark_is_that_of_what_was_there_at_the_start(
+    tmp_path: Path, scheduler: str | None
+) -> None:
+    """An update lies there before the bot is begun anew: its workers may have it by then."""
+    checkout.cache_clear()
+    settings = await asyncio.to_thread(load, data_dir=tmp_path, backfill_scheduler=scheduler)
+    async with opened(settings):
+        assert checkout.cache_info().currsize == (0 if scheduler is None else 1)
 
 
 def test_every_module_that_a_task_may_meet_is_in_the_mark_of_a_checkout(tmp_path: Path) -> None:
