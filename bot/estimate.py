@@ -6,7 +6,7 @@ Asks the sources little: a few sizes, one old session, versions of a few stored 
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from statistics import fmean
 
@@ -21,7 +21,7 @@ from core.ledger import Entry
 from core.pipeline import Pipeline
 from core.plan import Plan, Sorted, sort_out
 from core.sources import Source
-from core.sources.rest import RestSource
+from core.sources.rest import SPLITS_A_PAGE, RestSource
 from core.sources.short_volume import ShortVolumeSource
 from core.sources.window import OUTSIDE_AFTER
 from core.tried import failed_before, pace_of_series_s
@@ -64,6 +64,7 @@ class Estimates:
         )
         (others, notes), chains = answers.stale, answers.chains
         needs = _all_of(chains if to_read else [], newest_first=newest_first)
+        needs = needs.besides(await self._pages(pipeline, days) if to_read else 0)
         limit = self.calls_per_minute if needs.limited else None
         reads = (len(to_read) - needs.beyond) / workers
         return Plan(
@@ -115,6 +116,17 @@ class Estimates:
                 )
                 self._known[question] = self.clock(), _Answers(told, chains)
             return self._known[question][1]
+
+    async def _pages(self, pipeline: Pipeline, days: Sequence[TradingDay]) -> int:
+        """Calls for the splits, which every job asks for: at least one, by how many are known."""
+        if not isinstance(pipeline.splits, RestSource):
+            return 0
+        known = await self.jobs.db.row(
+            "SELECT count(*) AS many FROM splits WHERE execution_date BETWEEN ? AND ?"
+            " GROUP BY series ORDER BY many DESC LIMIT 1",
+            (str(days[0]), str(days[-1])),
+        )
+        return 1 + (known["many"] - 1 if known else 0) // SPLITS_A_PAGE
 
     async def _seconds(
         self, pipeline: Pipeline, each_reads: float, calls: int, limit: int | None
@@ -168,6 +180,12 @@ class _Needs:
     asked_beyond: int
     why_beyond: str
     """What the sources say of those sessions."""
+
+    def besides(self, calls: int) -> "_Needs":
+        """With so many calls that belong to no session."""
+        # Alone they tell nothing of the time, nor are all the others so few a minute.
+        limited = self.limited + calls if self.limited else 0
+        return replace(self, requests=self.requests + calls, limited=limited)
 
 
 def _all_of(chains: Sequence[Reaches], *, newest_first: bool) -> _Needs:

@@ -35,6 +35,7 @@ from core.splits import Split
 GROUPED = "/v2/aggs/grouped/locale/us/market/stocks/{day}"
 SPLITS, OLD_SPLITS = "/stocks/v1/splits", "/v3/reference/splits"
 
+SPLITS_A_PAGE = 1000
 _SAID_CHARS = 200
 _MAX_PAGES = 200
 
@@ -182,7 +183,7 @@ class RestSource:
     async def splits(self, first: date, last: date) -> list[Split]:
         """Every split executed from first to last, both included."""
         params = {"execution_date.gte": f"{first}", "execution_date.lte": f"{last}"}
-        params |= {"limit": "1000"}
+        params |= {"limit": str(SPLITS_A_PAGE)}
         answers = [answer async for answer in self._client.pages(SPLITS, params)]
         if answers[0].status == 404:
             answers = [answer async for answer in self._client.pages(OLD_SPLITS, params)]

@@ -8,16 +8,18 @@ import pytest
 
 from alerts.plan_card import plan_card
 from bot.app import opened
+from core.jobs import Policy
 from core.plan import Plan
 from core.pool import Pool
 from tests import market
 from tests.bot.test_backfilling import Threads
 from tests.bot.test_estimate import FEW
 from tests.market import API_KEY, NEWEST, NOW, Vendor
+from tests.servers.vendor_data import Split
 from tests.shared import Shared
 
 NEAR = 1
-"""So many requests of one source a plan may be off."""
+"""So many requests of flat files a plan may be off: the calls of REST are exact."""
 A_SECOND = 60
 """Calls a minute: a plan's seconds are its calls."""
 
@@ -74,11 +76,11 @@ async def test_what_the_first_refuses_and_the_next_one_serves_is_asked_of_both(
         *(vendor, tmp_path / "data", monkeypatch, order),
         USE_FLAT_FILES=str(first == "files").lower(),
     )
-    assert plan.seconds == pytest.approx(rest, abs=NEAR), "the calls of REST"
-    assert plan.requests + plan.asked_beyond == pytest.approx(rest + files, abs=2 * NEAR)
+    assert plan.seconds == rest, "the calls of REST, that for the splits as well"
+    assert plan.requests + plan.asked_beyond == pytest.approx(rest + files, abs=NEAR)
 
 
-@pytest.mark.parametrize(("order", "calls"), [("newest-first", 21), ("oldest-first", 45)])
+@pytest.mark.parametrize(("order", "calls"), [("newest-first", 22), ("oldest-first", 46)])
 @pytest.mark.parametrize("begins", [(15, 0)], indirect=True)
 @pytest.mark.usefixtures("begins")
 async def test_a_plan_of_five_calls_a_minute_counts_them_as_well(
@@ -87,10 +89,10 @@ async def test_a_plan_of_five_calls_a_minute_counts_them_as_well(
     plan, rest, files = await planned_and_done(
         *(vendor, tmp_path / "data", monkeypatch, order), calls=5, USE_FLAT_FILES="false"
     )
-    assert rest == pytest.approx(calls, abs=NEAR)
+    assert rest == calls
     assert files == 2 * 15
-    assert plan.requests == pytest.approx(rest + files, abs=NEAR)
-    assert plan.seconds == pytest.approx(60 * rest / 5, abs=60 * NEAR / 5)
+    assert plan.requests == rest + files
+    assert plan.seconds == 60 * rest / 5
 
 
 @pytest.mark.parametrize("flat", ["true", "false"])
@@ -107,4 +109,36 @@ async def test_where_nothing_is_served_the_plan_says_so_and_why_and_the_few_call
     said = dict(plan_card(plan, "").facts)["not to be had"]
     assert said.startswith("none of them is served (")
     assert why in said
-    assert plan.requests + plan.asked_beyond == pytest.approx(rest + files, abs=2 * NEAR)
+    assert plan.requests + plan.asked_beyond == pytest.approx(rest + files, abs=NEAR)
+
+
+async def test_the_pages_of_the_splits_are_counted_by_how_many_are_known(
+    vendor: Vendor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vendor.rest.splits = [Split(NEWEST.date, f"T{n}", 1, 2) for n in range(2_500)]
+    for name, value in vendor.environment(tmp_path, USE_FLAT_FILES="false").items():
+        monkeypatch.setenv(name, value)
+    settings = await vendor.settings(tmp_path, use_flat_files="false")
+    async with opened(settings, now=lambda: NOW) as app:
+        runner = app.backfilling.runner
+        runner.pool = Pool(Threads(), runner.pool.do)
+        wish = app.backfilling.wish("run", [str(NEWEST), str(NEWEST), "all"])
+        fresh = await app.backfilling.plan(wish)
+        job = await app.backfilling.begin(wish, who="console:@me", place="console:terminal")
+        await runner.work_off(job)
+        known = await app.backfilling.plan(wish)
+        vendor.rest.requests.clear()
+        job = await app.backfilling.begin(wish, who="console:@me", place="console:terminal")
+        await runner.work_off(job)
+        stored = await app.backfilling.plan(replace(wish, policy=Policy.MISSING))
+    assert (fresh.requests, known.requests, stored.requests) == (2, 4, 0)
+    assert len(vendor.rest.requests) == known.requests
+
+
+async def test_the_splits_alone_do_not_make_a_plan_one_of_few_calls_a_minute(
+    vendor: Vendor, tmp_path: Path
+) -> None:
+    settings = await vendor.settings(tmp_path, polygon_calls_per_minute="5")
+    async with opened(settings, now=lambda: NOW) as app:
+        plan = await app.backfilling.plan(app.backfilling.wish("plan", [str(NEWEST), str(NEWEST)]))
+    assert (plan.requests, plan.calls_per_minute, plan.seconds) == (2 + 1, None, None)
