@@ -280,8 +280,7 @@ class Runner:
             away = away + 1 if is_away(error) else 0
             if isinstance(error, WorkerUnfit):
                 await self.jobs.state(job, JobState.PAUSED, str(error))
-            sure = patience.is_sure(refused=is_refusal_of_all(error))
-            if sure and isinstance(error, NoneServed):
+            if patience.is_sure(refused=is_refusal_of_all(error)) and isinstance(error, NoneServed):
                 await self._refused(job, error)
         return away
 
