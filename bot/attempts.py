@@ -15,9 +15,9 @@ from core.jobs import Job, Jobs, Outcome, Policy, Unit
 from core.keep import Keeper, Kept
 from core.ladder import Ladder
 from core.ledger import Status
+from core.neighbours import came_in, others_to_come
 from core.pipeline import REVISIT_SESSIONS, Pipeline
 from core.sources import NoneServed
-from core.tried import others_to_come
 from core.turn import Turn
 
 logger = logging.getLogger(__name__)
@@ -62,6 +62,7 @@ class Attempts:
             outcome = await self._failed(job, day, met, clock() - began)
         else:
             changed, worked = met
+            await came_in(self.jobs, job, day, MOST_TRIES)
             unit = Unit.STORED if changed else Unit.SAME
             outcome = Outcome(unit, clock() - began, worked=worked)
         await self.jobs.put(job, day, outcome)
@@ -77,7 +78,7 @@ class Attempts:
             (unit, why), seen = outcome_of(error), str(error)
             # By the sessions that are there so far, while others beside it are still to come.
             if isinstance(cause(error), Unusual):
-                passes = await others_to_come(self.jobs.db, job, day)
+                passes = await others_to_come(self.jobs, job, day, why)
         elif isinstance(error, WorkerLost):
             unit, why, seen = Unit.FAILED, "its process died", str(error)
         else:

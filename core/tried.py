@@ -4,9 +4,7 @@ from dataclasses import replace
 from datetime import date
 
 from core.bars import Series
-from core.calendar import TradingDay, sessions_after, sessions_ending
 from core.db import Db, Row
-from core.gate import HISTORY_SESSIONS
 from core.jobs import BAD, EARLIER, GOOD, Failure, Job, Unit
 
 _NEWEST = 30
@@ -54,18 +52,6 @@ async def failed_before(db: Db, series: str, first: date, last: date) -> dict[da
         (series, str(first), str(last), Unit.WAITING, Unit.RUNNING),
     )
     return {f.session: f for f in map(_failure, rows) if f.unit in BAD}
-
-
-async def others_to_come(db: Db, job: Job, day: TradingDay) -> bool:
-    """Are some of the sessions that a gate would compare it with still to be read?"""
-    first = sessions_ending(day, HISTORY_SESSIONS + 1)[0]
-    last = sessions_after(day, HISTORY_SESSIONS)[-1]
-    row = await db.row(
-        "SELECT 1 FROM job_sessions WHERE job = ? AND session BETWEEN ? AND ? AND session != ?"
-        " AND state IN (?, ?)",
-        (job.id, str(first), str(last), str(day), Unit.WAITING, Unit.RUNNING),
-    )
-    return row is not None
 
 
 async def last_error(db: Db, job: Job) -> Failure | None:
