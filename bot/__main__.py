@@ -11,12 +11,13 @@ if __name__ == "__main__":
     try:
         from bot.logs import hear_last_words
         from bot.shell import main
+        from bot.unread import ended
     except KeyboardInterrupt:
         sys.exit(_INTERRUPTED)  # the imports take seconds
     gc.freeze()
     gc.enable()
     hear_last_words()
-    code = main()
+    code = ended(main)
     # All is closed; whoever is impatient now is not to be told of our threads.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.exit(code)

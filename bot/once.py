@@ -60,6 +60,7 @@ class Exit(IntEnum):
     REFUSED = 77
     CONFIG = 78
     INTERRUPTED = 130
+    UNREAD = 141
 
 
 def exit_code(error: NoneServed) -> Exit:

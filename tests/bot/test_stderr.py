@@ -21,14 +21,19 @@ SECRET = "s3cr3t/s3cr3t+s3cr3t"
 KEY = "AbCdEfGhIjKlMnOpQrStUvWxYz012345"
 
 
-async def ended(folder: Path, environment: Mapping[str, str], *words: str) -> tuple[int, str]:
+async def ended(
+    folder: Path,
+    environment: Mapping[str, str],
+    *words: str,
+    stdout: int = asyncio.subprocess.DEVNULL,
+) -> tuple[int, str]:
     """The code and what was written to stderr, of `python WORDS` in that folder."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, *words),
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
         stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.DEVNULL,
+        stdout=stdout,
         stderr=asyncio.subprocess.PIPE,
     )
     _, said = await process.communicate()
@@ -47,6 +52,37 @@ async def test_a_start_that_fails_is_one_record_for_a_program(tmp_path: Path) ->
     assert code == Exit.CONFIG
     assert record["level"] == "CRITICAL"
     assert record["message"].startswith("Tapewatch cannot start:\n  - ALERT_TOP='many': should be")
+
+
+LOTS = "from bot.unread import ended\nraise SystemExit(ended(lambda: print('x' * 100_000) or 0))"
+HELP = "from bot.unread import ended\nraise SystemExit(ended(lambda: exit(print('x') or 0)))"
+OTHER = "import os\nfrom bot.unread import ended\nr, w = os.pipe()\nos.close(r)\n"
+OTHER += "raise SystemExit(ended(lambda: os.write(w, b'x')))"
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize(
+    "words",
+    [("-m", "bot", "ask", "/help"), ("-c", HELP), ("-c", LOTS)],
+    ids=["at its end", "help", "more than a buffer has"],
+)
+async def test_a_reader_that_has_gone_is_no_fault_of_ours(
+    tmp_path: Path, words: tuple[str, ...], unbuffered: str
+) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        environment = {"PYTHONUNBUFFERED": unbuffered}
+        code, said = await ended(tmp_path, environment, *words, stdout=writer)
+    finally:
+        os.close(writer)
+    assert (code, said) == (Exit.UNREAD, "")
+
+
+async def test_another_pipe_that_is_broken_is_a_fault(tmp_path: Path) -> None:
+    code, said = await ended(tmp_path, {}, "-c", OTHER)
+    assert code == 1
+    assert "BrokenPipeError" in said
 
 
 async def test_words_that_are_wrong_are_one_record_for_a_program(tmp_path: Path) -> None:
