@@ -22,7 +22,7 @@ from tests.market import NEWEST
 
 SESSIONS = 12
 DAYS = sessions_ending(trading_day(NEWEST.date), SESSIONS)
-SEEDS = range(int(os.environ.get("TAPEWATCH_BACKFILL_KILLS", "1")))
+SEEDS = range(1, 1 + int(os.environ.get("TAPEWATCH_BACKFILL_KILLS", "1")))
 
 
 def begin(folder: Path, *words: str) -> subprocess.Popen[bytes]:

@@ -64,9 +64,10 @@ async def planned_and_done(
     return plan, len(vendor.rest.requests), len(vendor.s3.requests)
 
 
-@pytest.mark.parametrize("order", ["newest-first", "oldest-first"])
 @pytest.mark.parametrize(
-    ("begins", "first"), [((0, 15), "files"), ((15, 10), "REST")], indirect=["begins"]
+    ("begins", "first", "order"),
+    [((0, 15), "files", "newest-first"), ((15, 10), "REST", "oldest-first")],
+    indirect=["begins"],
 )
 @pytest.mark.usefixtures("begins")
 async def test_what_the_first_refuses_and_the_next_one_serves_is_asked_of_both(
