@@ -9,8 +9,9 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -28,6 +29,9 @@ _NO_LINKS = {
 _SETTLED_S = 2.0
 """So long a folder's time of change may stay the same while more is put there: FAT counts in two
 seconds, others in hundredths."""
+_BELIEVED_S = 60.0
+"""So long at most: a file may be overwritten in its place by hand, and some file systems that are
+made of several give a folder the times of one of them."""
 
 
 class Stamp(NamedTuple):
@@ -65,8 +69,8 @@ class Files(Protocol):
         """What others have written there just now counts, of the names that begin so."""
 
     def version(self, folder: str) -> str:
-        """Letters that are others once a file was put there, moved or dropped; empty if only
-        listed() tells."""
+        """Letters that are others once a file was put there, moved or dropped, and now and then
+        without that; empty if only listed() tells."""
 
     def stamp(self, name: str) -> Stamp | None:
         """None if there is no such file."""
@@ -118,13 +122,15 @@ class Folder:
 
     def listed(self, folder: str, only: Which = every) -> Mapping[str, Stamp]:
         """Without half-written files."""
-        try:
-            with self._opened(folder) as there, os.scandir(there) as entries:
-                wanted = (e for e in entries if e.name.endswith(".parquet") and only(e.name))
-                # Each costs a call of the system, which is most of it where years are stored.
-                return {entry.name: _stamp(entry.stat()) for entry in wanted}
-        except (FileNotFoundError, NotADirectoryError):
-            return {}
+        found = dict[str, Stamp]()
+        gone = suppress(FileNotFoundError, NotADirectoryError)
+        with gone, self._opened(folder) as there, os.scandir(there) as entries:
+            for entry in entries:
+                if entry.name.endswith(".parquet") and only(entry.name):
+                    # Each costs a call of the system, which is most of it where years are stored.
+                    stamp = _stamp_of(entry.stat)
+                    found |= {} if stamp is None else {entry.name: stamp}
+        return found
 
     def look_again(self, folder: str, begins: str) -> None:
         """Each look is anew."""
@@ -137,9 +143,11 @@ class Folder:
                 stat = os.fstat(there)
         except (FileNotFoundError, NotADirectoryError):
             return ""
-        if self.clock() - max(stat.st_mtime, stat.st_ctime) < _SETTLED_S:
+        now_s = self.clock()
+        if now_s - max(stat.st_mtime, stat.st_ctime) < _SETTLED_S:
             return ""
-        return f"{stat.st_dev}.{stat.st_ino}.{stat.st_mtime_ns}.{stat.st_ctime_ns}"
+        times = f"{stat.st_mtime_ns}.{stat.st_ctime_ns}"
+        return f"{stat.st_dev}.{stat.st_ino}.{times}.{now_s // _BELIEVED_S:.0f}"
 
     @contextmanager
     def _opened(self, folder: str) -> Iterator[int]:
@@ -152,11 +160,8 @@ class Folder:
 
     def stamp(self, name: str) -> Stamp | None:
         """Size and time of change."""
-        try:
-            # A path of its own for each would take longer than the question.
-            return _stamp(os.stat(f"{self.root}/{name}"))  # noqa: PTH116
-        except (FileNotFoundError, NotADirectoryError):
-            return None
+        # A path of its own for each would take longer than the question.
+        return _stamp_of(partial(os.stat, f"{self.root}/{name}"))
 
     def paths(self, names: Sequence[str]) -> list[Path]:
         """Whether they are there shows when they are read."""
@@ -212,5 +217,10 @@ def parquet(
     return whole.getvalue()
 
 
-def _stamp(stat: os.stat_result) -> Stamp:
+def _stamp_of(look: Callable[[], os.stat_result]) -> Stamp | None:
+    """None for what has gone meanwhile, and for a link to nothing."""
+    try:
+        stat = look()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
     return Stamp(f"{stat.st_size}.{stat.st_mtime_ns}", stat.st_mtime)

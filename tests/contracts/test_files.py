@@ -137,6 +137,25 @@ async def test_what_others_keep_there_and_the_folder_itself_are_no_files(opened:
     await run(work)
 
 
+async def test_what_goes_while_it_is_listed_takes_nothing_with_it(opened: Opened) -> None:
+    def work() -> None:
+        files = opened()
+        files.put(NAME, b"one")
+        files.put(OTHER, b"two")
+
+        def only(name: str) -> bool:
+            if name == "2026-11-19.parquet":
+                files.drop(NAME)
+            return True
+
+        assert "2026-11-20.parquet" in files.listed("bars/x", only)
+        if isinstance(files, Folder):
+            (files.root / NAME).symlink_to(files.root / "nowhere")
+            assert files.listed("bars/x").keys() == {"2026-11-20.parquet"}
+
+    await run(work)
+
+
 async def test_a_folder_that_is_as_it_was_has_the_version_it_had(opened: Opened) -> None:
     def work() -> None:
         files = opened()
@@ -145,7 +164,8 @@ async def test_a_folder_that_is_as_it_was_has_the_version_it_had(opened: Opened)
         assert files.version("bars/x") == "", "more may come at the same time of its clock"
         if not isinstance(files, Folder):
             return
-        files = replace(files, clock=lambda: time.time() + 10.0)
+        now_s = time.time() + 1_000.0
+        files = replace(files, clock=lambda: now_s)
         seen = [files.version("bars/x")]
         assert files.version("bars/x") == seen[0] != ""
         changes: list[Callable[[], None]] = [

@@ -4,6 +4,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
@@ -42,8 +43,22 @@ def made(root: Path) -> list[str]:
 
 def later(root: Path) -> Store:
     """Whose folders have not changed for some time."""
-    folder = Folder(root, clock=lambda: time.time() + 10.0)
+    now_s = time.time() + 1_000.0
+    folder = Folder(root, clock=lambda: now_s)
     return Store(folder, folder)
+
+
+@dataclass(slots=True)
+class Clock:
+    """Set by hand."""
+
+    now_s: float
+
+    def __call__(self) -> float:
+        return self.now_s
+
+    def __hash__(self) -> int:
+        return id(self)
 
 
 def changed(root: Path, n: int) -> None:
@@ -132,16 +147,21 @@ def test_whenever_it_was_made_the_answer_is_the_same(
 
 def test_no_file_is_looked_at_while_its_folder_is_as_it_was(store: Store, tmp_path: Path) -> None:
     store.compact(SERIES)
-    quarters, dates = Quarters(later(tmp_path).files, SERIES), [on.date for on in DAYS]
+    clock, dates = Clock(time.time() // 60 * 60 + 1_000.0), [on.date for on in DAYS]
+    quarters = Quarters(Folder(tmp_path, clock=clock), SERIES)
     whole = quarters.names(dates)
     daily = tmp_path / "bars" / SERIES.key / f"{DAYS[-1]}.parquet"
     os.utime(daily, ns=(1, 1))
     assert quarters.names(dates) == whole, "nobody of ours changes one in its place"
     assert Quarters(store.files, SERIES).names(dates) != whole, "the folder is too young for that"
+    by_session = [whole[0], *(f"bars/{SERIES.key}/{on}.parquet" for on in DAYS[4:])]
     changed(tmp_path, 7)
-    read = quarters.names(dates)
-    assert read[0] == whole[0]
-    assert read[1:] == [f"bars/{SERIES.key}/{on}.parquet" for on in DAYS[4:]]
+    assert quarters.names(dates) == by_session
+    store.compact(SERIES)
+    whole = quarters.names(dates)
+    os.utime(daily, ns=(2, 2))
+    clock.now_s += 60.0
+    assert quarters.names(dates) == by_session, "by hand it may be, and that is seen in a minute"
 
 
 @pytest.mark.parametrize("spoiled", [b"", b"PAR1 and then the disk was full"])
