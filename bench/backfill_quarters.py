@@ -1,5 +1,6 @@
 """After a backfill that was disturbed: do the files by ticker have what the daily ones have?"""
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import date
 
@@ -7,7 +8,7 @@ import polars as pl
 
 from bench.backfill_world import BUCKET, World
 from bench.stream import ACCESS_KEY_ID, SECRET
-from core.bars import Series
+from core.bars import UNREADABLE, Series
 from core.bucket import Bucket
 from core.files import Files, Folder
 from core.quarters import Quarters
@@ -18,17 +19,26 @@ _CACHE_BYTES, _DATE_CHARS = 1 << 30, len("2026-11-20")
 
 def wrong(world: World, series: Sequence[str]) -> list[str]:
     """By what whoever is begun next makes of them: one that is taken for whole stays. Blocking."""
-    files, problems = _files(world), list[str]()
-    for key in series:
-        quarters = Quarters(files, Series.of_key(key))
-        quarters.renew()
-        daily = sorted(name for name in files.listed(f"bars/{key}") if name.count(".") == 1)
-        names = quarters.names({date.fromisoformat(name[:_DATE_CHARS]) for name in daily})
-        if not _rows(files, names).equals(_rows(files, [f"bars/{key}/{name}" for name in daily])):
-            problems.append(f"quarters: {key}: other rows than the sessions have")
-        stale = {f"quarters/{key}/{name}" for name in files.listed(f"quarters/{key}")} - {*names}
-        problems += [f"quarters: {name} is of no use, and stays" for name in sorted(stale)]
-    return problems
+    files = _files(world)
+    return [problem for key in series for problem in _problems(files, key)]
+
+
+def _problems(files: Files, key: str) -> list[str]:
+    quarters = Quarters(files, Series.of_key(key))
+    quarters.renew()
+    daily = sorted(name for name in files.listed(f"bars/{key}") if name.count(".") == 1)
+    days = [date.fromisoformat(name[:_DATE_CHARS]) for name in daily]
+    names = quarters.names(days)
+    many = Counter((day.year, (day.month - 1) // 3) for day in days)
+    whole, wanted = sum(n.startswith("quarters/") for n in names), sum(n > 1 for n in many.values())
+    problems = [] if whole == wanted else [f"quarters: {key}: {whole} files, not {wanted}"]
+    try:
+        same = _rows(files, names).equals(_rows(files, [f"bars/{key}/{name}" for name in daily]))
+        problems += [] if same else [f"quarters: {key}: other rows than the sessions have"]
+    except UNREADABLE as error:
+        problems.append(f"quarters: {key}: {error}")
+    stale = {f"quarters/{key}/{name}" for name in files.listed(f"quarters/{key}")} - {*names}
+    return problems + [f"quarters: {name} is of no use, and stays" for name in sorted(stale)]
 
 
 def _files(world: World) -> Files:
