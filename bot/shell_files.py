@@ -13,7 +13,7 @@ from bot.app import utc_now
 from bot.logs import say
 from bot.once import Exit
 from bot.settings import Settings
-from bot.storage import DISK, copied, is_same, keep_at, kept_at, opened_files, place
+from bot.storage import DISK, BarsLacking, copied, is_same, keep_at, kept_at, opened_files, place
 from core.alone import alone
 from core.backup import backup, restore
 from core.db import Db, StorageError
@@ -90,6 +90,9 @@ async def copy_bars(settings: Settings, chosen: argparse.Namespace) -> Exit:
     except _AtWork as error:
         say(f"{error} stores bars here: end it first, or what it stores meanwhile stays behind")
         return Exit.TRY_AGAIN
+    except BarsLacking as error:
+        say(str(error))
+        return Exit.CONFIG
     except OSError as error:
         say(f"not all is copied: {error}. What is there stays there: run it again")
         return Exit.TRY_AGAIN

@@ -112,12 +112,22 @@ class Copied:
     """Those that were there and are not where the bars come from: what they were called."""
 
 
+class BarsLacking(Exception):
+    """Where bars are to be copied from there are none: a volume that is not mounted, perhaps."""
+
+
 def copied(source: Files, to: Files, series: Sequence[str]) -> Copied:
     """Make `to` have what `source` has.
 
     What it has beside that is of an earlier stay: the ledger knows of another revision, or of none.
-    It is put aside over there.
+    It is put aside over there. BarsLacking, with nothing done, if that would be all that is there.
     """
+    for folder in (f"bars/{key}" for key in series):
+        if (there := to.listed(folder)) and not source.listed(folder):
+            raise BarsLacking(
+                f"{source} has no sessions in {folder}, and {to} has {len(there):,}: nothing is"
+                " copied. If they are of an earlier stay, and of no use, delete them there first"
+            )
     count, aside = 0, list[str]()
     for folder in (f"{kind}/{key}" for kind in _KINDS for key in series):
         there, here = to.listed(folder), source.listed(folder)

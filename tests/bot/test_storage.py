@@ -14,9 +14,10 @@ from bot.app import App, opened, utc_now
 from bot.once import Exit
 from bot.settings import load
 from bot.shell import main
-from bot.storage import copied, keep_at, opened_files
+from bot.storage import DISK, copied, keep_at, opened_files
 from bot.worker import work
 from core.alone import alone
+from core.aside import PLACE
 from core.bars import Bars
 from core.conditions import bundled
 from core.elsewhere import Receipt, Task
@@ -229,6 +230,20 @@ async def test_what_the_bucket_has_of_an_earlier_stay_is_put_aside_and_said(ther
     again = f"market/damaged/{never.removesuffix('.parquet')}.2.parquet"
     assert objects[again] == b"of a session that no ledger knows"
     assert "damaged" not in (await there.copy_bars("--back"))[1]
+
+
+async def test_where_nothing_is_to_be_copied_the_bucket_keeps_what_it_has(there: There) -> None:
+    """A volume that is not mounted has no sessions."""
+    await there.copy_bars()
+    await there.copy_bars("--back")
+    had = dict(there.server.objects)
+    await asyncio.to_thread(shutil.rmtree, there.folder / "bars")
+    code, said = await there.copy_bars()
+    assert code == 78, said
+    assert f"{there.folder} has no sessions in bars/" in said
+    assert "nothing is copied" in said
+    assert there.server.objects == had
+    assert await asyncio.to_thread((there.folder / PLACE).read_text) == DISK
 
 
 async def test_a_folder_that_a_console_made_is_not_in_the_way_back(there: There) -> None:
