@@ -226,14 +226,16 @@ async def _once(settings: Settings, chosen: argparse.Namespace) -> Exit:
             return exit_code(failed)
         if note := await app.commands.digests.of_other_settings(day, said):
             say(f"{day}: {note}")
-        if chosen.json:
-            _print_json(day_json(said))
-        else:
-            print(
-                console.render(digest(said, settings.alert_detail), console.terminal_width()),
-                flush=True,
-            )
-        await delivered(app, day)
+        try:
+            if chosen.json:
+                _print_json(day_json(said))
+            else:
+                print(
+                    console.render(digest(said, settings.alert_detail), console.terminal_width()),
+                    flush=True,
+                )
+        finally:  # the channels are owed it, though nobody may read here any more
+            await delivered(app, day)
     return Exit.DONE
 
 

@@ -17,7 +17,8 @@ def ended(main: Callable[[], int]) -> int | str | None:
             code: int | str | None = main()
         except SystemExit as leaving:  # as after --help
             code = leaving.code
-        sys.stdout.flush()
+        if sys.stdout is not None:  # as after `>&-`
+            sys.stdout.flush()
     except BrokenPipeError:
         if not _nobody_reads():
             raise

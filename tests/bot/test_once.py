@@ -1,5 +1,8 @@
 """What the shell's commands say on the way."""
 
+import errno
+import io
+import os
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -85,3 +88,26 @@ def test_a_session_of_another_series_says_so(
     monkeypatch.setenv("DARK_POOL_ONLY", "true")
     assert main(["once", "--session", str(NEWEST)]) == Exit.DONE
     assert "Judged from another series than today's settings ask for" in capsys.readouterr().err
+
+
+class Gone(io.StringIO):
+    """What is written to by nobody's reader."""
+
+    def write(self, text: str) -> int:
+        """As a pipe whose other end is closed."""
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+
+
+@pytest.mark.parametrize("words", [[], ["--json"]])
+def test_the_channels_have_the_digest_though_nobody_reads_it_here(
+    words: list[str],
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("DATA_DIR", str(folder))
+    monkeypatch.setattr("sys.stdout", Gone())
+    with pytest.raises(BrokenPipeError):
+        main(["once", "--session", str(NEWEST), *words])
+    said = capsys.readouterr().err
+    assert f"{NEWEST}/digest/r1/console:terminal state=expired" in said, "it was looked at, at last"

@@ -26,10 +26,11 @@ async def ended(
     environment: Mapping[str, str],
     *words: str,
     stdout: int = asyncio.subprocess.DEVNULL,
+    program: str = sys.executable,
 ) -> tuple[int, str]:
-    """The code and what was written to stderr, of `python WORDS` in that folder."""
+    """The code and what was written to stderr, of `PROGRAM WORDS` in that folder."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, *words),
+        *(program, *words),
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
         stdin=asyncio.subprocess.DEVNULL,
@@ -77,6 +78,13 @@ async def test_a_reader_that_has_gone_is_no_fault_of_ours(
     finally:
         os.close(writer)
     assert (code, said) == (Exit.UNREAD, "")
+
+
+async def test_where_there_is_no_output_at_all_it_is_no_fault_either(tmp_path: Path) -> None:
+    """As cron jobs are begun with `>&-`."""
+    words = ("-c", f"exec {sys.executable} -m bot ask /help >&-")
+    code, said = await ended(tmp_path, {"DATA_DIR": "data"}, *words, program="/bin/sh")
+    assert (code, said) == (Exit.DONE, "")
 
 
 async def test_another_pipe_that_is_broken_is_a_fault(tmp_path: Path) -> None:
