@@ -8,7 +8,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import inf
 
 from core.errors import BarsAway
@@ -26,6 +26,8 @@ class _Known:
     stamps: Mapping[str, Stamp]
     """Never changed in place: others are reading it."""
     away: BarsAway | None = None
+    written: list[str] = field(default_factory=list)
+    """Here, since it was asked for: what a part is asked for meanwhile may not know of."""
 
 
 class Listings:
@@ -64,6 +66,8 @@ class Listings:
     def noted(self, folder: str, file: str, stamp: Stamp | None) -> None:
         """It was written here; None: dropped."""
         with self._turn:
+            if (known := self._known.get(folder)) is not None:
+                known.written.append(file)
             self._note(folder, file, stamp)
 
     def met(self, folder: str, file: str, stamp: Stamp, *, instead_of: Stamp | None) -> None:
@@ -92,12 +96,38 @@ class Listings:
                 if known is not None and known.away is None:
                     del self._known[folder]
                 return
-        found = ask()
+            before, so_many = known.stamps, len(known.written)
+        try:
+            found = ask()
+        except BarsAway as error:
+            with self._turn:
+                if self._known.get(folder) is known:
+                    self._known[folder] = _Known(self._clock(), {}, error)
+            raise
         with self._turn:
-            known = self._known.get(folder)
-            before = [n for n in (known.stamps if known else ()) if n.startswith(begins)]
-            for file in {*before, *found}:
-                self._note(folder, file, found.get(file))
+            # All of it may have been asked for since: that is newer.
+            if self._known.get(folder) is known and folder not in self._changes:
+                self._renewed(folder, begins, before, found, set(known.written[so_many:]))
+
+    def _renewed(
+        self,
+        folder: str,
+        begins: str,
+        before: Mapping[str, Stamp],
+        found: Mapping[str, Stamp],
+        written: set[str],
+    ) -> None:
+        """`before`: what was known when it was asked for; `written` here since then."""
+        now = self._known[folder].stamps
+        files = {file for file in (*now, *found) if file.startswith(begins)} - written
+        # By a fetch, or by another who asked for the same part.
+        changed = [file for file in files if now.get(file) is not before.get(file)]
+        if any(_state(now.get(file)) != _state(found.get(file)) for file in changed):
+            # Which of the two is newer nobody can tell: who asks next has all of it anew.
+            del self._known[folder]
+            return
+        for file in files:
+            self._note(folder, file, found.get(file))
 
     def forget(self, folder: str) -> None:
         """Nothing that was asked for before now is to be believed."""
@@ -140,6 +170,10 @@ class Listings:
             if self._changes.pop(folder, None) is changes:
                 self._known[folder] = known
         return known.stamps
+
+
+def _state(stamp: Stamp | None) -> str | None:
+    return None if stamp is None else stamp.state
 
 
 def _with(stamps: Mapping[str, Stamp], changes: Mapping[str, Stamp | None]) -> Mapping[str, Stamp]:

@@ -178,6 +178,87 @@ def test_that_it_was_away_stays_known_though_a_part_is_asked_for_again(
     again.result(20)
 
 
+def part_asked_for(
+    storage: Storage, many: ThreadPoolExecutor, **known: Stamp
+) -> tuple[Listings, Future[None], Future[dict[str, Stamp]]]:
+    """Of what is known in `x` the part that begins with `a`; who asks for it, and the answer."""
+    there = Listings(storage, kept_s=60)
+    asks = many.submit(there.of, "x")
+    storage.asked().set_result(known)
+    asks.result(20)
+    asks_again = many.submit(there.renew, "x", "a", lambda: storage("x"))
+    return there, asks_again, storage.asked()
+
+
+def test_what_is_written_and_dropped_while_a_part_is_asked_for_counts(
+    many: ThreadPoolExecutor,
+) -> None:
+    storage = Storage()
+    there, asks, answer = part_asked_for(storage, many, a=ONE, a_old=ONE, a_back=ONE, b=ONE)
+    there.noted("x", "a", TWO)
+    there.noted("x", "a_new", TWO)
+    there.noted("x", "a_old", None)
+    for stamp in (TWO, ONE):
+        there.noted("x", "a_back", stamp)
+    for passing in (TWO, None):
+        there.noted("x", "a_passing", passing)
+    of_before = {"a": ONE, "a_old": ONE, "a_back": TWO, "a_passing": TWO, "a_theirs": TWO}
+    answer.set_result(of_before)
+    asks.result(20)
+    written = {"a": TWO, "a_new": TWO, "a_back": ONE}
+    assert there.of("x") == {**written, "a_theirs": TWO, "b": ONE}
+    there.renew("x", "a", lambda: {"a": ONE})
+    assert there.of("x") == {"a": ONE, "b": ONE}, "that was written before it was asked for"
+
+
+@pytest.mark.parametrize("seen", [ONE, TWO])
+def test_what_was_read_while_a_part_was_asked_for_is_asked_for_anew_if_it_is_another(
+    many: ThreadPoolExecutor, seen: Stamp
+) -> None:
+    storage = Storage()
+    there, asks, answer = part_asked_for(storage, many, a=ONE, b=ONE)
+    there.met("x", "a", TWO, instead_of=ONE)
+    answer.set_result({"a": seen})
+    asks.result(20)
+    if seen == ONE:
+        anew = many.submit(there.of, "x")
+        storage.asked().set_result({"a": TWO})
+        assert anew.result(20) == {"a": TWO}
+    else:
+        assert there.of("x") == {"a": TWO, "b": ONE}
+
+
+def test_an_answer_about_a_part_does_not_count_where_all_was_asked_for_since(
+    many: ThreadPoolExecutor,
+) -> None:
+    storage = Storage()
+    there, asks, answer = part_asked_for(storage, many, a=ONE)
+    there.forget("x")
+    all_of_it = many.submit(there.of, "x")
+    storage.asked().set_result({"a": TWO})
+    assert all_of_it.result(20) == {"a": TWO}
+    answer.set_result({"a": ONE})
+    asks.result(20)
+    assert there.of("x") == {"a": TWO}
+
+
+def test_who_comes_after_a_part_was_asked_for_in_vain_hears_that_while_it_is_tried_again(
+    many: ThreadPoolExecutor,
+) -> None:
+    storage = Storage()
+    there, asks, answer = part_asked_for(storage, many, a=ONE)
+    answer.set_exception(AWAY)
+    with pytest.raises(BarsAway, match="no answer"):
+        asks.result(20)
+    there.renew("x", "a", lambda: pytest.fail("nothing is known that could be old"))
+    again = many.submit(there.of, "x")
+    answer = storage.asked()
+    with pytest.raises(BarsAway, match="no answer"):
+        many.submit(there.of, "x").result(20)
+    answer.set_result({"a": TWO})
+    assert again.result(20) == there.of("x") == {"a": TWO}
+
+
 def test_what_was_read_is_known_unless_it_was_written_meanwhile(
     many: ThreadPoolExecutor,
 ) -> None:
