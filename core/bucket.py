@@ -116,6 +116,10 @@ class Bucket:
             self._tidy()
         return [found[name] for name in names]
 
+    def state_of(self, name: str, path: Path) -> str:
+        """Of the copy: the object may have been another since, and be this one again."""
+        return path.name.partition(".")[0]
+
     def put(self, name: str, whole: bytes) -> None:
         """In one request: the storage has all of it, or what was there before."""
         with self._told("put", name):

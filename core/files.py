@@ -78,6 +78,10 @@ class Files(Protocol):
     def paths(self, names: Sequence[str]) -> list[Path]:
         """On this machine, to be read now; FileNotFoundError for one that is not there."""
 
+    def state_of(self, name: str, path: Path) -> str:
+        """In which state the file was that has been read there, where paths() said it is; another
+        one, or none, where it has changed meanwhile."""
+
     def put(self, name: str, whole: bytes) -> None:
         """In the place of what has this name, if anything has."""
 
@@ -166,6 +170,11 @@ class Folder:
     def paths(self, names: Sequence[str]) -> list[Path]:
         """Whether they are there shows when they are read."""
         return [self.root / name for name in names]
+
+    def state_of(self, name: str, path: Path) -> str:
+        """As it is by now: it does not come back to a state that it was in."""
+        stamp = self.stamp(name)
+        return "" if stamp is None else stamp.state
 
     def put(self, name: str, whole: bytes) -> None:
         """By another name first."""

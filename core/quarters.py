@@ -82,7 +82,7 @@ class Quarters:
         for quarter, daily in self._daily().items():
             whole = _file(quarter, daily)
             if len(daily) > 1 and whole not in made:
-                if not self._renewed(quarter, whole, self._sessions(sorted(daily))):
+                if not self._renewed(quarter, daily):
                     continue
                 renewed += 1
             # Also what somebody has left who died before he had dropped it.
@@ -91,17 +91,24 @@ class Quarters:
                     self.files.drop(f"{self._folder}/{other}")
         return renewed
 
-    def _renewed(self, quarter: str, whole: str, names: Sequence[str]) -> bool:
-        """False if one of the sessions is damaged."""
+    def _renewed(self, quarter: str, daily: Mapping[str, str]) -> bool:
+        """False if one of the sessions is damaged, or another one by now."""
+        names = self._sessions(sorted(daily))
+        facts = {"series": self.series.key, "quarter": quarter}
+        paths = self.files.paths(names)
         try:
-            scan = pl.scan_parquet(self.files.paths(names))
-            rows = as_stored(scan.sort("ticker", "session").collect())
+            rows = as_stored(pl.scan_parquet(paths).sort("ticker", "session").collect())
         except UNREADABLE as error:
-            facts = {"series": self.series.key, "quarter": quarter, "seen": str(error)[:200]}
+            facts |= {"seen": str(error)[:200]}
             logger.warning("a quarter was not compacted, its sessions are read", extra=facts)
             set_aside(self.files, names)  # and made of the others the next time
             return False
-        self.files.put(f"{self._folder}/{whole}", parquet(rows, ROWS_A_GROUP, PAGE_BYTES))
+        # In a bucket an earlier state may come back: rows of another one would be taken for its.
+        if list(map(self.files.state_of, names, paths)) != [daily[name] for name in sorted(daily)]:
+            logger.info("a quarter changed, the next compaction makes its file", extra=facts)
+            return False
+        whole = parquet(rows, ROWS_A_GROUP, PAGE_BYTES)
+        self.files.put(f"{self._folder}/{_file(quarter, daily)}", whole)
         return True
 
     def drop_unreadable(

@@ -325,6 +325,48 @@ async def test_files_by_ticker_are_made_once_for_everybody(opened: Opened, tmp_p
     await run(work)
 
 
+async def test_a_file_by_ticker_has_the_rows_of_the_states_that_it_is_named_after(
+    opened: Opened, tmp_path: Path
+) -> None:
+    def work() -> None:
+        service, shell = (Store(opened(), Folder(tmp_path / "own")) for _ in range(2))
+        shell.write(SERIES, DAY, FIRST, 1)
+        shell.write(SERIES, NEXT, bars(NEXT, [row("AAPL")]), 1)
+        assert service.has(SERIES, DAY)  # as a bucket listed it, for some seconds
+        shell.write(SERIES, DAY, SECOND, 2)
+        made = service.compact(SERIES)
+        assert made == (1 if isinstance(service.files, Folder) else 0)
+        shell.back_to(SERIES, DAY, 1)
+        after_a_restart = Store(opened(), Folder(tmp_path / "own"))
+        for _ in range(2):
+            read = after_a_restart.read(SERIES, [DAY, NEXT], tickers=["AAPL", "MSFT"])
+            assert read.filter(session=DAY.date).equals(FIRST)
+            assert after_a_restart.compact(SERIES) in (0, 1)
+        (whole,) = Quarters(opened(), SERIES).names([DAY.date, NEXT.date])
+        assert whole.startswith("quarters/")
+
+    await run(work)
+
+
+async def test_what_was_read_is_known_by_its_state_though_it_comes_back(opened: Opened) -> None:
+    def work() -> None:
+        files = opened()
+        files.put(NAME, b"one")
+        (path,), first = files.paths([NAME]), files.stamp(NAME)
+        assert first is not None
+        assert files.state_of(NAME, path) == first.state
+        files.put(NAME, b"three")
+        (later,), state = files.paths([NAME]), files.state_of(NAME, path)
+        assert state != first.state or path.read_bytes() == b"one"
+        assert files.state_of(NAME, later) != first.state
+        files.put(NAME, b"one")
+        assert files.state_of(NAME, later) != first.state or later.read_bytes() == b"one"
+        files.drop(NAME)
+        assert files.state_of(NAME, later) != first.state
+
+    await run(work)
+
+
 async def test_what_a_worker_staged_is_taken_once(opened: Opened) -> None:
     def work() -> None:
         worker, bot = Staged(opened()), Staged(opened())
