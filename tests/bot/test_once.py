@@ -4,6 +4,7 @@ import errno
 import io
 import os
 import re
+from contextlib import redirect_stdout
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -106,8 +107,7 @@ def test_the_channels_have_the_digest_though_nobody_reads_it_here(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setenv("DATA_DIR", str(folder))
-    monkeypatch.setattr("sys.stdout", Gone())
-    with pytest.raises(BrokenPipeError):
+    with redirect_stdout(Gone()), pytest.raises(BrokenPipeError):
         main(["once", "--session", str(NEWEST), *words])
     said = capsys.readouterr().err
     assert f"{NEWEST}/digest/r1/console:terminal state=expired" in said, "it was looked at, at last"
