@@ -16,7 +16,7 @@ from core.sources.day_aggs import key
 ALL = ("--policy", "all")
 _EVERY = 3
 """One in so many sessions has changed."""
-_TABLES = ("job_alerts", "job_attempts", "job_sessions", "jobs")
+_TABLES = ("job_alerts", "job_before", "job_attempts", "job_sessions", "jobs")
 _LOOK_S, _PATIENCE_S, _WAIT_S = 0.001, 20.0, 2.0
 
 

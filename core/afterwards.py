@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from core.db import Db, iso
-from core.jobs import Job, JobState, Policy, Stage, job_of
+from core.jobs import BAD, EARLIER, Job, JobState, Policy, Stage, Unit, job_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,17 +142,23 @@ class Afterwards:
             await writer.execute("UPDATE jobs SET summary = ? WHERE id = ?", (receipt, job.id))
 
     async def touched(self, job: Job) -> list[Touched]:
-        """The sessions that changed, and those that are new, oldest first."""
+        """The sessions that changed, and those that are new, oldest first; of every series that the
+        job has read, though it may have gone on with another one since."""
         rows = await self.db.rows(
-            "SELECT u.series, u.session, u.revision FROM job_sessions AS u LEFT JOIN sessions AS s"
-            " ON (s.series, s.session) = (u.series, u.session)"
+            "SELECT b.series, b.session, b.is_new FROM job_before AS b LEFT JOIN job_sessions AS u"
+            " ON (u.job, u.session) = (b.job, b.session) LEFT JOIN sessions AS s"
+            " ON (s.series, s.session) = (b.series, b.session)"
+            # What changed beside a session, as its prices did, is no revision of its own.
+            " WHERE b.job = ? AND (EXISTS (SELECT 1 FROM job_attempts AS a WHERE"
+            " (a.job, a.session, a.series) = (b.job, b.session, b.series) AND a.outcome IN (?, ?))"
             # One that was stored by a process that died of it is the same when it is read again.
-            " WHERE u.job = ? AND (u.state = 'stored'"
-            " OR (u.state = 'same' AND s.revision > u.revision)) ORDER BY u.session",
-            (job.id,),
+            " OR (s.revision > b.revision"
+            # What did not come in was not stored by the job: somebody may have accepted it since.
+            " AND NOT (u.series IS b.series AND u.state IN (?, ?, ?)))) ORDER BY b.session",
+            (job.id, Unit.STORED, EARLIER + Unit.STORED, *BAD),
         )
         return [
-            Touched(row["series"], date.fromisoformat(row["session"]), is_new=row["revision"] == 0)
+            Touched(row["series"], date.fromisoformat(row["session"]), bool(row["is_new"]))
             for row in rows
         ]
 

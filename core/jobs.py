@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 
+from core.before import REMEMBER
 from core.calendar import TradingDay, trading_day
 from core.db import Conflict, Db, Row, Value, insert, iso
 from core.errors import CommandError
@@ -130,7 +131,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Jobs:
-    """The three tables."""
+    """The tables."""
 
     db: Db
     now: Callable[[], datetime]
@@ -196,22 +197,21 @@ class Jobs:
         """The next session, from now on `running`; None if none waits, or the job has moved."""
         async with self.db.transaction() as writer:
             cursor = await writer.execute(
-                "UPDATE job_sessions SET state = ?, series = ?, revision ="
-                # Of a job that has moved, what there is of this series by now.
-                " CASE WHEN series IS ? THEN revision ELSE coalesce((SELECT s.revision FROM"
-                " sessions AS s WHERE (s.series, s.session) = (?, job_sessions.session)), 0) END"
-                " WHERE job = ? AND session ="
-                " (SELECT session FROM job_sessions JOIN jobs ON jobs.id = job"
+                "SELECT session FROM job_sessions JOIN jobs ON jobs.id = job"
                 " WHERE job = ? AND job_sessions.state = ? AND jobs.state = ? AND jobs.series = ?"
                 # Others first: three of them in a row that fail are no session's fault.
                 " ORDER BY (SELECT count(*) FROM job_attempts AS a WHERE a.job = job_sessions.job"
-                " AND a.session = job_sessions.session AND a.outcome = ?), position LIMIT 1)"
-                " RETURNING session",
-                (Unit.RUNNING, *(3 * (job.series,)), job.id, job.id, Unit.WAITING,
-                 JobState.RUNNING, job.series, Unit.WAITING),
-            )  # fmt: skip
+                " AND a.session = job_sessions.session AND a.outcome = ?), position LIMIT 1",
+                (job.id, Unit.WAITING, JobState.RUNNING, job.series, Unit.WAITING),
+            )
             if (row := await cursor.fetchone()) is None:
                 return None
+            which: tuple[Value, ...] = (job.id, row["session"])
+            await writer.execute(REMEMBER, which)
+            await writer.execute(
+                "UPDATE job_sessions SET state = ?, series = ? WHERE (job, session) = (?, ?)",
+                (Unit.RUNNING, job.series, *which),
+            )
             attempt: dict[str, Value] = {"job": job.id, "session": row["session"]}
             attempt |= {"series": job.series, "began_at": iso(self.now()), "outcome": Unit.RUNNING}
             await insert(writer, "job_attempts", attempt)

@@ -10,6 +10,7 @@ import pytest
 
 from alerts.model import TERMINAL
 from bot.fill import fill
+from core.afterwards import Afterwards, Touched
 from core.bars import Bars, Family, Scope, Series
 from core.calendar import TradingDay
 from core.elsewhere import Receipt, Refused, Task, fetched
@@ -67,12 +68,11 @@ async def counted(there: There, *changed: pl.Expr) -> Callable[[Task], Receipt |
     return work
 
 
-async def wrong(there: There, day: TradingDay) -> None:
+async def wrong(there: There, day: TradingDay, of: Series | None = None) -> None:
     """What is stored of a session is half of it."""
-    top = there.app.ladder.top
-    bars = await asyncio.to_thread(top.store.read, top.series, [day])
-    half = Bars(bars.head(len(bars) // 2))
-    await asyncio.to_thread(top.store.write, top.series, day, half, 1)
+    store, series = there.app.ladder.top.store, of or there.app.ladder.top.series
+    bars = await asyncio.to_thread(store.read, series, [day])
+    await asyncio.to_thread(store.write, series, day, Bars(bars.head(len(bars) // 2)), 1)
 
 
 async def newest(there: There) -> Job:
@@ -105,7 +105,33 @@ async def test_what_was_read_again_before_it_moved_is_not_read_twice(there: Ther
     done = await fill(there.app, [*SPAN, "all"])
     assert there.doing.asked == [WEEK[2], WEEK[1]]
     assert (done.state, done.stored, done.instead) == (JobState.DONE, 3, "")
-    assert done.changed.startswith("1 session changed, no past alerts"), done.changed
+    assert done.changed.startswith("1 session changed, 1 new, no past alerts"), done.changed
+
+
+@pytest.mark.parametrize(
+    ("mended", "changed"),
+    [("the first", "2 sessions changed, 3 new"), ("the second", "3 sessions changed, no")],
+)
+async def test_what_changed_of_a_series_counts_though_the_job_left_it_and_came_back(
+    there: There, mended: str, changed: str
+) -> None:
+    beside(there)
+    first, second, key = there.doing.work, await counted(there), there.app.ladder.top.series.key
+    there.doing.work = second
+    await fill(there.app, [*SPAN, f"series:{TRADES.key}"])
+    for day in WEEK[1:4]:
+        await wrong(there, day, TRADES)
+
+    def refusing(task: Task) -> Receipt | Refused:
+        if task.series == key:
+            return first(task) if is_mended and mended == "the first" else LACKING
+        return NO_KEY if task.day == WEEK[1] and not is_mended else second(task)
+
+    is_mended, there.doing.work = False, refusing
+    assert (await fill(there.app, [*SPAN, "all"])).state is JobState.PAUSED
+    is_mended = True
+    done = await fill(there.app, [*SPAN, "all"])
+    assert (done.state, done.changed[: len(changed)]) == (JobState.DONE, changed)
 
 
 async def test_what_changed_of_the_series_before_counts_with_its_alerts(folder: Path) -> None:
@@ -145,16 +171,9 @@ async def test_what_came_in_of_another_series_waits_when_a_refusal_was_mended(
             await jobs.put(job, day, Outcome(unit, 1.0))
         return day
 
-    async def revisions() -> list[int]:
-        rows = await app.db.rows(
-            "SELECT revision FROM job_sessions WHERE job = ? ORDER BY position", (asked.id,)
-        )
-        return [row["revision"] for row in rows]
-
     assert await read(Unit.STORED) == WEEK[3]
     await move(app.db, asked, TRADES.key, "the first is refused")
     assert await read(Unit.STORED) == WEEK[2]
-    assert await revisions() == [0, 0, 0], "of the second there is nothing"
     assert await read(Unit.FAILED) == WEEK[1]
     await jobs.state(asked, JobState.PAUSED, "and so is the next")
     assert await resumed(jobs, await jobs.job(asked.id))
@@ -164,7 +183,10 @@ async def test_what_came_in_of_another_series_waits_when_a_refusal_was_mended(
     assert await jobs.counts(job) == {Unit.STORED: 1, Unit.WAITING: 2}
     assert await jobs.tries(job, WEEK[1]) == 0
     assert [await read(Unit.SAME), await read(Unit.SAME)] == [WEEK[2], WEEK[1]]
-    assert await revisions() == [0, 1, 0]
+    rows = await app.db.rows(
+        "SELECT series, session FROM job_before WHERE job = 2 AND revision = 1"
+    )
+    assert [tuple(row) for row in rows] == [(asked.series, str(WEEK[2]))], "of the second was none"
 
 
 async def begun(there: There) -> Job:
@@ -172,6 +194,34 @@ async def begun(there: There) -> Job:
     beside(there)
     wish = there.app.backfilling.wish("run", SPAN)
     return await there.app.backfilling.begin(wish, who="console:@me", place=str(TERMINAL))
+
+
+async def test_what_a_job_did_not_store_is_not_what_it_changed(there: There) -> None:
+    job, jobs, top = await begun(there), there.app.backfilling.runner.jobs, there.app.ladder.top
+
+    async def stored(day: TradingDay, of: Series) -> None:
+        await top.ledger.of(of).stored(
+            day, revision=1, source="files", version=None, row_count=1, refused=(), notes=(),
+            now=top.now(),
+        )  # fmt: skip
+
+    assert await jobs.take(job) == WEEK[3]
+    await jobs.put(job, WEEK[3], Outcome(Unit.HELD, 1.0))
+    await stored(WEEK[3], top.series)
+    assert await Afterwards(jobs.db).touched(job) == [], "somebody has accepted it since"
+    await jobs.take(job)
+    await jobs.put(job, WEEK[2], Outcome(Unit.STORED, 1.0))
+    await move(jobs.db, job, TRADES.key, "the first is refused")
+    assert await jobs.take(await jobs.job(job.id)) == WEEK[3]
+    await stored(WEEK[3], TRADES)
+    await jobs.interrupted()
+    await move(jobs.db, job, job.series, "and so is the second")
+    assert await jobs.take(await jobs.job(job.id)) == WEEK[3]
+    await jobs.put(job, WEEK[3], Outcome(Unit.HELD, 1.0))
+    assert await Afterwards(jobs.db).touched(job) == [
+        Touched(job.series, WEEK[2].date, is_new=True),
+        Touched(TRADES.key, WEEK[3].date, is_new=True),
+    ]
 
 
 async def test_what_one_series_has_not_got_the_other_may_have(there: There) -> None:

@@ -130,6 +130,31 @@ def test_what_backfills_have_read_is_of_the_series_of_their_job(tmp_path: Path) 
         assert {row["series"] for row in now[table]} == {job["series"]}
 
 
+def test_what_there_was_before_a_backfill_is_known_of_what_it_has_begun(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    migrate(path, scripts(tmp_path / "earlier", upto=15))
+    columns = "job, session, position, state, series, revision"
+    taken = [("a", "waiting", 1), ("b", "stored", 0), ("c", "waiting", 1), ("d", "same", None)]
+    with closing(sqlite3.connect(path)) as connection, connection:
+        for session, state, revision in taken:
+            connection.execute(
+                f"INSERT INTO job_sessions ({columns}) VALUES (1, ?, 0, ?, 's', ?)",  # noqa: S608
+                (session, state, revision),
+            )
+        # A process died of the last of these.
+        connection.execute(
+            "INSERT INTO job_attempts (job, session, began_at, outcome)"
+            " VALUES (1, 'c', '', 'interrupted')"
+        )
+        connection.execute(
+            "INSERT INTO jobs (id, series, first, last, policy, newest_first, announce, state, who,"
+            " place, created_at) VALUES (1, 's', 'a', 'd', 'all', 1, 0, 'running', '', '', '')"
+        )
+    migrate(path)
+    found = [(r["session"], r["revision"], r["is_new"]) for r in tables(path)["job_before"]]
+    assert found == [("b", 0, 1), ("c", 1, 0), ("d", None, 0)]
+
+
 def schema(path: Path) -> set[str]:
     """What every table has, in whatever order its columns came."""
     with closing(sqlite3.connect(path)) as connection:
