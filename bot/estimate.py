@@ -11,7 +11,7 @@ from datetime import date
 from statistics import fmean
 
 from bot.patience import SURE_AFTER
-from bot.reach import NOT_THERE, Looked, Reach, Reaches, reaches
+from bot.reach import NOT_THERE, Looked, Part, Reach, Reaches, reaches
 from bot.stale import stale
 from bot.turns import Turns
 from core.calendar import TradingDay, last_complete
@@ -189,8 +189,12 @@ class _Needs:
 
 
 def _all_of(chains: Sequence[Reaches], *, newest_first: bool) -> _Needs:
-    """What it takes to read every part of the sessions."""
-    needs = [_needs(chain, newest_first=newest_first) for chain in chains]
+    """What it takes to read every part of the sessions, in the order in which a job reads them."""
+    needs, lacking = list[_Needs](), 0
+    for chain in chains:
+        # Of a session that lacks a part nobody is asked for the next one.
+        needs.append(_needs(chain, lacking, newest_first=newest_first))
+        lacking = max(lacking, chain.beyond)
     least = max(needs, key=lambda need: need.beyond, default=None)
     sized = [need.bytes for need in needs if need.bytes is not None]
     return _Needs(
@@ -203,23 +207,24 @@ def _all_of(chains: Sequence[Reaches], *, newest_first: bool) -> _Needs:
     )
 
 
-def _needs(chain: Reaches, *, newest_first: bool) -> _Needs:
+def _needs(chain: Reaches, lacking: int, *, newest_first: bool) -> _Needs:
     """What it takes to read all that is served, each session by the first that may have it.
 
-    A job asks for what nobody serves as well, of each source in turn, until it has seen it.
+    A job asks for what nobody serves as well, of each source in turn, until it has seen it. It does
+    not come to the `lacking` oldest sessions.
     """
     requests = limited = 0
     size: float | None = None
     for part in chain.likely:
-        many, source = part.end - part.first, part.reach.source
+        many, source = _many(part, lacking), part.reach.source
         requests += many * _each(source)
         limited += many if isinstance(source, LIMITED) else 0
-        if part.reach.sizes:
+        if many and part.reach.sizes:
             size = (size or 0.0) + many * fmean(part.reach.sizes)
-    in_vain = 0
+    in_vain, beyond = 0, max(0, chain.beyond - lacking)
     for n, reach in enumerate(chain.every):
-        nobodys = _in_vain(reach, chain.beyond, newest_first=newest_first)
-        refused = chain.beyond + _left_to(chain.every[n + 1 :], chain, reach)
+        nobodys = _in_vain(reach, beyond, newest_first=newest_first)
+        refused = beyond + _left_to(chain.every[n + 1 :], chain, reach, lacking)
         more = _in_vain(reach, refused, newest_first=newest_first)
         in_vain += nobodys
         requests += more - nobodys
@@ -228,11 +233,16 @@ def _needs(chain: Reaches, *, newest_first: bool) -> _Needs:
     return _Needs(requests, limited, size, chain.beyond, in_vain, why)
 
 
-def _left_to(lower: Sequence[Reach], chain: Reaches, reach: Reach) -> int:
+def _many(part: Part, lacking: int) -> int:
+    """Its sessions, but for the `lacking` oldest of all."""
+    return max(0, part.end - max(part.first, lacking))
+
+
+def _left_to(lower: Sequence[Reach], chain: Reaches, reach: Reach, lacking: int) -> int:
     """How many sessions those further down serve, once this one has refused them."""
     if not reach.beyond:
         return 0  # it may only be away, and is waited for
-    return sum(p.end - p.first for p in chain.likely if any(p.reach is one for one in lower))
+    return sum(_many(p, lacking) for p in chain.likely if any(p.reach is one for one in lower))
 
 
 def _each(source: Source) -> int:

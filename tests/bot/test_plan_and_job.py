@@ -46,7 +46,7 @@ async def planned_and_done(
     calls: int = A_SECOND,
     **changes: str,
 ) -> tuple[Plan, int, int]:
-    """The plan, by so many calls a minute; the requests of REST and of flat files its job made."""
+    """The plan, by so many calls a minute; the requests its job made of REST, and of files."""
     for name, value in vendor.environment(folder, **changes).items():
         monkeypatch.setenv(name, value)
     called = {k if k == "POLYGON_API_KEY" else k.lower(): v for k, v in changes.items()}
@@ -57,11 +57,12 @@ async def planned_and_done(
         wish = doing.wish("run", [str(FEW[0]), str(NEWEST), *words])
         estimates = replace(doing.estimates, calls_per_minute=calls)
         plan = await replace(doing, estimates=estimates).plan(wish)
-        vendor.rest.requests.clear()
-        vendor.s3.requests.clear()
+        for server in (vendor.rest, vendor.s3, vendor.finra):
+            server.requests.clear()
         job = await doing.begin(wish, who="console:@me", place="console:terminal")
         await doing.runner.work_off(job)
-    return plan, len(vendor.rest.requests), len(vendor.s3.requests)
+    files = len(vendor.s3.requests) + len(vendor.finra.requests)
+    return plan, len(vendor.rest.requests), files
 
 
 @pytest.mark.parametrize(
@@ -78,6 +79,20 @@ async def test_what_the_first_refuses_and_the_next_one_serves_is_asked_of_both(
         USE_FLAT_FILES=str(first == "files").lower(),
     )
     assert plan.seconds == rest, "the calls of REST, that for the splits as well"
+    assert plan.requests + plan.asked_beyond == pytest.approx(rest + files, abs=NEAR)
+
+
+@pytest.mark.parametrize("begins", [(20, 20)], indirect=True)
+@pytest.mark.usefixtures("begins")
+async def test_volumes_are_asked_for_where_there_are_prices_alone(
+    vendor: Vendor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan, rest, files = await planned_and_done(
+        *(vendor, tmp_path / "data", monkeypatch), DARK_POOL_ONLY="true", USE_TRADES_FILES="false"
+    )
+    assert len(vendor.finra.requests) == 10
+    assert plan.beyond == 20
+    assert plan.seconds == rest
     assert plan.requests + plan.asked_beyond == pytest.approx(rest + files, abs=NEAR)
 
 
