@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from typing import Any, TextIO
 
 from alerts.budget import clipped
@@ -14,11 +15,20 @@ from bot.fill import left_behind
 from bot.logs import say
 from bot.platforms.console import render, terminal_width
 from core.errors import BarsAway, CommandError
+from core.jobs import Job
 from core.plan import Plan
 
 _OWN = ("plan", "run")
 Ask = Callable[[str], Coroutine[Any, Any, str]]
 """Shows a question; what was typed, empty if nobody types any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Agreed:
+    """It may be read."""
+
+    left: Job | None = None
+    """This alone: it was left behind, and agreed to when it was begun."""
 
 
 def action_of(words: list[str]) -> tuple[str, list[str]]:
@@ -41,15 +51,15 @@ async def planned(app: App, words: list[str]) -> tuple[Plan, str]:
     return plan, render(plan_card(plan, stamp(app.ladder.top.series)), terminal_width())
 
 
-async def agreed(app: App, words: list[str], ask: Ask | None) -> bool:
+async def agreed(app: App, words: list[str], ask: Ask | None) -> Agreed | None:
     """Tell the plan, and have it confirmed; `ask`: None where nobody is to be asked.
 
-    What was left behind was agreed to when it was begun. CommandError as bot.fill.
+    None if it was not. CommandError as bot.fill.
     """
     # What each ticker is would take all calls of some minutes: a plan needs none of that.
     await app.refresh_rules()
-    if await left_behind(app, app.backfilling.wish("run", words)) is not None:
-        return True
+    if (left := await left_behind(app, app.backfilling.wish("run", words))) is not None:
+        return Agreed(left)
     try:
         plan, said = await planned(app, words)
     except BarsAway as error:
@@ -57,12 +67,12 @@ async def agreed(app: App, words: list[str], ask: Ask | None) -> bool:
             raise
         # Nobody is asked anything: what the job meets is what counts.
         say(f"no plan: {error}")
-        return True
+        return Agreed()
     say(said)
     if ask is None or not plan.to_read:
-        return True
+        return Agreed()
     answer = await ask(f"Read {some(len(plan.to_read), 'session')}? [y/N] ")
-    return answer.strip().lower() in ("y", "yes")
+    return Agreed() if answer.strip().lower() in ("y", "yes") else None
 
 
 def asking(stream: TextIO, *outs: TextIO) -> Ask | None:

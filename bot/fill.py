@@ -69,11 +69,14 @@ class Filled:
     """What had failed before, in a way that lasts, and was not asked for again; in words."""
 
 
-async def fill(app: App, words: list[str]) -> Filled:
-    """Read a span as `/backfill run` would; CommandError for what cannot be begun."""
+async def fill(app: App, words: list[str], left: Job | None = None) -> Filled:
+    """Read a span as `/backfill run` would; CommandError for what cannot be begun.
+
+    `left`: go on with this one, and begin no other.
+    """
     await refreshed(app)
     wish = app.backfilling.wish("run", words)
-    job = await _begun(app, wish)
+    job = await (_begun(app, wish) if left is None else _gone_on_with(app, left))
     if job is not None:
         await _told_what_is_left(app, job, _through(app, job))
     stored, unread = await _beside(app, wish, job)
@@ -125,8 +128,7 @@ async def left_behind(app: App, wish: Wish) -> Job | None:
     if left is None:
         return None
     if left.is_over:
-        is_left = left.state is JobState.DONE and left.stage is Stage.ALERTS
-        return left if is_left and _is_the_same(left, wish) else None
+        return left if _is_uncounted(left) and _is_the_same(left, wish) else None
     if not _is_the_same(left, wish):
         line = app.backfilling.line(left)
         own = f"go on with it by `python -m bot backfill {line}`, " if line else ""
@@ -150,9 +152,19 @@ async def _begun(app: App, wish: Wish) -> Job | None:
             # Another shell may have been quicker by a moment.
             if (left := await left_behind(app, wish)) is None:
                 raise
+    return await _gone_on_with(app, left)
+
+
+async def _gone_on_with(app: App, left: Job) -> Job:
+    """Another process may have ended it since it was looked for: then it stays as it is."""
     jobs, order = app.backfilling.runner.jobs, "newest" if left.newest_first else "oldest"
+    left = await jobs.job(left.id)
+    which = f"the backfill of {left.first} to {left.last}"
+    if left.is_over and not _is_uncounted(left):
+        say(f"{which} is {left.state} by now: nothing is read for it again")
+        return left
     how = "all of it was read" if left.is_over else f"{order} first"
-    say(f"going on with the backfill of {left.first} to {left.last}, {how}")
+    say(f"going on with {which}, {how}")
     if not left.is_over:
         await resumed(jobs, left)
     return await jobs.job(left.id)
@@ -170,6 +182,10 @@ async def _counted(app: App) -> None:
             return job.stage is Stage.ALERTS and beside.service is None
 
         await _told_what_is_left(app, job, beside.through(job, is_wanted, runner.settle))
+
+
+def _is_uncounted(left: Job) -> bool:
+    return left.state is JobState.DONE and left.stage is Stage.ALERTS
 
 
 def _is_the_same(left: Job, wish: Wish) -> bool:

@@ -314,13 +314,13 @@ async def _backfill(settings: Settings, chosen: argparse.Namespace) -> Exit:
             print((await planned(app, words))[1])
             return Exit.DONE
         ask = None if chosen.yes else asking(sys.stdin, sys.stderr, sys.stdout)
-        if not await agreed(app, words, ask):
+        if (may := await agreed(app, words, ask)) is None:
             say("nothing is read")
             return Exit.TRY_AGAIN
         if app.backfilling.wish("run", words).announce:
             say(UNPOSTED)
         app.board.watchers.append(reading())
-        done = await fill(app, words)
+        done = await fill(app, words, may.left)
     return filled(done)
 
 

@@ -15,12 +15,14 @@ import pytest
 
 from alerts.backfill_card import UNPOSTED
 from alerts.model import TERMINAL
-from bot.agreed import action_of, agreed, asking, planned
+from bot.agreed import Agreed, action_of, agreed, asking, planned
 from bot.fill import fill, move, progress_bar
-from bot.shell import main
+from bot.once import Exit
+from bot.shell import filled, main
 from core.errors import CommandError
-from core.jobs import Outcome, Unit
+from core.jobs import Outcome, Stage, Unit
 from tests.bot.small_market import ask, told
+from tests.bot.test_backfill_changes import uncounted
 from tests.bot.test_backfilling import WEEK, There, at
 from tests.filled import EVE, Kind, until
 from tests.shared import Shared
@@ -76,7 +78,7 @@ async def test_a_person_is_asked_after_the_plan(
     there: There, types: str, *, is_agreed: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
     person = Person(types)
-    assert await agreed(there.app, SPAN, person) is is_agreed
+    assert await agreed(there.app, SPAN, person) == (Agreed() if is_agreed else None)
     assert person.asked == ["Read 5 sessions? [y/N] "]
     seen = capsys.readouterr()
     assert "5 sessions to read (missing)" in seen.err
@@ -95,11 +97,40 @@ async def test_nobody_is_asked_about_nothing_nor_twice(there: There) -> None:
     person = Person("n\n")
     assert await agreed(there.app, [str(EVE), str(EVE)], person), "it is stored"
     wish = there.app.backfilling.wish("run", SPAN)
-    await there.app.backfilling.begin(wish, who="console:@me", place="console:terminal")
-    assert await agreed(there.app, SPAN, person), "it was agreed to when it was begun"
+    job = await there.app.backfilling.begin(wish, who="console:@me", place="console:terminal")
+    assert await agreed(there.app, SPAN, person) == Agreed(job), "when it was begun"
     assert person.asked == []
     with pytest.raises(CommandError, match="is not over"):
         await agreed(there.app, [SPAN[0], SPAN[0]], person)
+
+
+@pytest.mark.parametrize("ended", ["uncounted", "running", "cancelled"])
+async def test_what_another_process_ends_meanwhile_is_not_read_again_unasked(
+    there: There, capsys: pytest.CaptureFixture[str], *, ended: str
+) -> None:
+    app, person = there.app, Person("n\n")
+    runner, words = app.backfilling.runner, [str(EVE), str(EVE), "all"]
+    if ended == "uncounted":
+        job = await uncounted(there)
+    else:
+        wish = app.backfilling.wish("run", words)
+        job = await app.backfilling.begin(wish, who="console:@me", place="console:terminal")
+    may = await agreed(app, words, person)
+    assert may == Agreed(job)
+    if ended == "cancelled":
+        await ask(app, "/backfill cancel")
+    elif ended == "running":
+        await runner.work_off(job)
+    while (job := await runner.jobs.job(job.id)).stage is not Stage.NOTHING:
+        await runner.settle(job)
+    there.doing.asked.clear()
+    done = await fill(app, words, may.left)
+    assert there.doing.asked == []
+    assert done.state is job.state
+    assert filled(done) is (Exit.TRY_AGAIN if ended == "cancelled" else Exit.DONE)
+    assert await app.db.rows("SELECT id FROM jobs WHERE id != ?", (job.id,)) == []
+    assert f"is {job.state} by now: nothing is read for it again" in capsys.readouterr().err
+    assert person.asked == []
 
 
 async def test_a_line_of_a_terminal_is_waited_for_and_nobody_waits_who_is_cancelled() -> None:
