@@ -242,17 +242,19 @@ class Backfilling:
             standing = replace(standing, lets_end=False)
         if job.state is not JobState.RUNNING and not is_uncounted:
             return standing
-        return replace(standing, unattended=self._way_on(job))
+        return replace(standing, unattended=await self._way_on(job))
 
-    def _way_on(self, job: Job) -> str:
+    async def _way_on(self, job: Job) -> str:
         """What goes on with a job that nobody works at, or counts the past alerts of."""
         keys = [p.series.key for p in self.ladder.rungs]
         if not job.is_over and not any(alike(job.series, key) for key in keys):
             return f"{job.series} is not read under these settings: /backfill cancel ends it"
         service = "a service (`python -m bot run`) goes on with it"
-        line = self.line(job)
-        if job.is_over and (not line or job.state is JobState.CANCELLED):
-            return f"{service}, and so does the next `python -m bot backfill` before it reads"
+        line, newest = self.line(job), await self.runner.jobs.newest()
+        # By its line a shell goes on with the newest alone: another one it would read anew.
+        is_newest = newest is not None and newest.id == job.id
+        if job.is_over and not (line and is_newest and job.state is JobState.DONE):
+            return f"{service}, and so does the next `python -m bot backfill`"
         return f"{service}, and so does `python -m bot backfill {line}`" if line else service
 
     def line(self, job: Job) -> str:

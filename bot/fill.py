@@ -79,6 +79,7 @@ async def fill(app: App, words: list[str], left: Job | None = None) -> Filled:
     job = await (_begun(app, wish) if left is None else _gone_on_with(app, left))
     if job is not None:
         await _told_what_is_left(app, job, _through(app, job))
+        await _counted(app, job)  # those that gave way to it while it was under way
     stored, unread = await _beside(app, wish, job)
     standing = None if job is None else await app.backfilling.standing(job)
     if standing is None:
@@ -166,15 +167,17 @@ async def _gone_on_with(app: App, left: Job) -> Job:
     how = "all of it was read" if left.is_over else f"{order} first"
     say(f"going on with {which}, {how}")
     if not left.is_over:
+        if left.state is not JobState.RUNNING:
+            await _counted(app, left)
         await resumed(jobs, left)
     return await jobs.job(left.id)
 
 
-async def _counted(app: App) -> None:
-    """The past alerts of the jobs before, which nobody may come to count otherwise."""
-    runner, seen = app.backfilling.runner, 0
-    while (job := await Afterwards(runner.jobs.db).uncounted()) is not None and job.id > seen:
-        seen, beside = job.id, Beside(app)
+async def _counted(app: App, own: Job | None = None) -> None:
+    """The past alerts of other jobs than its own, which nobody may come to count otherwise."""
+    runner, seen = app.backfilling.runner, set() if own is None else {own.id}
+    while (job := await Afterwards(app.db).uncounted()) is not None and job.id not in seen:
+        seen, beside = {*seen, job.id}, Beside(app)
         if any(await Afterwards(app.db).touched(job)):
             say(f"the backfill of {job.first} to {job.last}: {_LEFT[Stage.ALERTS]}")
 

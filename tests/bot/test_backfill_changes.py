@@ -225,7 +225,7 @@ async def test_another_backfill_counts_what_was_left_uncounted_first(
             async with there.app.db.transaction() as writer:
                 await writer.execute("UPDATE jobs SET state = 'cancelled'")
             (said,) = (await ask(there.app, "/backfill")).message.banners
-            assert said.endswith("so does the next `python -m bot backfill` before it reads")
+            assert said.endswith(", and so does the next `python -m bot backfill`")
         capsys.readouterr()
         words = [str(EVE), str(EVE), "all"] if cancelled else [str(NEWEST), str(NEWEST)]
         await fill(there.app, words)
@@ -234,6 +234,36 @@ async def test_another_backfill_counts_what_was_left_uncounted_first(
         found = await Afterwards(jobs.db).of(await jobs.job(job.id))
         assert found is not None
         assert (found.is_counted, found.changed, found.told) == (True, 1, 1)
+
+
+@pytest.mark.parametrize("state", ["running", "paused", "uncounted"])
+async def test_one_that_is_gone_on_with_does_not_leave_an_older_one_uncounted(
+    folder: Path, *, state: str
+) -> None:
+    async with at(folder, running=False) as there:
+        job, app = await uncounted(there), there.app
+        jobs = app.backfilling.runner.jobs
+        await told(app, f"/backfill run {NEWEST} {NEWEST} all")
+        if state == "paused":
+            await told(app, "/backfill pause")
+        elif state == "uncounted":
+            later = await newest(app.backfilling)
+            await louder(app.ladder.top, NEWEST, "AAPL")
+            await app.backfilling.runner.work_off(later)
+            assert (await newest(app.backfilling)).id == later.id
+        (said,) = (await ask(app, f"/backfill changes {job.id}")).message.banners
+        assert said.endswith(", and so does the next `python -m bot backfill`"), "not by its line"
+        there.doing.asked.clear()
+        words = [str(NEWEST), str(NEWEST), "all"]
+        may = await agreed(app, words, None)
+        assert may is not None
+        assert may.left is not None
+        await fill(app, words, may.left)
+        assert [day.date for day in there.doing.asked] == [NEWEST.date] * (state != "uncounted")
+        for number in (job.id, may.left.id):
+            found = await Afterwards(jobs.db).of(await jobs.job(number))
+            assert found is not None
+            assert found.is_counted
 
 
 async def test_who_ends_it_while_it_counts_is_told_what_is_left(
