@@ -96,7 +96,7 @@ class Backfilling:
             return self._nothing()
         if action not in _CARDS:
             return await self._changed(job, "cancel" if action == "stop" else action)
-        standing = await self._seen(job)
+        standing = await self.seen(job)
         return _CARDS[action](standing, self._stamp)
 
     async def _meant(self, words: Sequence[str]) -> Job | None:
@@ -223,9 +223,9 @@ class Backfilling:
         return await self.runner.jobs.state(job, state)
 
     async def _card(self, job: Job) -> Message:
-        return backfill_card(await self._seen(job), self._stamp)
+        return backfill_card(await self.seen(job), self._stamp)
 
-    async def _seen(self, job: Job) -> Standing:
+    async def seen(self, job: Job) -> Standing:
         """As whoever asks sees it: also whether anybody is at work."""
         standing = await self.standing(job)
         assert standing is not None  # noqa: S101 - it was read from there just now

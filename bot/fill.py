@@ -39,10 +39,7 @@ _LEFT = {
 }
 _GOES_ON = "a service goes on with it, and so does this command when it is typed again"
 _NOT_OVER = f"not over: {_GOES_ON}"
-_UNCOUNTED = (
-    "what was read is stored; which past alerts would differ is not counted to the end:"
-    f" {_GOES_ON}, and reads nothing of it anew"
-)
+_UNCOUNTED = "what was read is stored; which past alerts would differ is not counted to the end"
 _WHO, _PLACE = "console:@terminal", "console:terminal"
 
 
@@ -67,6 +64,8 @@ class Filled:
     """What has changed, and which past alerts would differ by now; in words."""
     unread: str = ""
     """What had failed before, in a way that lasts, and was not asked for again; in words."""
+    uncounted: str = ""
+    """What goes on with counting the past alerts that would differ; empty if somebody does."""
 
 
 async def fill(app: App, words: list[str], left: Job | None = None) -> Filled:
@@ -81,17 +80,19 @@ async def fill(app: App, words: list[str], left: Job | None = None) -> Filled:
         await _told_what_is_left(app, job, _through(app, job))
         await _counted(app, job)  # those that gave way to it while it was under way
     stored, unread = await _beside(app, wish, job)
-    standing = None if job is None else await app.backfilling.standing(job)
-    if standing is None:
+    if job is None:
         return Filled(len(wish.days), stored, 0, unread=unread)
+    standing = await app.backfilling.seen(job)
     good, failed = (sum(standing.counts.get(u, 0) for u in units) for units in (GOOD, BAD))
-    job, changed = standing.job, difference(standing.compared)
+    job, uncounted = standing.job, standing.unattended
+    changed = difference(standing.compared, is_attended=not uncounted)
+    if uncounted:
+        say(f"{_UNCOUNTED}: {uncounted}")
     why = job.reason if job.state is JobState.PAUSED else ""
     other = instead(job), job.series != job.asked
     causes = by_cause(standing.failures) if failed else ""
-    return Filled(
-        *(len(wish.days), stored + good, failed, causes, job.state, why, *other, changed, unread)
-    )
+    said = (why, *other, changed, unread, uncounted)
+    return Filled(len(wish.days), stored + good, failed, causes, job.state, *said)
 
 
 async def _beside(app: App, wish: Wish, job: Job | None) -> tuple[int, str]:
@@ -118,7 +119,7 @@ async def _told_what_is_left(app: App, job: Job, doing: Coroutine[Any, Any, obje
         if not job.is_over:
             say(_NOT_OVER)
         elif job.stage is Stage.ALERTS and any(await Afterwards(app.db).touched(job)):
-            say(_UNCOUNTED)
+            say(f"{_UNCOUNTED}: {_GOES_ON}, and reads nothing of it anew")
         raise
 
 

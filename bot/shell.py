@@ -333,7 +333,8 @@ def filled(done: Filled) -> Exit:
         print(said)
     if done.why or done.is_other:
         return Exit.REFUSED
-    return Exit.DONE if done.state is JobState.DONE and not done.failed else Exit.TRY_AGAIN
+    is_through = done.state is JobState.DONE and not done.failed and not done.uncounted
+    return Exit.DONE if is_through else Exit.TRY_AGAIN
 
 
 def _print_json(value: object) -> None:

@@ -14,6 +14,8 @@ from bot.agreed import agreed
 from bot.app import App
 from bot.backfilling import Backfilling
 from bot.fill import fill
+from bot.once import Exit
+from bot.shell import filled
 from core.afterwards import Afterwards, Differs
 from core.alone import alone
 from core.bars import Bars
@@ -264,6 +266,35 @@ async def test_one_that_is_gone_on_with_does_not_leave_an_older_one_uncounted(
             found = await Afterwards(jobs.db).of(await jobs.job(number))
             assert found is not None
             assert found.is_counted
+
+
+async def test_where_the_bars_are_away_the_shell_does_not_say_that_it_counts(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with at(folder, running=False) as there:
+        await misled(there.app)
+        runner, words = there.app.backfilling.runner, [str(EVE), str(EVE), "all"]
+        before, rested = runner.after, list[Job]()
+
+        async def away(job: Job) -> bool:
+            rested.append(job)
+            raise OSError(5, "the bucket is away")
+
+        runner.after = away
+        done = await fill(there.app, words)
+        assert filled(done) is Exit.TRY_AGAIN
+        assert len(rested) == 1
+        seen = capsys.readouterr()
+        assert "1 session changed, nobody counts which past alerts would differ" in seen.out
+        left = "which past alerts would differ is not counted to the end: a service (`python -m"
+        assert left in seen.err
+        line = seen.err.partition("and so does `python -m bot backfill ")[2].partition("`")[0]
+        runner.after = before
+        there.doing.asked.clear()
+        done = await fill(there.app, line.split())
+        assert there.doing.asked == []
+        assert filled(done) is Exit.DONE
+        assert "would differ" in done.changed
 
 
 async def test_who_ends_it_while_it_counts_is_told_what_is_left(
