@@ -130,7 +130,7 @@ async def left_behind(app: App, wish: Wish) -> Job | None:
     if left is None:
         return None
     if left.is_over:
-        return left if _is_uncounted(left) and _is_the_same(left, wish) else None
+        return left if _is_the_same(left, wish) and await _is_uncounted(app, left) else None
     if not _is_the_same(left, wish):
         line = app.backfilling.line(left)
         own = f"go on with it by `python -m bot backfill {line}`, " if line else ""
@@ -162,7 +162,7 @@ async def _gone_on_with(app: App, left: Job) -> Job:
     jobs, order = app.backfilling.runner.jobs, "newest" if left.newest_first else "oldest"
     left = await jobs.job(left.id)
     which = f"the backfill of {left.first} to {left.last}"
-    if left.is_over and not _is_uncounted(left):
+    if left.is_over and not await _is_uncounted(app, left):
         say(f"{which} is {left.state} by now: nothing is read for it again")
         return left
     how = "all of it was read" if left.is_over else f"{order} first"
@@ -188,8 +188,10 @@ async def _counted(app: App, own: Job | None = None) -> None:
         await _told_what_is_left(app, job, beside.through(job, is_wanted, runner.settle))
 
 
-def _is_uncounted(left: Job) -> bool:
-    return left.state is JobState.DONE and left.stage is Stage.ALERTS
+async def _is_uncounted(app: App, left: Job) -> bool:
+    """Where nothing changed there is nothing to count, whether that is on record or not."""
+    is_due = left.state is JobState.DONE and left.stage is Stage.ALERTS
+    return is_due and bool(await Afterwards(app.db).touched(left))
 
 
 def _is_the_same(left: Job, wish: Wish) -> bool:

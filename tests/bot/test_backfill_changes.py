@@ -10,7 +10,7 @@ import pytest
 
 from alerts.model import TERMINAL, Destination
 from bot.aftermath import Aftermath
-from bot.agreed import agreed
+from bot.agreed import Agreed, agreed
 from bot.app import App
 from bot.backfilling import Backfilling
 from bot.fill import fill
@@ -295,6 +295,22 @@ async def test_where_the_bars_are_away_the_shell_does_not_say_that_it_counts(
         assert there.doing.asked == []
         assert filled(done) is Exit.DONE
         assert "would differ" in done.changed
+
+
+async def test_what_changed_nothing_is_not_left_behind(folder: Path) -> None:
+    async with at(folder, running=False) as there:
+        app, words = there.app, [str(EVE), str(EVE), "all"]
+        await told(app, f"/backfill run {' '.join(words)}")
+        job = await newest(app.backfilling)
+        await app.backfilling.runner.work_off(job)
+        assert (await newest(app.backfilling)).stage is Stage.ALERTS, "and then it dies"
+        there.doing.asked.clear()
+        assert await agreed(app, words, None) == Agreed(), "a plan is told"
+        done = await fill(app, words)
+        assert there.doing.asked == [EVE]
+        assert done.changed == "no session changed"
+        assert (await newest(app.backfilling)).id != job.id
+        assert await Afterwards(app.db).uncounted() is None
 
 
 async def test_who_ends_it_while_it_counts_is_told_what_is_left(
