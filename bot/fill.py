@@ -134,10 +134,11 @@ async def left_behind(app: App, wish: Wish) -> Job | None:
     if not _is_the_same(left, wish):
         line = app.backfilling.line(left)
         own = f"go on with it by `python -m bot backfill {line}`, " if line else ""
+        # A service goes on with what is paused when somebody resumes it, and not by itself.
+        own += "let a service go on with it, " if left.state is JobState.RUNNING else ""
         raise CommandError(
             f"the backfill of {left.first} to {left.last} ({left.policy}, {left.asked}) is not"
-            f" over: {own}let a service go on with it, or end it by"
-            ' `python -m bot ask "/backfill cancel"`'
+            f' over: {own}{"or " if own else ""}end it by `python -m bot ask "/backfill cancel"`'
         )
     return left
 

@@ -194,6 +194,23 @@ async def test_another_span_or_policy_is_refused_with_the_way_out(
     assert await jobs(there) == [JobState.RUNNING]
 
 
+async def test_that_a_service_goes_on_with_it_is_said_only_of_what_is_not_paused(
+    there: There,
+) -> None:
+    await left_behind(there)
+    for state, is_said in ((JobState.RUNNING, True), (JobState.PAUSED, False)):
+        if state is JobState.PAUSED:
+            await ask(there.app, "/backfill pause")
+        with pytest.raises(CommandError) as refused:
+            await fill(there.app, [FIRST, LAST, "all"])
+        assert ("let a service go on with it, or end it by" in str(refused.value)) is is_said
+        assert str(refused.value).endswith(', or end it by `python -m bot ask "/backfill cancel"`')
+    async with there.app.db.transaction() as writer:
+        await writer.execute("UPDATE jobs SET asked = 'all-daily-raw'")
+    with pytest.raises(CommandError, match="is not over: end it by"):
+        await fill(there.app, [FIRST, LAST])
+
+
 async def test_another_series_is_refused_and_one_that_moved_down_is_the_same(
     there: There,
 ) -> None:
