@@ -10,6 +10,7 @@ from alerts.message import stamp
 from alerts.plan_card import plan_card
 from alerts.words import some
 from bot.app import App
+from bot.arguments import begins_date
 from bot.backfilling import ACTIONS, meant
 from bot.fill import left_behind
 from bot.logs import say
@@ -39,7 +40,7 @@ def action_of(words: list[str]) -> tuple[str, list[str]]:
     if action in ACTIONS:
         typed = " ".join(words)
         raise CommandError(f'`python -m bot ask "/backfill {typed}"` is how a shell says that')
-    if near := meant(action):
+    if not begins_date(action) and (near := meant(action)):
         typed = f"backfill {near}" if near in _OWN else f'ask "/backfill {near}"'
         raise CommandError(f"backfill {clipped(action, 40)}: did you mean `python -m bot {typed}`?")
     return "run", words

@@ -29,6 +29,7 @@ _SUGGESTIONS = 3
 MONTH_SESSIONS = 21
 _NEWEST_WORDS = {"", "today", "latest", "newest", "last"}
 _SUCH = "use today, or one like 2026-11-20"
+_WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _LABEL = re.compile(
     r"(?<![^\s:])(?:(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*,?[\s_]+)?"
     r"(\d{1,2}[\s_]+[a-z]{3}[\s_]+\d{4})(?!\S)",
@@ -192,6 +193,14 @@ def dated(words: Sequence[str], after: int = 0) -> tuple[str, ...]:
     be tickers, and are left as they are."""
     text = _LABEL.sub(lambda found: found[0].replace(" ", "_"), " ".join(words[after:]))
     return (*words[:after], *text.split())
+
+
+def begins_date(word: str) -> bool:
+    """Is it the first word of a date or of one of the words for it, whatever stands behind it?"""
+    plain = word.strip().lower()
+    day = plain.removesuffix(",")
+    is_day = len(day) > 2 and any(name.startswith(day) for name in _WEEKDAYS)
+    return is_day or plain[:1].isdigit() or _meant(plain) != plain or plain in _NEWEST_WORDS
 
 
 def _date(text: str) -> date | None:

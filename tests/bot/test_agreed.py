@@ -174,6 +174,18 @@ def test_no_word_for_a_session_is_taken_for_an_action(day: str) -> None:
     assert action_of([day, "today"]) == ("run", [day, "today"])
 
 
+@pytest.mark.parametrize("first", ["Sun 1", "Sat 31", "sun, 1", "Saturday 31", "1", "Tues 3"])
+def test_a_date_as_the_cards_say_it_is_no_mistyped_action(first: str) -> None:
+    words = f"{first} Nov 2026 Fri 20 Nov 2026".split()
+    assert action_of(words) == ("run", words)
+
+
+@pytest.mark.parametrize("typed", ["runn", "satus", "sttus", "statu"])
+def test_what_is_like_an_action_and_no_weekday_is_taken_for_one(typed: str) -> None:
+    with pytest.raises(CommandError, match="did you mean"):
+        action_of([typed, "2026-11-02", "2026-11-20"])
+
+
 def test_a_shell_that_has_no_channel_says_so(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
