@@ -41,7 +41,10 @@ def action_of(words: list[str]) -> tuple[str, list[str]]:
         typed = " ".join(words)
         raise CommandError(f'`python -m bot ask "/backfill {typed}"` is how a shell says that')
     if not begins_date(action) and (near := meant(action)):
-        typed = f"backfill {near}" if near in _OWN else f'ask "/backfill {near}"'
+        # The others take the number of a job, and no span.
+        rest = words[1:] if near in _OWN else [word for word in words[1:2] if word.isdecimal()]
+        line = " ".join((near, *rest))
+        typed = f"backfill {line}" if near in _OWN else f'ask "/backfill {line}"'
         raise CommandError(f"backfill {clipped(action, 40)}: did you mean `python -m bot {typed}`?")
     return "run", words
 

@@ -305,10 +305,10 @@ async def _doctor(settings: Settings, chosen: argparse.Namespace) -> Exit:
 
 
 async def _backfill(settings: Settings, chosen: argparse.Namespace) -> Exit:
-    action, words = action_of(chosen.words)
-    words += [chosen.policy] if chosen.policy else []
+    words = [*chosen.words, *([chosen.policy] if chosen.policy else [])]
     words += ["oldest-first"] if chosen.oldest_first else []
     words += [f"series:{chosen.series}"] if chosen.series else []
+    action, words = action_of(words)
     async with opened(settings) as app:
         if action == "plan":
             print((await planned(app, words))[1])

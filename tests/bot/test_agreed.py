@@ -161,9 +161,15 @@ def test_the_shell_plans_and_says_what_is_wrong(
     assert "'please' after the span" in capsys.readouterr().err
     assert main(["backfill", "pause"]) == 2
     assert '`python -m bot ask "/backfill pause"`' in capsys.readouterr().err
-    for typed, meant in (("plann", "backfill plan"), ("RESUM", 'ask "/backfill resume"')):
-        assert main(["backfill", typed, *SPAN]) == 2
-        said = f"backfill {typed.lower()}: did you mean `python -m bot {meant}`?"
+    span = " ".join(SPAN)
+    for typed, meant in (
+        (f"plann {span}", f"backfill plan {span}"),
+        (f"rum {span} all --oldest-first", f"backfill run {span} all oldest-first"),
+        (f"RESUM {span}", 'ask "/backfill resume"'),
+        ("resum 1", 'ask "/backfill resume 1"'),
+    ):
+        assert main(["backfill", *typed.split()]) == 2
+        said = f"{typed.split()[0].lower()}: did you mean `python -m bot {meant}`?"
         assert said in capsys.readouterr().err
     assert main(["backfill", "run", str(EVE), "to", str(EVE), "announce:true", "newest-first"]) == 0
     assert "1 of 1 sessions stored" in capsys.readouterr().out
