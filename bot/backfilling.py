@@ -272,6 +272,7 @@ class Backfilling:
             return ""
         words = [] if job.policy is Policy.MISSING else [str(job.policy)]
         words += [] if job.newest_first else [_OLDEST_FIRST]
+        words += [_ANNOUNCE] if job.announce else []
         words += [] if found is self.ladder.top else [f"{_SERIES}{found.series.key}"]
         line = " ".join((f"/backfill run {job.first} {job.last}", *words))
         return f"; {line} begins it anew"

@@ -27,6 +27,7 @@ async def there(shared: Shared, tmp_path: Path) -> AsyncIterator[There]:
     [
         (SPAN, SPAN),
         (f"{SPAN} all oldest-first", f"{SPAN} all oldest-first"),
+        (f"{SPAN} announce: oldest-first", f"{SPAN} oldest-first announce"),
         (f"{WEEK[0]} to {WEEK[-1]} missing+failed {DOWN}", f"{SPAN} missing+failed"),
     ],
 )
