@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bot.outcomes import cause, is_away, is_refusal_of_all, outcome_of
 from core.calendar import TradingDay, last_complete, sessions_ending
@@ -15,7 +15,7 @@ from core.jobs import Job, Jobs, Outcome, Policy, Unit
 from core.keep import Keeper, Kept
 from core.ladder import Ladder
 from core.ledger import Status
-from core.neighbours import came_in, others_to_come
+from core.neighbours import came_in, others_to_come, there_by_now
 from core.pipeline import REVISIT_SESSIONS, Pipeline
 from core.sources import NoneServed
 from core.turn import Turn
@@ -39,6 +39,8 @@ class Attempts:
     turn: Turn
     said: Callable[[], None] = unsaid
     """Hears that there is a correction to be delivered."""
+    _ending: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """One at a time: of two beside each other the later one sees what became of the earlier."""
 
     async def made(
         self, job: Job, pipeline: Pipeline, day: TradingDay, *, waits: bool
@@ -50,6 +52,7 @@ class Attempts:
         clock = asyncio.get_running_loop().time
         began, again = clock(), job.policy is Policy.ALL
         waits = waits and await self.jobs.tries(job, day) < MOST_TRIES
+        there = await there_by_now(self.jobs, job, day)
         # What it meets is a value here: whatever that is, the other sessions are read.
         (met,) = await asyncio.gather(
             self._brought(pipeline, day, again=again, waits=waits), return_exceptions=True
@@ -58,27 +61,33 @@ class Attempts:
             raise met  # no session's fault
         if isinstance(met, NotTried):
             return met  # it stays under way until all have ended, and are given back
-        if isinstance(met, BaseException):
-            outcome = await self._failed(job, day, met, clock() - began)
-        else:
-            changed, worked = met
-            await came_in(self.jobs, job, day, MOST_TRIES)
-            unit = Unit.STORED if changed else Unit.SAME
-            outcome = Outcome(unit, clock() - began, worked=worked)
-        await self.jobs.put(job, day, outcome)
+        async with self._ending:
+            if isinstance(met, BaseException):
+                outcome = await self._failed(job, day, met, clock() - began, there)
+            else:
+                changed, worked = met
+                await came_in(self.jobs, job, day, MOST_TRIES)
+                unit = Unit.STORED if changed else Unit.SAME
+                outcome = Outcome(unit, clock() - began, worked=worked)
+            await self.jobs.put(job, day, outcome)
         return met if isinstance(met, SourceError | WorkerLost) else None
 
     async def _failed(
-        self, job: Job, day: TradingDay, error: BaseException, seconds: float
+        self, job: Job, day: TradingDay, error: BaseException, seconds: float, there: int
     ) -> Outcome:
-        """What becomes of it; a source that is away, and what nobody foresaw, is tried again."""
+        """What becomes of it; a source that is away, and what nobody foresaw, is tried again.
+
+        `there`: so many beside it had come in when it began.
+        """
         # The first refusal of all may be a mistake; of the second the job makes an end.
         passes = is_away(error) or is_refusal_of_all(error)
         if isinstance(error, SourceError):
             (unit, why), seen = outcome_of(error), str(error)
-            # By the sessions that are there so far, while others beside it are still to come.
+            # By the sessions that were there, while others beside it are still to come, or came in
+            # meanwhile: the gate may have looked before that.
             if isinstance(cause(error), Unusual):
                 passes = await others_to_come(self.jobs, job, day, why)
+                passes = passes or await there_by_now(self.jobs, job, day) > there
         elif isinstance(error, WorkerLost):
             unit, why, seen = Unit.FAILED, "its process died", str(error)
         else:

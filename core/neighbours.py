@@ -7,7 +7,7 @@ comes in after all, whoever was held beside it is looked at once more.
 
 from core.calendar import TradingDay, sessions_after, sessions_ending
 from core.gate import HISTORY_SESSIONS
-from core.jobs import Job, Jobs, Unit
+from core.jobs import GOOD, Job, Jobs, Unit
 
 
 async def others_to_come(jobs: Jobs, job: Job, day: TradingDay, held: str) -> bool:
@@ -23,15 +23,28 @@ async def others_to_come(jobs: Jobs, job: Job, day: TradingDay, held: str) -> bo
     return row is not None
 
 
+async def there_by_now(jobs: Jobs, job: Job, day: TradingDay) -> int:
+    """How many of them have come in."""
+    row = await jobs.db.row(
+        "SELECT count(*) AS many FROM job_sessions WHERE job = ? AND session BETWEEN ? AND ?"
+        " AND session != ? AND state IN (?, ?)",
+        (job.id, *_around(day), str(day), *GOOD),
+    )
+    return 0 if row is None else int(row["many"])
+
+
 async def came_in(jobs: Jobs, job: Job, day: TradingDay, most_tries: int) -> None:
-    """Under way, it is there now: had it been held before, others that were wait once more."""
+    """It is there now: had the gate held it at any try, others that are held wait once more.
+
+    What else it has met since, a source that is away or our own fault, changes nothing of that.
+    """
     rows = await jobs.db.rows(
         "SELECT session FROM job_sessions AS u WHERE job = ? AND state = ?"
-        " AND session BETWEEN ? AND ? AND cause ="
-        " (SELECT cause FROM job_sessions WHERE job = u.job AND session = ? AND state = ?)"
+        " AND session BETWEEN ? AND ? AND EXISTS (SELECT 1 FROM job_attempts AS a"
+        " WHERE a.job = u.job AND a.session = ? AND a.series = ? AND instr(a.seen, u.cause))"
         " AND (SELECT count(*) FROM job_attempts AS a WHERE a.job = u.job"
         " AND a.session = u.session AND a.outcome IN (?, ?)) < ?",
-        (job.id, Unit.HELD, *_around(day), str(day), Unit.RUNNING, Unit.WAITING, Unit.HELD,
+        (job.id, Unit.HELD, *_around(day), str(day), job.series, Unit.WAITING, Unit.HELD,
          most_tries),
     )  # fmt: skip
     if not rows:

@@ -324,11 +324,11 @@ async def test_what_is_unusual_by_some_of_its_neighbours_waits_for_the_others(
         bars = Bars(await asyncio.to_thread(top.store.read, top.series, [EVE]))
         unusual = NoneServed({"files": Unusual("volumes look doubled", bars)})
         again = NoneServed({"files": HeldBars("the same file again", bars)})
-        for left in reversed(range(len(WEEK))):
+        for stored, left in enumerate(reversed(range(len(WEEK)))):
             day = await jobs.take(job)
             assert day is not None
-            assert (await attempts._failed(job, day, again, 1.0)).unit is Unit.HELD
-            outcome = await attempts._failed(job, day, unusual, 1.0)
+            assert (await attempts._failed(job, day, again, 1.0, stored)).unit is Unit.HELD
+            outcome = await attempts._failed(job, day, unusual, 1.0, stored)
             assert outcome.unit is (Unit.WAITING if left else Unit.HELD)
             await jobs.put(job, day, Outcome(Unit.STORED, 1.0))
 

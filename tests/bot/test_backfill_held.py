@@ -1,8 +1,11 @@
 """Sessions of a backfill that the gate holds, beside each other: how often each is asked for."""
 
 import asyncio
+import threading
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import polars as pl
@@ -10,11 +13,12 @@ import pytest
 
 from core.bars import Bars, Series
 from core.calendar import TradingDay, sessions_ending
-from core.elsewhere import Receipt, Refused, Task, fetched
+from core.elsewhere import Receipt, Refused, Task, WorkerLost, fetched
 from core.errors import Verdict
 from core.jobs import Unit
+from core.turn import Turn
 from tests.bot.small_market import told
-from tests.bot.test_backfilling import There, at, refused
+from tests.bot.test_backfilling import AWAY, There, at, refused
 from tests.fakes import FakeSource
 from tests.filled import EVE, Kind, until
 from tests.shared import Shared
@@ -30,9 +34,13 @@ def folder(shared: Shared, tmp_path: Path) -> Path:
 
 
 async def given(
-    there: There, halves: Collection[TradingDay], absent: Collection[TradingDay] = ()
+    there: There,
+    halves: Collection[TradingDay],
+    absent: Collection[TradingDay] = (),
+    wrong: Collection[TradingDay] = (),
 ) -> None:
-    """Sessions with the eve's rows, some with half of them, some that nobody has."""
+    """Sessions with the eve's rows, some with half of them, some that nobody has, or with prices
+    that cannot be true."""
     top, staged = there.app.ladder.top, there.app.backfilling.runner.staged
     eve = await asyncio.to_thread(top.store.read, top.series, [EVE])
 
@@ -42,6 +50,8 @@ async def given(
         rows = eve.head(len(eve) // 2) if task.day in halves else eve
         # Else it would be the same file again.
         volume = pl.col("volume") + task.day.date.toordinal() % 97
+        if task.day in wrong:
+            rows = rows.with_columns(high=pl.col("low") / 2)
         bars = Bars(rows.with_columns(volume, session=pl.lit(task.day.date)))
         series = Series.of_key(task.series)
         source = FakeSource(task.source, {task.day.date: bars}, series=series)
@@ -94,3 +104,84 @@ async def test_what_is_usual_by_others_that_were_held_comes_in(folder: Path) -> 
         assert asked.pop(DAYS[39]) == 3
         assert {asked[day] for day in DAYS[24:39]} == {2}
         assert {asked[day] for day in DAYS[18:24]} == {1}
+
+
+A, B = DAYS[38], DAYS[39]
+"""B has five like it only when A is in: A has them in the five that are oldest."""
+
+
+async def two_beside(there: There) -> None:
+    """From B on backwards, half the rows; between A and the oldest ones there is nothing."""
+    await given(there, DAYS[:40], absent=[DAYS[20], *DAYS[24:38]])
+    await read(there, DAYS[40], DAYS[44])
+
+
+@pytest.mark.parametrize("fault", [AWAY, WorkerLost("died"), RuntimeError("unforeseen")])
+async def test_what_was_held_and_met_something_else_since_is_seen_to_come_in(
+    folder: Path, fault: Refused | Exception
+) -> None:
+    async with at(folder) as there:
+        await two_beside(there)
+        work = there.doing.work
+
+        def then_fails(task: Task) -> Receipt | Refused:
+            if there.doing.asked.count(A) == 1:
+                there.doing.faults[A] = [fault]
+            return work(task)
+
+        there.doing.work = then_fails
+        asked = await read(there, DAYS[18], B)
+        units = await there.units()
+        assert (units[str(A)], units[str(B)]) == (Unit.STORED, Unit.STORED)
+        assert (asked[A], asked[B]) == (3, 3)
+
+
+async def test_what_cannot_be_true_is_not_asked_for_again_beside_one_whose_source_was_away(
+    folder: Path,
+) -> None:
+    async with at(folder) as there:
+        await given(there, [], wrong=[DAYS[39]])
+        there.doing.faults = {DAYS[38]: [AWAY]}
+        assert await read(there, DAYS[37], DAYS[40]) == {
+            DAYS[40]: 1, DAYS[39]: 1, DAYS[38]: 2, DAYS[37]: 1
+        }  # fmt: skip
+        assert (await there.units())[str(DAYS[39])] == Unit.HELD
+
+
+@dataclass(slots=True)
+class LateTurn(Turn):
+    """Whoever is the first to ask for it has it when all others have ended."""
+
+    there: There | None = None
+    is_asked_for: threading.Event = field(default_factory=threading.Event)
+
+    @asynccontextmanager
+    async def __call__(self) -> AsyncIterator[None]:
+        """core.turn.Turn."""
+        assert self.there is not None
+        if not self.is_asked_for.is_set():
+            self.is_asked_for.set()
+            for _ in range(600):
+                if list((await self.there.units()).values()).count(Unit.RUNNING) == 1:
+                    break
+                await asyncio.sleep(0.02)
+        async with super(LateTurn, self).__call__():
+            yield
+
+
+async def test_what_comes_in_between_the_gates_word_and_the_end_is_seen(folder: Path) -> None:
+    async with at(folder, size=2) as there:
+        await two_beside(there)
+        await read(there, DAYS[18], DAYS[23])
+        late = there.app.backfilling.runner.turn = LateTurn(there=there)
+        work = there.doing.work
+
+        def after_its_word(task: Task) -> Receipt | Refused:
+            if task.day == A:
+                assert late.is_asked_for.wait(20)
+            return work(task)
+
+        there.doing.work = after_its_word
+        assert await read(there, A, B) == {A: 1, B: 2}
+        units = await there.units()
+        assert (units[str(A)], units[str(B)]) == (Unit.STORED, Unit.STORED)
