@@ -283,16 +283,21 @@ class Jobs:
             if job.state is JobState.CANCELLED:
                 # What it never came to is not wanted any more.
                 await writer.execute(
-                    "DELETE FROM job_sessions WHERE job = ? AND state = ? AND EXISTS (SELECT 1 FROM"
-                    " job_sessions WHERE job = ? AND state IN (?, ?, ?))",
+                    "DELETE FROM job_sessions AS u WHERE job = ? AND state = ?"
+                    " AND EXISTS (SELECT 1 FROM job_sessions WHERE job = ? AND state IN (?, ?, ?))"
+                    " AND NOT EXISTS (SELECT 1 FROM job_attempts AS a"
+                    " WHERE (a.job, a.session) = (u.job, u.session))",
                     (job.id, Unit.WAITING, job.id, *BAD),
                 )
             cursor = await writer.execute(
-                "UPDATE job_sessions SET state = ?, cause = NULL, seen = NULL WHERE job = ?"
-                " AND state IN (?, ?, ?)",
+                "UPDATE job_sessions SET state = ? WHERE job = ? AND state IN (?, ?, ?)",
                 (Unit.WAITING, job.id, *BAD),
             )
             if cursor.rowcount:
+                await writer.execute(
+                    "UPDATE job_sessions SET cause = NULL, seen = NULL WHERE job = ? AND state = ?",
+                    (job.id, Unit.WAITING),
+                )
                 await writer.execute(
                     "UPDATE job_attempts SET outcome = ? || outcome WHERE job = ? AND session IN"
                     " (SELECT session FROM job_sessions WHERE job = ? AND state = ?)"

@@ -11,11 +11,13 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from bot.attempts import MOST_TRIES
 from core.bars import Bars, Series
 from core.calendar import TradingDay, sessions_ending
 from core.elsewhere import Receipt, Refused, Task, WorkerLost, fetched
 from core.errors import Verdict
-from core.jobs import Unit
+from core.jobs import Outcome, Unit
+from core.neighbours import came_in
 from core.turn import Turn
 from tests.bot.small_market import told
 from tests.bot.test_backfilling import AWAY, There, at, refused
@@ -185,3 +187,24 @@ async def test_what_comes_in_between_the_gates_word_and_the_end_is_seen(folder: 
         assert await read(there, A, B) == {A: 1, B: 2}
         units = await there.units()
         assert (units[str(A)], units[str(B)]) == (Unit.STORED, Unit.STORED)
+
+
+async def test_a_retry_of_what_was_cancelled_keeps_what_waits_once_more(folder: Path) -> None:
+    async with at(folder, running=False) as there:
+        jobs, days = there.app.backfilling.runner.jobs, DAYS[10:15]
+        await told(there.app, f"/backfill run {days[0]} {days[-1]}")
+        job = await jobs.newest()
+        assert job is not None
+        unusual = ("vendor fault", "vendor fault (2 rows)")
+        for unit in (Unit.HELD, Unit.WAITING, Unit.FAILED):
+            day = await jobs.take(job)
+            assert day is not None
+            await jobs.put(job, day, Outcome(unit, 1.0, *unusual))
+        assert (await there.units())[str(days[4])] == Unit.HELD
+        await came_in(jobs, job, days[3], MOST_TRIES)
+        assert (await there.units())[str(days[4])] == Unit.WAITING
+        await told(there.app, "/backfill cancel")
+        await told(there.app, "/backfill retry")
+        assert await there.units() == dict.fromkeys(map(str, days[2:]), Unit.WAITING)
+        causes = await there.app.db.rows("SELECT DISTINCT cause FROM job_sessions")
+        assert [row["cause"] for row in causes] == [None], "nobody has said anything of them yet"
