@@ -201,8 +201,8 @@ class Jobs:
                 " WHERE job = ? AND job_sessions.state = ? AND jobs.state = ? AND jobs.series = ?"
                 # Others first: three of them in a row that fail are no session's fault.
                 " ORDER BY (SELECT count(*) FROM job_attempts AS a WHERE a.job = job_sessions.job"
-                " AND a.session = job_sessions.session AND a.outcome = ?), position LIMIT 1",
-                (job.id, Unit.WAITING, JobState.RUNNING, job.series, Unit.WAITING),
+                " AND a.session = job_sessions.session AND a.outcome IN (?, ?)), position LIMIT 1",
+                (job.id, Unit.WAITING, JobState.RUNNING, job.series, Unit.WAITING, Unit.HELD),
             )
             if (row := await cursor.fetchone()) is None:
                 return None

@@ -138,6 +138,20 @@ async def test_what_was_held_and_met_something_else_since_is_seen_to_come_in(
         assert (asked[A], asked[B]) == (3, 3)
 
 
+async def test_what_waits_once_more_is_asked_for_when_others_were_that_may_come_in_beside_it(
+    folder: Path,
+) -> None:
+    """Else it has had its tries when the last of those comes in that it needs."""
+    async with at(folder) as there:
+        present = {*DAYS[15:20], *DAYS[30:40:2], B}
+        await given(there, DAYS[:40], absent=set(DAYS[:40]) - present)
+        await read(there, DAYS[40], DAYS[44])
+        asked = await read(there, DAYS[15], B)
+        units = await there.units()
+        assert {units[str(day)] for day in present} == {Unit.STORED}
+        assert max(asked.values()) == 4
+
+
 async def test_what_cannot_be_true_is_not_asked_for_again_beside_one_whose_source_was_away(
     folder: Path,
 ) -> None:
