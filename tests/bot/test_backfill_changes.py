@@ -250,11 +250,12 @@ async def test_one_that_is_gone_on_with_does_not_leave_an_older_one_uncounted(
             await told(app, "/backfill pause")
         elif state == "uncounted":
             later = await newest(app.backfilling)
-            await louder(app.ladder.top, NEWEST, "AAPL")
+            said = await app.commands.digests.afresh(app.ladder.top, NEWEST)
+            await louder(app.ladder.top, NEWEST, said.pushed[0].ticker)
             await app.backfilling.runner.work_off(later)
             assert (await newest(app.backfilling)).id == later.id
-        (said,) = (await ask(app, f"/backfill changes {job.id}")).message.banners
-        assert said.endswith(", and so does the next `python -m bot backfill`"), "not by its line"
+        (way_on,) = (await ask(app, f"/backfill changes {job.id}")).message.banners
+        assert way_on.endswith(", and so does the next `python -m bot backfill`"), "not by its line"
         there.doing.asked.clear()
         words = [str(NEWEST), str(NEWEST), "all"]
         may = await agreed(app, words, None)
