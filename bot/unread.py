@@ -12,13 +12,13 @@ _GONE = select.POLLERR | select.POLLHUP | select.POLLNVAL
 
 def ended(main: Callable[[], int]) -> int | str | None:
     """Its exit code, once all that it printed is out; UNREAD if whoever read that has gone."""
+    _opened()
     try:
         try:
             code: int | str | None = main()
         except SystemExit as leaving:  # as after --help
             code = leaving.code
-        if sys.stdout is not None:  # as after `>&-`
-            sys.stdout.flush()
+        sys.stdout.flush()
     except BrokenPipeError:
         if not _nobody_reads():
             raise
@@ -26,6 +26,13 @@ def ended(main: Callable[[], int]) -> int | str | None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.UNREAD
     return code
+
+
+def _opened() -> None:
+    """What is closed, as by `>&-`, is None; and its number the next file would get."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))
 
 
 def _nobody_reads() -> bool:

@@ -80,11 +80,22 @@ async def test_a_reader_that_has_gone_is_no_fault_of_ours(
     assert (code, said) == (Exit.UNREAD, "")
 
 
-async def test_where_there_is_no_output_at_all_it_is_no_fault_either(tmp_path: Path) -> None:
-    """As cron jobs are begun with `>&-`."""
-    words = ("-c", f"exec {sys.executable} -m bot ask /help >&-")
+@pytest.mark.parametrize(
+    ("asked", "closed"),
+    [
+        ("ask /help", ">&-"),
+        ("backfill 2026-11-20 2026-11-20", "<&- 2>&-"),
+        ("bars 2026-11-20 --csv", "<&- >&- 2>&-"),
+    ],
+)
+async def test_where_there_is_no_input_or_output_that_is_no_fault(
+    tmp_path: Path, asked: str, closed: str
+) -> None:
+    """As some begin what is done at night."""
+    words = ("-c", f"exec {sys.executable} -m bot {asked} {closed}")
     code, said = await ended(tmp_path, {"DATA_DIR": "data"}, *words, program="/bin/sh")
-    assert (code, said) == (Exit.DONE, "")
+    assert code == (Exit.NOTHING_STORED if asked.startswith("bars") else Exit.DONE)
+    assert "Traceback" not in said
 
 
 async def test_another_pipe_that_is_broken_is_a_fault(tmp_path: Path) -> None:
