@@ -37,13 +37,13 @@ def action_of(words: list[str]) -> tuple[str, list[str]]:
     action = words[0].lower()
     if action in _OWN:
         return action, words[1:]
+    # The others take the number of a job, and no span.
+    number = [word for word in words[1:2] if word.isdecimal()]
     if action in ACTIONS:
-        typed = " ".join(words)
+        typed = " ".join((action, *number))
         raise CommandError(f'`python -m bot ask "/backfill {typed}"` is how a shell says that')
     if not begins_date(action) and (near := meant(action)):
-        # The others take the number of a job, and no span.
-        rest = words[1:] if near in _OWN else [word for word in words[1:2] if word.isdecimal()]
-        line = " ".join((near, *rest))
+        line = " ".join((near, *(words[1:] if near in _OWN else number)))
         typed = f"backfill {line}" if near in _OWN else f'ask "/backfill {line}"'
         raise CommandError(f"backfill {clipped(action, 40)}: did you mean `python -m bot {typed}`?")
     return "run", words

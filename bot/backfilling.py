@@ -68,6 +68,11 @@ class Wish:
         """The first and the last session."""
         return self.days[0].date, self.days[-1].date
 
+    @property
+    def typed(self) -> list[str]:
+        """Words that wish the same at any moment: `today` is another session later."""
+        return [*map(str, self.span), *self.words.split()]
+
 
 @dataclass(frozen=True, slots=True)
 class Backfilling:

@@ -313,11 +313,14 @@ async def _backfill(settings: Settings, chosen: argparse.Namespace) -> Exit:
         if action == "plan":
             print((await planned(app, words))[1])
             return Exit.DONE
+        # `today` is of one moment, however long the answer takes.
+        wish = app.backfilling.wish("run", words)
+        words = wish.typed
         ask = None if chosen.yes else asking(sys.stdin, sys.stderr, sys.stdout)
         if (may := await agreed(app, words, ask)) is None:
             say("nothing is read")
             return Exit.TRY_AGAIN
-        if app.backfilling.wish("run", words).announce:
+        if wish.announce:
             say(UNPOSTED)
         app.board.watchers.append(reading())
         done = await fill(app, words, may.left)

@@ -9,6 +9,7 @@ import sys
 import termios
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,7 @@ from tests.bot.small_market import ask, told
 from tests.bot.test_backfill_changes import uncounted
 from tests.bot.test_backfilling import WEEK, There, at
 from tests.filled import EVE, Kind, until
+from tests.market import NOW
 from tests.shared import Shared
 
 ROOT = Path(__file__).parent.parent.parent
@@ -91,6 +93,21 @@ async def test_where_nobody_is_the_plan_is_told_and_it_goes_on(
 ) -> None:
     assert await agreed(there.app, SPAN, None)
     assert "Backfill · plan" in capsys.readouterr().err
+
+
+async def test_what_is_agreed_to_is_what_is_read_though_a_session_ends_meanwhile(
+    folder: Path,
+) -> None:
+    clock = [NOW]
+    async with at(folder, running=False, now=lambda: clock[0]) as there:
+        wish = there.app.backfilling.wish("run", [SPAN[0], "today", "all", "oldest-first"])
+        person = Person("y\n")
+        assert await agreed(there.app, wish.typed, person)
+        clock[0] += timedelta(days=3)
+        assert there.app.backfilling.wish("run", [SPAN[0], "today"]).span != wish.span
+        done = await fill(there.app, wish.typed)
+        assert person.asked == [f"Read {done.wanted} sessions? [y/N] "]
+        assert there.doing.asked == list(wish.days)
 
 
 async def test_nobody_is_asked_about_nothing_nor_twice(there: There) -> None:
@@ -161,6 +178,8 @@ def test_the_shell_plans_and_says_what_is_wrong(
     assert "'please' after the span" in capsys.readouterr().err
     assert main(["backfill", "pause"]) == 2
     assert '`python -m bot ask "/backfill pause"`' in capsys.readouterr().err
+    assert main(["backfill", "cancel", "7", *SPAN, "--policy", "all"]) == 2
+    assert '`python -m bot ask "/backfill cancel 7"`' in capsys.readouterr().err, "it takes no more"
     span = " ".join(SPAN)
     for typed, meant in (
         (f"plann {span}", f"backfill plan {span}"),
