@@ -147,12 +147,12 @@ class Afterwards:
         rows = await self.db.rows(
             "SELECT b.series, b.session, b.is_new FROM job_before AS b LEFT JOIN job_sessions AS u"
             " ON (u.job, u.session) = (b.job, b.session) LEFT JOIN sessions AS s"
-            " ON (s.series, s.session) = (b.series, b.session)"
+            " ON (s.series, s.session) = (b.series, b.session) JOIN jobs AS j ON j.id = b.job"
             # What changed beside a session, as its prices did, is no revision of its own.
             " WHERE b.job = ? AND (EXISTS (SELECT 1 FROM job_attempts AS a WHERE"
             " (a.job, a.session, a.series) = (b.job, b.session, b.series) AND a.outcome IN (?, ?))"
             # One that was stored by a process that died of it is the same when it is read again.
-            " OR (s.revision > b.revision"
+            " OR (s.revision > b.revision AND (j.ended_at IS NULL OR s.stored_at <= j.ended_at)"
             # What did not come in was not stored by the job: somebody may have accepted it since.
             " AND NOT (u.series IS b.series AND u.state IN (?, ?, ?)))) ORDER BY b.session",
             (job.id, Unit.STORED, EARLIER + Unit.STORED, *BAD),
@@ -180,11 +180,12 @@ class Afterwards:
         """None for a job that is not over, or does not read again what is there."""
         if job.policy is not Policy.ALL or job.stage is None:
             return None
-        new = [one.is_new for one in await self.touched(job)]
+        touched = await self.touched(job)
+        changed = {one.session for one in touched if not one.is_new}
         every = await self._all(job)
         return Comparison(
-            new.count(False),
-            new.count(True),
+            len(changed),
+            len({one.session for one in touched} - changed),
             len(every),
             [one for one in every if one.came or one.went],
             is_counted=job.stage is not Stage.ALERTS,

@@ -39,8 +39,9 @@ async def came_in(jobs: Jobs, job: Job, day: TradingDay, most_tries: int) -> Non
     What else it has met since, a source that is away or our own fault, changes nothing of that.
     """
     rows = await jobs.db.rows(
-        "SELECT session FROM job_sessions AS u WHERE job = ? AND state = ?"
-        " AND session BETWEEN ? AND ? AND EXISTS (SELECT 1 FROM job_attempts AS a"
+        "SELECT session FROM job_sessions AS u JOIN jobs ON jobs.id = job WHERE job = ?"
+        " AND jobs.ended_at IS NULL AND u.state = ? AND session BETWEEN ? AND ?"
+        " AND EXISTS (SELECT 1 FROM job_attempts AS a"
         " WHERE a.job = u.job AND a.session = ? AND a.series = ? AND instr(a.seen, u.cause))"
         " AND (SELECT count(*) FROM job_attempts AS a WHERE a.job = u.job"
         " AND a.session = u.session AND a.outcome IN (?, ?)) < ?",

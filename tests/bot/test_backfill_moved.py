@@ -110,7 +110,7 @@ async def test_what_was_read_again_before_it_moved_is_not_read_twice(there: Ther
 
 @pytest.mark.parametrize(
     ("mended", "changed"),
-    [("the first", "2 sessions changed, 3 new"), ("the second", "3 sessions changed, no")],
+    [("the first", "2 sessions changed, 1 new"), ("the second", "3 sessions changed, no")],
 )
 async def test_what_changed_of_a_series_counts_though_the_job_left_it_and_came_back(
     there: There, mended: str, changed: str
