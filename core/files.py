@@ -130,10 +130,11 @@ class Folder:
         gone = suppress(FileNotFoundError, NotADirectoryError)
         with gone, self._opened(folder) as there, os.scandir(there) as entries:
             for entry in entries:
-                if entry.name.endswith(".parquet") and only(entry.name):
-                    # Each costs a call of the system, which is most of it where years are stored.
-                    stamp = _stamp_of(entry.stat)
-                    found |= {} if stamp is None else {entry.name: stamp}
+                if not (entry.name.endswith(".parquet") and only(entry.name)):
+                    continue
+                # Each costs a call of the system, which is most of it where years are stored.
+                if (stamp := _stamp_of(entry.stat)) is not None:
+                    found[entry.name] = stamp
         return found
 
     def look_again(self, folder: str, begins: str) -> None:
